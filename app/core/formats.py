@@ -1,0 +1,203 @@
+"""How money, rates, dates and numbers are written on a screen, in the language of whoever looks.
+
+Money comes in as whole 分 and is shown as 万元 or 元, never as 分. Rates come in as fractions per year. Times are
+shown in Shanghai time, whatever zone they carry. Nothing here decides anything: what is rounded is rounded for the
+eye alone, and a figure that cannot be shown exactly in 万元 is shown in 元.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from flask import Flask
+from flask_babel import get_locale, gettext
+
+from app.core.calendar import SHANGHAI, now, today
+
+FEN_PER_YUAN = 100
+FEN_PER_WAN = 10_000 * FEN_PER_YUAN
+FEN_PER_MILLION = 1_000_000 * FEN_PER_YUAN
+NOTHING = "—"
+"""Shown where there is no value; never an empty cell that looks forgotten."""
+
+# From ten 万 on, one decimal of 万元 still reads more easily than six digits of 元.
+_WAN_WITH_DECIMAL_FROM = 10 * FEN_PER_WAN
+_TENTH_OF_WAN = FEN_PER_WAN // 10
+_HUNDREDTH_OF_MILLION = FEN_PER_MILLION // 100
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class MoneyParts:
+    """An amount ready for the eye: the number, what stands before it (¥) and the unit after it."""
+
+    number: str
+    before: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        sign, number = ("-", self.number[1:]) if self.number.startswith("-") else ("", self.number)
+        return f"{sign}{self.before}{number}{' ' if self.unit else ''}{self.unit}"
+
+
+def is_english() -> bool:
+    """Whether the page is spoken in English; outside a request it is Chinese."""
+    locale = get_locale()
+    return locale is not None and locale.language == "en"
+
+
+def money_parts(fen: int) -> MoneyParts:
+    """An amount of 分 split into number and unit: 万元 when that is exact and short, else 元 (English: ¥, million)."""
+    size = abs(fen)
+    if is_english():
+        if size >= FEN_PER_MILLION and size % _HUNDREDTH_OF_MILLION == 0:
+            return MoneyParts(f"{Decimal(fen) / FEN_PER_MILLION:,.2f}", before="¥", unit="million")
+        return MoneyParts(_yuan_number(fen), before="¥")
+    if size >= FEN_PER_WAN and size % FEN_PER_WAN == 0:
+        return MoneyParts(f"{fen // FEN_PER_WAN:,}", unit="万元")
+    if size >= _WAN_WITH_DECIMAL_FROM and size % _TENTH_OF_WAN == 0:
+        return MoneyParts(f"{Decimal(fen) / FEN_PER_WAN:,.1f}", unit="万元")
+    return MoneyParts(_yuan_number(fen), unit="元")
+
+
+def _yuan_number(fen: int) -> str:
+    sign = "-" if fen < 0 else ""
+    yuan, rest = divmod(abs(fen), FEN_PER_YUAN)
+    return f"{sign}{yuan:,}.{rest:02d}" if rest else f"{sign}{yuan:,}"
+
+
+def money_text(fen: int | None) -> str:
+    """An amount of 分 as text: 300 万元, 117,500 元, 117,500.25 元; English ¥3.00 million, ¥117,500."""
+    return NOTHING if fen is None else str(money_parts(fen))
+
+
+def yuan_text(fen: int | None) -> str:
+    """An amount of 分 always in 元 with two decimals, for schedules and statements whose columns must line up."""
+    if fen is None:
+        return NOTHING
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // FEN_PER_YUAN:,}.{abs(fen) % FEN_PER_YUAN:02d}"
+
+
+def money_series(fens: list[int] | tuple[int, ...]) -> tuple[list[Decimal], str]:
+    """Amounts of 分 for a chart, with the unit to name beside it: 万元, in English ¥ thousand."""
+    if is_english():
+        return [Decimal(fen) / (FEN_PER_WAN // 10) for fen in fens], "¥ thousand"
+    return [Decimal(fen) / FEN_PER_WAN for fen in fens], "万元"
+
+
+def rate_text(rate: Decimal | None, places: int = 2) -> str:
+    """A fraction per year as percent, rounded half up for the eye: Decimal('0.0392') is 3.92%."""
+    if rate is None:
+        return NOTHING
+    step = Decimal(1).scaleb(-places)
+    return f"{(rate * 100).quantize(step, rounding=ROUND_HALF_UP):,}%"
+
+
+def count_text(number: int | Decimal | None) -> str:
+    """A number with thousands separators."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def size_text(size: int | None) -> str:
+    """A file size in bytes as KB or MB."""
+    if size is None:
+        return NOTHING
+    if size < 1024 * 1024:
+        return f"{max(1, round(size / 1024)):,} KB"
+    return f"{size / 1024 / 1024:,.1f} MB"
+
+
+def _shanghai(moment: datetime) -> datetime:
+    # A time without a zone would be shown some hours wrong, and nobody would notice.
+    if moment.tzinfo is None:
+        raise ValueError("a time shown to people must carry its zone")
+    return moment.astimezone(SHANGHAI)
+
+
+def date_text(day: date | datetime | None, relative: bool = False) -> str:
+    """A day: 11-24, with the year when it is not this year; with `relative` 今天, 明天, 昨天. English 24 Nov."""
+    if day is None:
+        return NOTHING
+    if isinstance(day, datetime):
+        day = _shanghai(day).date()
+    word = _relative_word(day) if relative else None
+    return word if word is not None else _day_text(day)
+
+
+def datetime_text(moment: datetime | None, relative: bool = False) -> str:
+    """A moment in Shanghai time: 11-24 18:00, with `relative` 今天 18:00. English 24 Nov 18:00.
+
+    Raises ValueError for a time without a zone.
+    """
+    if moment is None:
+        return NOTHING
+    local = _shanghai(moment)
+    return f"{date_text(local, relative=relative)} {local:%H:%M}"
+
+
+def _relative_word(day: date) -> str | None:
+    words = {-1: gettext("昨天"), 0: gettext("今天"), 1: gettext("明天")}
+    return words.get((day - today()) // timedelta(days=1))
+
+
+def _day_text(day: date) -> str:
+    this_year = day.year == today().year
+    if is_english():
+        return f"{day.day} {_MONTHS[day.month - 1]}" + ("" if this_year else f" {day.year}")
+    return f"{day:%m-%d}" if this_year else f"{day:%Y-%m-%d}"
+
+
+def iso_text(moment: date | datetime | None) -> str:
+    """A day or moment for the `datetime` attribute of a <time> element."""
+    if moment is None:
+        return ""
+    return _shanghai(moment).isoformat(timespec="minutes") if isinstance(moment, datetime) else moment.isoformat()
+
+
+def is_past(moment: datetime | None) -> bool:
+    """Whether a deadline has gone by."""
+    return moment is not None and _shanghai(moment) < now()
+
+
+def mask_id(number: str | None) -> str:
+    """An identity or account number with all but its first three and last four characters hidden."""
+    if not number:
+        return NOTHING
+    if len(number) <= 7:
+        return "*" * len(number)
+    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
+
+
+def mask_phone(number: str | None) -> str:
+    """A telephone number as 138****5678."""
+    if not number:
+        return NOTHING
+    if len(number) <= 7:
+        return "*" * len(number)
+    return f"{number[:3]}****{number[-4:]}"
+
+
+FILTERS = {
+    "money_parts": money_parts,
+    "money_text": money_text,
+    "yuan_text": yuan_text,
+    "rate_text": rate_text,
+    "count_text": count_text,
+    "size_text": size_text,
+    "date_text": date_text,
+    "datetime_text": datetime_text,
+    "iso_text": iso_text,
+    "mask_id": mask_id,
+    "mask_phone": mask_phone,
+}
+
+
+def init_formats(app: Flask) -> None:
+    """Offer every format to the templates, as a filter and as a function of the same name."""
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.globals.update(FILTERS)
+    app.jinja_env.tests["past"] = is_past
