@@ -14,18 +14,19 @@ from decimal import ROUND_HALF_UP, Decimal
 from flask import Flask
 from flask_babel import get_locale, gettext
 
+from app.core import money
 from app.core.calendar import SHANGHAI, now, today
+from app.core.money import WAN, YUAN
 
-FEN_PER_YUAN = 100
-FEN_PER_WAN = 10_000 * FEN_PER_YUAN
-FEN_PER_MILLION = 1_000_000 * FEN_PER_YUAN
+MILLION = 100 * WAN
+"""Fen in a million yuan, the large unit of English pages."""
 NOTHING = "—"
 """Shown where there is no value; never an empty cell that looks forgotten."""
 
 # From ten 万 on, one decimal of 万元 still reads more easily than six digits of 元.
-_WAN_WITH_DECIMAL_FROM = 10 * FEN_PER_WAN
-_TENTH_OF_WAN = FEN_PER_WAN // 10
-_HUNDREDTH_OF_MILLION = FEN_PER_MILLION // 100
+_WAN_WITH_DECIMAL_FROM = 10 * WAN
+_TENTH_OF_WAN = WAN // 10
+_HUNDREDTH_OF_MILLION = MILLION // 100
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -53,19 +54,19 @@ def money_parts(fen: int) -> MoneyParts:
     """An amount of 分 split into number and unit: 万元 when that is exact and short, else 元 (English: ¥, million)."""
     size = abs(fen)
     if is_english():
-        if size >= FEN_PER_MILLION and size % _HUNDREDTH_OF_MILLION == 0:
-            return MoneyParts(f"{Decimal(fen) / FEN_PER_MILLION:,.2f}", before="¥", unit="million")
+        if size >= MILLION and size % _HUNDREDTH_OF_MILLION == 0:
+            return MoneyParts(f"{Decimal(fen) / MILLION:,.2f}", before="¥", unit="million")
         return MoneyParts(_yuan_number(fen), before="¥")
-    if size >= FEN_PER_WAN and size % FEN_PER_WAN == 0:
-        return MoneyParts(f"{fen // FEN_PER_WAN:,}", unit="万元")
+    if size >= WAN and size % WAN == 0:
+        return MoneyParts(f"{fen // WAN:,}", unit="万元")
     if size >= _WAN_WITH_DECIMAL_FROM and size % _TENTH_OF_WAN == 0:
-        return MoneyParts(f"{Decimal(fen) / FEN_PER_WAN:,.1f}", unit="万元")
+        return MoneyParts(f"{Decimal(fen) / WAN:,.1f}", unit="万元")
     return MoneyParts(_yuan_number(fen), unit="元")
 
 
 def _yuan_number(fen: int) -> str:
     sign = "-" if fen < 0 else ""
-    yuan, rest = divmod(abs(fen), FEN_PER_YUAN)
+    yuan, rest = divmod(abs(fen), YUAN)
     return f"{sign}{yuan:,}.{rest:02d}" if rest else f"{sign}{yuan:,}"
 
 
@@ -76,17 +77,14 @@ def money_text(fen: int | None) -> str:
 
 def yuan_text(fen: int | None) -> str:
     """An amount of 分 always in 元 with two decimals, for schedules and statements whose columns must line up."""
-    if fen is None:
-        return NOTHING
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // FEN_PER_YUAN:,}.{abs(fen) % FEN_PER_YUAN:02d}"
+    return NOTHING if fen is None else money.yuan_text(fen)
 
 
 def money_series(fens: list[int] | tuple[int, ...]) -> tuple[list[Decimal], str]:
     """Amounts of 分 for a chart, with the unit to name beside it: 万元, in English ¥ thousand."""
     if is_english():
-        return [Decimal(fen) / (FEN_PER_WAN // 10) for fen in fens], "¥ thousand"
-    return [Decimal(fen) / FEN_PER_WAN for fen in fens], "万元"
+        return [Decimal(fen) / (WAN // 10) for fen in fens], "¥ thousand"
+    return [Decimal(fen) / WAN for fen in fens], "万元"
 
 
 def rate_text(rate: Decimal | None, places: int = 2) -> str:
@@ -200,4 +198,5 @@ def init_formats(app: Flask) -> None:
     """Offer every format to the templates, as a filter and as a function of the same name."""
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(FILTERS)
+    app.jinja_env.globals.update(this_moment=now, is_english=is_english)
     app.jinja_env.tests["past"] = is_past

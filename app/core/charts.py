@@ -1,0 +1,209 @@
+"""Charts drawn on the server as SVG: no script, no inline style, colours from the stylesheet.
+
+A chart is always shown with its numbers in a table beside it (macro `chart`), so the drawing carries a title and a
+description for those who cannot see it, and nothing in it needs a mouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from itertools import count
+from typing import ClassVar
+
+from flask_babel import gettext
+from markupsafe import Markup, escape
+
+from app.core.formats import NOTHING
+from app.core.pages import Text
+
+Value = Decimal | int | None
+
+WIDTH, HEIGHT = 440, 230
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 14, 30
+GRID_LINES = 4
+LABELS_SHOWN = 8
+"""More labels than this under the axis would touch each other; the table beside the chart has them all."""
+
+_ids = count(1)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named row of values in the chart's unit; None where there is none."""
+
+    name: Text
+    values: Sequence[Value]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The vertical axis: from `low` to `high` in steps of `step`, all in the chart's unit."""
+
+    low: Decimal
+    high: Decimal
+    step: Decimal
+
+    def y(self, value: Decimal) -> Decimal:
+        share = (value - self.low) / (self.high - self.low)
+        return (HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)).quantize(Decimal("0.1"))
+
+    def ticks(self) -> list[Decimal]:
+        number = int((self.high - self.low) / self.step)
+        return [self.low + self.step * index for index in range(number + 1)]
+
+
+def _scale(values: Sequence[Decimal]) -> _Scale:
+    """An axis with round steps (1, 2, 2.5 or 5 times a power of ten) that holds zero and all values."""
+    low, high = min([Decimal(0), *values]), max([Decimal(0), *values])
+    if low == high:
+        return _Scale(Decimal(0), Decimal(1), Decimal(1))
+    rough = (high - low) / GRID_LINES
+    power = Decimal(1).scaleb(rough.adjusted())
+    step = next(power * m for m in (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10)) if power * m >= rough)
+    bottom = -((-low / step).to_integral_value(rounding=ROUND_CEILING)) * step
+    top = (high / step).to_integral_value(rounding=ROUND_CEILING) * step
+    return _Scale(bottom, top, step)
+
+
+def _short(number: Decimal) -> str:
+    text = f"{number.normalize():,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """What both kinds share. `places` is how many decimals the numbers beside the chart show."""
+
+    title: Text
+    labels: Sequence[Text]
+    series: Sequence[Series]
+    unit: Text = ""
+    places: int = 0
+    kind: ClassVar[str] = ""
+    _id: int = field(default_factory=lambda: next(_ids), compare=False)
+
+    def __post_init__(self) -> None:
+        if any(len(one.values) != len(self.labels) for one in self.series):
+            raise ValueError("each series of a chart needs one value per label")
+
+    def headers(self) -> list[str]:
+        """The heads of the table of numbers."""
+        return [gettext("项目"), *(str(one.name) for one in self.series)]
+
+    def rows(self) -> list[list[str]]:
+        """The numbers of the chart, one row per label, as text."""
+        return [
+            [str(label), *(self._text(one.values[index]) for one in self.series)]
+            for index, label in enumerate(self.labels)
+        ]
+
+    def _text(self, value: Value) -> str:
+        if value is None:
+            return NOTHING
+        step = Decimal(1).scaleb(-self.places)
+        return f"{Decimal(value).quantize(step, rounding=ROUND_HALF_UP):,}"
+
+    def svg(self) -> Markup:
+        """The drawing, safe to put into a page under a policy without inline styles."""
+        known = [Decimal(value) for one in self.series for value in one.values if value is not None]
+        scale = _scale(known)
+        title, description = f"chart-{self._id}-t", f"chart-{self._id}-d"
+        parts = [
+            Markup(
+                '<svg class="chart chart-{}" viewBox="0 0 {} {}" role="img" aria-labelledby="{} {}">'
+                '<title id="{}">{}</title><desc id="{}">{}</desc>'
+            ).format(
+                self.kind, WIDTH, HEIGHT, title, description, title, self.title, description, self._description(known)
+            ),
+            self._grid(scale),
+            self._marks(scale),
+            self._label_texts(),
+            Markup("</svg>"),
+        ]
+        return Markup("").join(parts)
+
+    def _description(self, known: Sequence[Decimal]) -> str:
+        if not known:
+            return gettext("没有数据")
+        return gettext(
+            "共 %(count)d 项，最小 %(low)s，最大 %(high)s",
+            count=len(self.labels),
+            low=self._text(min(known)),
+            high=self._text(max(known)),
+        )
+
+    def _grid(self, scale: _Scale) -> Markup:
+        lines = Markup("")
+        for tick in scale.ticks():
+            y = scale.y(tick)
+            name = "chart-zero" if tick == 0 else "chart-grid"
+            lines += Markup('<path class="{}" d="M{} {}H{}"/>').format(name, LEFT, y, WIDTH - RIGHT)
+            lines += Markup('<text class="chart-tick" x="{}" y="{}">{}</text>').format(LEFT - 6, y + 4, _short(tick))
+        return lines
+
+    def _slot(self) -> Decimal:
+        return Decimal(WIDTH - LEFT - RIGHT) / max(1, len(self.labels))
+
+    def _middle(self, index: int) -> Decimal:
+        return (LEFT + self._slot() * (index + Decimal("0.5"))).quantize(Decimal("0.1"))
+
+    def _label_texts(self) -> Markup:
+        every = -(-len(self.labels) // LABELS_SHOWN) or 1
+        shown = [(index, label) for index, label in enumerate(self.labels) if index % every == 0]
+        texts = Markup("")
+        for position, (index, label) in enumerate(shown):
+            name = "chart-label chart-label-odd" if position % 2 else "chart-label"
+            texts += Markup('<text class="{}" x="{}" y="{}">{}</text>').format(
+                name, self._middle(index), HEIGHT - 10, escape(str(label))
+            )
+        return texts
+
+    def _marks(self, scale: _Scale) -> Markup:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BarChart(_Chart):
+    """Bars, those of several series side by side."""
+
+    kind: ClassVar[str] = "bars"
+
+    def _marks(self, scale: _Scale) -> Markup:
+        group = self._slot() * Decimal("0.72")
+        width = (group / max(1, len(self.series))).quantize(Decimal("0.1"))
+        zero = scale.y(Decimal(0))
+        bars = Markup("")
+        for number, one in enumerate(self.series):
+            for index, value in enumerate(one.values):
+                if value is None:
+                    continue
+                x = self._middle(index) - group / 2 + width * number
+                y = scale.y(Decimal(value))
+                bars += Markup('<rect class="chart-bar chart-s{}" x="{:.1f}" y="{}" width="{}" height="{}"/>').format(
+                    number + 1, x, min(y, zero), max(width - 1, Decimal(1)), abs(zero - y)
+                )
+        return bars
+
+
+@dataclass(frozen=True)
+class LineChart(_Chart):
+    """Lines with a dot at each value; a missing value leaves a gap."""
+
+    kind: ClassVar[str] = "lines"
+
+    def _marks(self, scale: _Scale) -> Markup:
+        drawn = Markup("")
+        for number, one in enumerate(self.series, start=1):
+            path, pen = [], "M"
+            for index, value in enumerate(one.values):
+                if value is None:
+                    pen = "M"
+                    continue
+                x, y = self._middle(index), scale.y(Decimal(value))
+                path.append(f"{pen}{x} {y}")
+                drawn += Markup('<circle class="chart-dot chart-s{}" cx="{}" cy="{}" r="3"/>').format(number, x, y)
+                pen = "L"
+            drawn += Markup('<path class="chart-run chart-s{}" d="{}"/>').format(number, "".join(path))
+        return drawn

@@ -1,0 +1,98 @@
+"""A list as an XLSX file: numbers as numbers, days as days, and no cell that a spreadsheet would run as a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import LazyString, gettext
+from markupsafe import Markup
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from app.core.calendar import SHANGHAI
+from app.core.money import YUAN
+
+if TYPE_CHECKING:
+    from app.core.tables import Column, Table
+
+EXPORT_LIMIT = 10_000
+"""Rows of one file. A longer list says so in its last row, and how to get the rest."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER_FORMATS = {
+    "money": "#,##0.00",
+    "rate": "0.00%",
+    "date": "yyyy-mm-dd",
+    "datetime": "yyyy-mm-dd hh:mm",
+    "count": "#,##0",
+}
+
+
+def safe_text(text: str) -> str:
+    """Text as a cell may hold it: no control characters, and an apostrophe before what begins like a formula."""
+    clean = ILLEGAL_CHARACTERS_RE.sub("", text)
+    return "'" + clean if clean.startswith(_FORMULA_STARTS) else clean
+
+
+def _cell_value(column: Column, row: Any) -> Any:
+    """The value of a cell: money (分) as 元, moments as Shanghai time, everything unknown as safe text."""
+    value = column.value(row)
+    if value is None:
+        return None
+    if column.kind == "money" and isinstance(value, int):
+        return Decimal(value) / YUAN
+    if isinstance(value, datetime):
+        return value.astimezone(SHANGHAI).replace(tzinfo=None) if value.tzinfo is not None else value
+    if isinstance(value, bool):
+        return gettext("是") if value else gettext("否")
+    if isinstance(value, (int, Decimal, date)):
+        return value
+    if isinstance(value, Markup):
+        return safe_text(value.striptags())
+    return safe_text(str(value))
+
+
+def export_xlsx(table: Table, rows: Sequence[Any], title: str | LazyString, limit: int = EXPORT_LIMIT) -> bytes:
+    """The rows as an XLSX file, at most `limit` of them; where there are more, the last row says so."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(safe_text(str(title)).translate({ord(c): None for c in "[]:*?/\\'"})[:31] or "1")
+    sheet.freeze_panes = "A2"
+    for index, column in enumerate(table.columns, start=1):
+        sheet.column_dimensions[get_column_letter(index)].width = 18 if column.right else 24
+    sheet.append([_styled(sheet, _heading(column), None, bold=True) for column in table.columns])
+    for row in rows[:limit]:
+        sheet.append(
+            [_styled(sheet, _cell_value(column, row), _NUMBER_FORMATS.get(column.kind)) for column in table.columns]
+        )
+    if len(rows) > limit:
+        note = gettext("只导出了前 %(limit)s 行。请用筛选缩小范围后再导出其余部分。", limit=f"{limit:,}")
+        sheet.append([_styled(sheet, note, None, bold=True)])
+    target = BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def _heading(column: Column) -> str:
+    label = safe_text(str(column.label))
+    return gettext("%(label)s（元）", label=label) if column.kind == "money" else label
+
+
+def _styled(sheet: Any, value: Any, number_format: str | None, bold: bool = False) -> Any:
+    cell = WriteOnlyCell(sheet, value=value)
+    if bold:
+        cell.font = Font(bold=True)
+    if number_format is not None and value is not None:
+        cell.number_format = number_format
+    return cell
+
+
+def wants_export(args: Mapping[str, str]) -> bool:
+    """Whether the visit asks for the list as a file."""
+    return args.get("format") == "xlsx"
