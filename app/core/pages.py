@@ -241,6 +241,35 @@ class NextSteps:
         return None
 
 
+@dataclass(frozen=True)
+class CaseLink:
+    """A door from the case page to an object of a room: the need, a loan, a booking, a claim, a bridge."""
+
+    label: Text
+    text: Text
+    url: str
+    tone: Tone = "plain"
+
+
+CaseLinkProvider = Callable[[Any, Any], Iterable[CaseLink]]
+
+
+@dataclass
+class CaseLinks:
+    """Each room's objects of a case, as `provider(ctx, case) -> list[CaseLink]`."""
+
+    _providers: dict[str, tuple[int, CaseLinkProvider]] = field(default_factory=dict)
+
+    def add(self, order: int, provider: CaseLinkProvider) -> None:
+        """Show this room's objects at `order` on the case page."""
+        self._providers[_name(provider)] = (order, provider)
+
+    def of(self, ctx: Any, case: Any) -> list[CaseLink]:
+        """All objects of the case that this viewer may see, in order."""
+        ordered = sorted(self._providers.values(), key=lambda pair: pair[0])
+        return [link for _, provider in ordered for link in provider(ctx, case)]
+
+
 class EventTexts:
     """How an event of a lifecycle is told in plain words, keyed by the kind of thing and the event."""
 
@@ -264,6 +293,7 @@ menu = Menu()
 home = Home()
 stations = Stations()
 next_steps = NextSteps()
+case_links = CaseLinks()
 event_texts = EventTexts()
 
 

@@ -1,0 +1,201 @@
+"""The one engine: PostgreSQL through psycopg 3. Identity of a transaction is set here and nowhere else (design §4.1, 2, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from app.core.context import Context
+from app.core.errors import ErrorCode, Refusal
+from app.core.ids import new_id
+
+RATE = Numeric(9, 6)
+"""A yearly rate or a ratio as a fraction: 0.038500."""
+
+T = TypeVar("T")
+
+APP_ROLE = "huiqiao_app"
+
+
+class Base(DeclarativeBase):
+    """Typed models. Constraint names follow one convention, since errors are found by them."""
+
+    metadata = MetaData(naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    })
+    type_annotation_map = {  # noqa: RUF012
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        str: Text,
+        int: BigInteger,
+        UUID: Uuid,
+        Decimal: RATE,
+    }
+
+
+class Identified:
+    """An object with an unguessable, time-ordered id."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+
+
+@dataclass
+class Unit:
+    """One transaction: its session, its actor, what leaves after the commit."""
+
+    session: Session
+    context: Context
+    read_only: bool
+    outbox_ids: list[UUID] = field(default_factory=list)
+
+
+_engine: list[Engine] = []
+_unit: ContextVar[Unit | None] = ContextVar("unit", default=None)
+
+
+def configure(url: str, *, pool_size: int = 5) -> None:
+    """Points the portal at a database (the login role's URL). Disposes of an earlier engine."""
+    dispose()
+    _engine[:] = [create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)]
+
+
+def engine() -> Engine:
+    """The engine in use. Raises ``RuntimeError`` before ``configure``."""
+    if not _engine:
+        raise RuntimeError("app.core.database.configure was not called")
+    return _engine[0]
+
+
+def dispose(*, close: bool = True) -> None:
+    """Drops pooled connections; ``close=False`` after a fork, when they belong to the parent."""
+    if _engine:
+        _engine[0].dispose(close=close)
+
+
+def check_role(checked: Engine | None = None) -> None:
+    """Refuses a login role that could see past row-level security (design §4.2). Raises ``RuntimeError``."""
+    with (checked or engine()).connect() as connection:
+        row = connection.execute(text(
+            "select session_user as name, rolsuper, rolbypassrls, rolcreaterole, "
+            "exists(select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "       where n.nspname = 'public' and c.relkind = 'r' and pg_has_role(session_user, c.relowner, 'member')) as owns "
+            "from pg_roles where rolname = session_user"
+        )).one()
+    if row.rolsuper or row.rolbypassrls or row.rolcreaterole or row.owns:
+        raise RuntimeError(
+            f"The portal must not connect as {row.name}: the role is a superuser, may bypass row-level security, or owns "
+            f"the tables. Use DATABASE_URL with the login role {APP_ROLE}."
+        )
+
+
+def migrate(owner_url: str, revision: str = "head") -> None:
+    """Brings the database to ``revision`` as its owner."""
+    from alembic import command
+    from alembic.config import Config
+
+    root = Path(__file__).resolve().parents[2]
+    config = Config()
+    config.set_main_option("script_location", str(root / "migrations"))
+    config.set_main_option("sqlalchemy.url", owner_url.replace("%", "%%"))
+    command.upgrade(config, revision)
+
+
+_IDENTIFY = text(
+    "select set_config('hq.actor', :actor, true), set_config('hq.org', :org, true), set_config('hq.kind', :kind, true)"
+)
+_IDENTIFY_READING = text(
+    "select set_config('transaction_read_only', 'on', true), set_config('hq.actor', :actor, true), "
+    "set_config('hq.org', :org, true), set_config('hq.kind', :kind, true)"
+)
+
+
+def identify(session: Session, ctx: Context, *, read_only: bool = False) -> None:
+    """Sets the row-level-security identity of the transaction: the one place where it happens."""
+    session.execute(_IDENTIFY_READING if read_only else _IDENTIFY, {
+        "actor": str(ctx.actor_id) if ctx.actor_id else "",
+        "org": str(ctx.org_id) if ctx.org_id else "",
+        "kind": ctx.org_kind.value if ctx.org_kind else "",
+    })
+
+
+def unit() -> Unit:
+    """The running transaction. Raises ``RuntimeError`` outside a use case or ``reading``."""
+    current = _unit.get()
+    if current is None:
+        raise RuntimeError("no transaction: call this inside a use case or reading()")
+    return current
+
+
+def running() -> Unit | None:
+    """The running transaction, or ``None``."""
+    return _unit.get()
+
+
+def session() -> Session:
+    """The session of the running transaction."""
+    return unit().session
+
+
+@contextmanager
+def transaction(ctx: Context, *, read_only: bool = False) -> Iterator[Unit]:
+    """Opens a transaction with the actor's identity; commits at the end, rolls back on any exception."""
+    with Session(engine(), expire_on_commit=False, autoflush=True) as opened:
+        current = Unit(opened, ctx, read_only)
+        mark = _unit.set(current)
+        try:
+            identify(opened, ctx, read_only=read_only)
+            yield current
+            opened.commit()
+        except BaseException:
+            opened.rollback()
+            raise
+        finally:
+            _unit.reset(mark)
+
+
+@contextmanager
+def elevated(ctx: Context, name: str) -> Iterator[Context]:
+    """The same transaction with the portal's own identity, for what one room tells another.
+
+    The person stays the actor of the audit events; only row-level security and permissions are the system's.
+    """
+    current = unit()
+    current.session.flush()
+    system = Context.of_system(name)
+    acting = Context(
+        ctx.actor_id, ctx.org_id, system.org_kind, system.roles, system.permissions,
+        person_name=ctx.person_name, org_name=ctx.org_name, system=name, request_id=ctx.request_id,
+    )
+    identify(current.session, acting)
+    before, current.context = current.context, acting
+    try:
+        yield acting
+        current.session.flush()
+    finally:
+        current.context = before
+        if current.session.is_active:
+            identify(current.session, before, read_only=current.read_only)
+
+
+def get_or_404(model: type[T], key: UUID | None, *, lock: bool = False) -> T:
+    """Loads by id what the actor may see. Raises ``Refusal(NOT_FOUND)``."""
+    found = session().get(model, key, with_for_update=True if lock else None, populate_existing=lock) if key else None
+    if found is None:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    return found

@@ -1,0 +1,153 @@
+"""The closed list of refusals. A service raises a code; the sentence stands here once and is translated at the page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+
+def N_(message: str) -> str:
+    """Marks a Chinese sentence for extraction; it is translated where it is shown."""
+    return message
+
+
+class ErrorCode(StrEnum):
+    """Every reason for which the portal says no."""
+
+    ALREADY_DONE = "already_done"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    APPROVAL_LIMIT = "approval_limit"
+    BAD_LOGIN = "bad_login"
+    BID_AFTER_CLOSE = "bid_after_close"
+    BID_EXISTS = "bid_exists"
+    BID_EXPIRED = "bid_expired"
+    BID_INVALID = "bid_invalid"
+    BOOKING_EXISTS = "booking_exists"
+    BOOKING_LATE = "booking_late"
+    BOOKING_REFUSED = "booking_refused"
+    BRIDGE_EXISTS = "bridge_exists"
+    BRIDGE_OVER_LIMIT = "bridge_over_limit"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    CHOICE_EXISTS = "choice_exists"
+    CLAIM_EXISTS = "claim_exists"
+    CLAIM_NOT_BAD = "claim_not_bad"
+    CONSENT_MISSING = "consent_missing"
+    CONSTRAINT = "constraint"
+    FILE_BROKEN = "file_broken"
+    FILE_HEADER = "file_header"
+    FILE_TOO_LARGE = "file_too_large"
+    FILE_TYPE = "file_type"
+    FORBIDDEN = "forbidden"
+    FUND_EXHAUSTED = "fund_exhausted"
+    IDEMPOTENCY = "idempotency"
+    INVALID = "invalid"
+    INVITATION_INVALID = "invitation_invalid"
+    LAST_ADMINISTRATOR = "last_administrator"
+    LOCKED = "locked"
+    LOGIN_TAKEN = "login_taken"
+    NEED_EXISTS = "need_exists"
+    NEED_INCOMPLETE = "need_incomplete"
+    NOT_FOUND = "not_found"
+    NOT_VERIFIED = "not_verified"
+    PASSWORD_REUSED = "password_reused"
+    PASSWORD_WEAK = "password_weak"
+    PAYMENT_HELD = "payment_held"
+    REASON_NEEDED = "reason_needed"
+    REPAYMENT_TOO_LARGE = "repayment_too_large"
+    SAME_PERSON = "same_person"
+    SECOND_FACTOR = "second_factor"
+    STATE_CHANGED = "state_changed"
+    THREE_ADMINISTRATORS = "three_administrators"
+    USCC_CLAIMED = "uscc_claimed"
+    USCC_INVALID = "uscc_invalid"
+
+
+MESSAGES: dict[ErrorCode, str] = {
+    ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
+    ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
+    ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
+    ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
+    ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
+    ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
+    ErrorCode.BID_INVALID: N_("报价有需要改正的地方，请看标出的各项。"),
+    ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
+    ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),
+    ErrorCode.BOOKING_REFUSED: N_("这笔贷款没有通过入库检查，请看未通过的各项。"),
+    ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
+    ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
+    ErrorCode.BUDGET_EXHAUSTED: N_("资金池余额不足，这笔补偿暂不能支付，已列入等候。"),
+    ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
+    ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
+    ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
+    ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
+    ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
+    ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
+    ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
+    ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
+    ErrorCode.FILE_TYPE: N_("不支持这种文件，请上传 %(allowed)s 文件。"),
+    ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
+    ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
+    ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
+    ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
+    ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、已使用或已过期，请向管理员重新索取。"),
+    ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
+    ErrorCode.LOCKED: N_("登录失败次数过多，账号已暂时锁定，请 %(minutes)s 分钟后再试。"),
+    ErrorCode.LOGIN_TAKEN: N_("这个登录名已被使用，请换一个。"),
+    ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
+    ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
+    ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
+    ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
+    ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
+    ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
+    ErrorCode.REASON_NEEDED: N_("请写明理由。"),
+    ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
+    ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
+    ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
+    ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
+    ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
+    ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
+    ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
+}
+
+
+class Refusal(Exception):
+    """The portal says no for a reason of the closed list.
+
+    ``field`` names the form field at which the sentence belongs; ``params`` fill the sentence.
+    """
+
+    def __init__(self, code: ErrorCode, *, field: str | None = None, **params: Any) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.field = field
+        self.params = params
+
+    @property
+    def sentence(self) -> str:
+        """The Chinese sentence, filled in, untranslated (logs and command line)."""
+        return MESSAGES[self.code] % self.params if self.params else MESSAGES[self.code]
+
+
+class NotFound(Refusal):
+    """The object does not exist for this actor."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.NOT_FOUND)
+
+
+_CONSTRAINTS: dict[str, tuple[ErrorCode, str | None]] = {}
+
+
+def constraint(name: str, code: ErrorCode, field: str | None = None) -> None:
+    """A violation of database constraint ``name`` becomes this refusal at this field."""
+    _CONSTRAINTS[name] = (code, field)
+
+
+def refusal_of_constraint(name: str | None) -> Refusal | None:
+    """The refusal registered for a constraint; ``None`` if nobody registered it."""
+    if name is None or name not in _CONSTRAINTS:
+        return None
+    code, field = _CONSTRAINTS[name]
+    return Refusal(code, field=field)

@@ -1,0 +1,163 @@
+"""States are data: (from, event, to, who may, needs a reason, second person). One fire(), one can_fire() (design §4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Update, insert, select
+
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import session
+from app.core.errors import ErrorCode, Refusal
+from app.core.ids import new_id
+from app.core.models import Transition
+from app.core.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Move:
+    """One row of a lifecycle.
+
+    ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, and
+    ``other_than`` the columns whose person must be somebody else. ``shared`` moves are told to every party of the case.
+    """
+
+    source: StrEnum
+    event: str
+    target: StrEnum
+    who: tuple[Permission, ...]
+    needs_reason: bool = False
+    stamp: str | None = None
+    other_than: tuple[str, ...] = ()
+    shared: bool = True
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """The table of one aggregate. ``subject`` is the table name of the aggregate."""
+
+    subject: str
+    states: type[StrEnum]
+    moves: tuple[Move, ...]
+
+    def find(self, state: str, event: str) -> Move | None:
+        """The move of an event in a state."""
+        for move in self.moves:
+            if move.source.value == state and move.event == event:
+                return move
+        return None
+
+    def events(self) -> list[str]:
+        """All events, in the order of the table."""
+        return list(dict.fromkeys(move.event for move in self.moves))
+
+
+def refusal(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> ErrorCode | None:
+    """Why the actor may not fire the event now; ``None`` where they may."""
+    move = lifecycle.find(subject.state, event)
+    if move is None:
+        return ErrorCode.STATE_CHANGED
+    if not any(ctx.can(permission) for permission in move.who):
+        return ErrorCode.FORBIDDEN
+    others = {getattr(subject, column) for column in move.other_than} - {None}
+    if ctx.actor_id is not None and ctx.actor_id in others:
+        return ErrorCode.SAME_PERSON
+    return None
+
+
+def can_fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> bool:
+    """Whether a page shows the button."""
+    return refusal(ctx, lifecycle, subject, event) is None
+
+
+def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason: str | None = None) -> Transition:
+    """Moves ``subject.state``, stamps the person, and leaves the transition row. Raises ``Refusal``.
+
+    The caller has locked the subject (``get_or_404(…, lock=True)``), so that two people at once make one move.
+    """
+    code = refusal(ctx, lifecycle, subject, event)
+    if code is not None:
+        raise Refusal(code)
+    move = lifecycle.find(subject.state, event)
+    assert move is not None
+    if move.needs_reason and not (reason or "").strip():
+        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+    source, subject.state = subject.state, move.target.value
+    if move.stamp:
+        setattr(subject, move.stamp, ctx.actor_id)
+    row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared)
+    session().flush()
+    session().add(row)
+    session().flush()
+    return row
+
+
+def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False) -> Transition:
+    """Leaves the first transition of a new aggregate (from nothing into its first state)."""
+    row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, None, shared)
+    session().flush()
+    session().add(row)
+    session().flush()
+    return row
+
+
+def _row(
+    ctx: Context, subject_type: str, subject: Any, event: str, source: str, target: str, reason: str | None, shared: bool,
+) -> Transition:
+    return Transition(
+        id=new_id(), subject_type=subject_type, subject_id=subject.id, case_id=getattr(subject, "case_id", None),
+        seal_id=getattr(subject, "seal_id", None), event=event, source=source, target=target, at=now(),
+        actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
+        reason=(reason or "").strip() or None, shared=shared,
+    )
+
+
+def role_of(ctx: Context) -> str:
+    """The role that the timeline names: the first of the actor's roles, or the system's door."""
+    if ctx.actor_id is None or not ctx.roles:
+        return "system"
+    return sorted(role.value for role in ctx.roles)[0]
+
+
+def fire_many(
+    ctx: Context, lifecycle: Lifecycle, model: Any, ids: Sequence[UUID] | Iterable[UUID], event: str, update: Update,
+) -> int:
+    """Set-wise: ``update`` moves the rows named by ``ids`` in one statement, one transition row an object. Returns count.
+
+    ``update`` must set ``state`` and restrict itself to states in which the event is allowed.
+    """
+    moves = [move for move in lifecycle.moves if move.event == event]
+    if not any(ctx.can(permission) for move in moves for permission in move.who):
+        raise Refusal(ErrorCode.FORBIDDEN)
+    chosen = list(ids)
+    before = dict(session().execute(
+        select(model.id, model.state).where(model.id.in_(chosen)).with_for_update()
+    ).tuples())
+    allowed = {move.source.value: move for move in moves}
+    moving = [key for key, state in before.items() if state in allowed]
+    if not moving:
+        return 0
+    session().execute(update.where(model.id.in_(moving)), execution_options={"synchronize_session": False})
+    session().execute(insert(Transition), [
+        {
+            "id": new_id(), "subject_type": lifecycle.subject, "subject_id": key, "event": event, "source": before[key],
+            "target": allowed[before[key]].target.value, "at": now(), "actor_id": ctx.actor_id,
+            "actor_role": role_of(ctx), "org_id": ctx.org_id, "shared": allowed[before[key]].shared,
+            "case_id": None, "seal_id": None, "reason": None,
+        }
+        for key in moving
+    ])
+    return len(moving)
+
+
+def states_check(column: str, states: type[StrEnum]) -> str:
+    """SQL of the CHECK that keeps a state column inside its enum."""
+    values = ", ".join(f"'{state.value}'" for state in states)
+    return f"{column} in ({values})"
+
+

@@ -1,0 +1,204 @@
+"""Who may do what: one list of permissions and one table of roles (design §3; separation of administrators 三员分立)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OrgKind(StrEnum):
+    """Kinds of organisation (design §1). ``SYSTEM`` is the portal itself: worker, ticker, command line."""
+
+    ENTERPRISE = "enterprise"
+    BANK = "bank"
+    BRIDGE_CENTRE = "bridge_centre"
+    FUNDER = "funder"
+    BUREAU = "bureau"
+    DATA_PROVIDER = "data_provider"
+    PLATFORM = "platform"
+    SYSTEM = "system"
+
+
+class Role(StrEnum):
+    """What a person is inside an organisation."""
+
+    FIRM_CLERK = "firm_clerk"
+    FIRM_REPRESENTATIVE = "firm_representative"
+    BANK_OFFICER = "bank_officer"
+    BANK_APPROVER = "bank_approver"
+    BANK_ADMIN = "bank_admin"
+    CENTRE_CLERK = "centre_clerk"
+    CENTRE_REVIEWER = "centre_reviewer"
+    CENTRE_ADMIN = "centre_admin"
+    FUNDER_CLERK = "funder_clerk"
+    FUNDER_ADMIN = "funder_admin"
+    BUREAU_AUDITOR = "bureau_auditor"
+    BUREAU_REVIEWER = "bureau_reviewer"
+    BUREAU_CASHIER = "bureau_cashier"
+    BUREAU_LEADER = "bureau_leader"
+    BUREAU_ADMIN = "bureau_admin"
+    PROVIDER_CLERK = "provider_clerk"
+    PROVIDER_ADMIN = "provider_admin"
+    DESK = "desk"
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDIT_ADMIN = "audit_admin"
+    SYSTEM = "system"
+
+
+class Permission(StrEnum):
+    """Every permission, alphabetical: scope, resource, action."""
+
+    ACCOUNT_USE = "account:use"
+    AUDIT_READ = "audit:read"
+    BID_DRAFT = "bid:draft"
+    BID_READ = "bid:read"
+    BID_SUBMIT = "bid:submit"
+    BID_WITHDRAW = "bid:withdraw"
+    BOOKING_READ = "booking:read"
+    BOOKING_SUBMIT = "booking:submit"
+    BRANCH_EDIT = "branch:edit"
+    BRIDGE_APPLY = "bridge:apply"
+    BRIDGE_APPROVE = "bridge:approve"
+    BRIDGE_COMMIT = "bridge:commit"
+    BRIDGE_CONFIRM = "bridge:confirm"
+    BRIDGE_DESK = "bridge:desk"
+    BRIDGE_OFFER = "bridge:offer"
+    BRIDGE_PAY = "bridge:pay"
+    BRIDGE_READ = "bridge:read"
+    BRIDGE_TICK = "bridge:tick"
+    CASE_READ = "case:read"
+    CHOICE_MAKE = "choice:make"
+    CLAIM_AUDIT = "claim:audit"
+    CLAIM_CHECK = "claim:check"
+    CLAIM_DECIDE = "claim:decide"
+    CLAIM_PAY = "claim:pay"
+    CLAIM_PREPARE = "claim:prepare"
+    CLAIM_READ = "claim:read"
+    CLAIM_REVIEW = "claim:review"
+    CLAIM_TICK = "claim:tick"
+    CONSENT_GIVE = "consent:give"
+    CONSENT_READ = "consent:read"
+    CONSENT_TICK = "consent:tick"
+    DELIVERY_IMPORT = "delivery:import"
+    DELIVERY_READ = "delivery:read"
+    DELIVERY_UPLOAD = "delivery:upload"
+    ENTERPRISE_DESK = "enterprise:desk"
+    ENTERPRISE_EDIT = "enterprise:edit"
+    ENTERPRISE_READ = "enterprise:read"
+    ENTERPRISE_REGISTER = "enterprise:register"
+    ENTERPRISE_SIGN_UP = "enterprise:sign_up"
+    ENTERPRISE_VERIFY = "enterprise:verify"
+    EVIDENCE_LOOK = "evidence:look"
+    EVIDENCE_READ = "evidence:read"
+    FUND_EDIT = "fund:edit"
+    FUND_READ = "fund:read"
+    LOAN_APPROVE = "loan:approve"
+    LOAN_OPEN = "loan:open"
+    LOAN_READ = "loan:read"
+    LOAN_REPORT = "loan:report"
+    LOAN_TICK = "loan:tick"
+    NEED_CLOSE = "need:close"
+    NEED_DRAFT = "need:draft"
+    NEED_LOOK = "need:look"
+    NEED_MARK = "need:mark"
+    NEED_READ = "need:read"
+    NEED_SUBMIT = "need:submit"
+    NEED_TICK = "need:tick"
+    NOTICE_READ = "notice:read"
+    ORGANISATION_CREATE = "organisation:create"
+    ORGANISATION_READ = "organisation:read"
+    PAPER_READ = "paper:read"
+    PAPER_UPLOAD = "paper:upload"
+    POOL_FUND = "pool:fund"
+    POOL_READ = "pool:read"
+    PRODUCT_EDIT = "product:edit"
+    PRODUCT_READ = "product:read"
+    PROFILE_COMPUTE = "profile:compute"
+    PROFILE_LOOK = "profile:look"
+    PROFILE_READ = "profile:read"
+    QUEUE_READ = "queue:read"
+    RECOVERY_REPORT = "recovery:report"
+    SIGN_IN = "sign_in:use"
+    STAFF_INVITE = "staff:invite"
+    STAFF_READ = "staff:read"
+
+
+P = Permission
+
+_EVERYBODY = frozenset({P.ACCOUNT_USE, P.NOTICE_READ, P.CASE_READ, P.PAPER_READ, P.PAPER_UPLOAD})
+_STAFF_ADMIN = frozenset({P.STAFF_INVITE, P.STAFF_READ, P.BRANCH_EDIT})
+_FIRM = frozenset({
+    P.ENTERPRISE_READ, P.ENTERPRISE_EDIT, P.CONSENT_READ, P.EVIDENCE_READ, P.PROFILE_READ, P.NEED_DRAFT, P.NEED_READ,
+    P.NEED_SUBMIT, P.NEED_CLOSE, P.CHOICE_MAKE, P.LOAN_READ, P.BRIDGE_APPLY, P.BRIDGE_READ, P.PRODUCT_READ,
+    P.CONSENT_GIVE,
+})
+_BANK = frozenset({
+    P.PRODUCT_READ, P.QUEUE_READ, P.NEED_LOOK, P.EVIDENCE_LOOK, P.PROFILE_LOOK, P.BID_READ, P.LOAN_READ,
+    P.BOOKING_READ, P.CLAIM_READ, P.BRIDGE_READ,
+})
+_BUREAU = frozenset({P.POOL_READ, P.CLAIM_READ, P.BOOKING_READ, P.LOAN_READ, P.BRIDGE_READ})
+_CENTRE = frozenset({P.BRIDGE_READ, P.FUND_READ})
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.FIRM_CLERK: _EVERYBODY | _FIRM,
+    Role.FIRM_REPRESENTATIVE: _EVERYBODY | _FIRM | _STAFF_ADMIN,
+    Role.BANK_OFFICER: _EVERYBODY | _BANK | {
+        P.BID_DRAFT, P.LOAN_REPORT, P.BOOKING_SUBMIT, P.CLAIM_PREPARE, P.RECOVERY_REPORT, P.BRIDGE_CONFIRM,
+    },
+    Role.BANK_APPROVER: _EVERYBODY | _BANK | {
+        P.BID_SUBMIT, P.BID_WITHDRAW, P.LOAN_APPROVE, P.CLAIM_REVIEW, P.BRIDGE_COMMIT,
+    },
+    Role.BANK_ADMIN: _EVERYBODY | _STAFF_ADMIN | {P.PRODUCT_READ, P.PRODUCT_EDIT},
+    Role.CENTRE_CLERK: _EVERYBODY | _CENTRE | {P.BRIDGE_DESK, P.BRIDGE_PAY},
+    Role.CENTRE_REVIEWER: _EVERYBODY | _CENTRE | {P.BRIDGE_APPROVE, P.FUND_EDIT},
+    Role.CENTRE_ADMIN: _EVERYBODY | _STAFF_ADMIN,
+    Role.FUNDER_CLERK: _EVERYBODY | {P.BRIDGE_READ, P.BRIDGE_OFFER, P.FUND_READ},
+    Role.FUNDER_ADMIN: _EVERYBODY | _STAFF_ADMIN,
+    Role.BUREAU_AUDITOR: _EVERYBODY | _BUREAU | {P.CLAIM_AUDIT},
+    Role.BUREAU_REVIEWER: _EVERYBODY | _BUREAU | {P.CLAIM_CHECK},
+    Role.BUREAU_CASHIER: _EVERYBODY | _BUREAU | {P.CLAIM_PAY},
+    Role.BUREAU_LEADER: _EVERYBODY | _BUREAU | {P.CLAIM_DECIDE, P.POOL_FUND},
+    Role.BUREAU_ADMIN: _EVERYBODY | _STAFF_ADMIN,
+    Role.PROVIDER_CLERK: _EVERYBODY | {P.DELIVERY_UPLOAD, P.DELIVERY_READ},
+    Role.PROVIDER_ADMIN: _EVERYBODY | _STAFF_ADMIN,
+    Role.DESK: _EVERYBODY | {P.ENTERPRISE_DESK, P.ENTERPRISE_VERIFY, P.DELIVERY_READ},
+    Role.SYSTEM_ADMIN: _EVERYBODY | {P.ORGANISATION_CREATE, P.ORGANISATION_READ, P.DELIVERY_READ},
+    Role.SECURITY_ADMIN: _EVERYBODY | _STAFF_ADMIN | {P.ORGANISATION_READ},
+    Role.AUDIT_ADMIN: _EVERYBODY | {P.AUDIT_READ},
+    Role.SYSTEM: frozenset({
+        P.SIGN_IN, P.DELIVERY_IMPORT, P.PROFILE_COMPUTE, P.NEED_TICK, P.NEED_MARK, P.LOAN_OPEN, P.LOAN_TICK, P.CLAIM_TICK,
+        P.BRIDGE_TICK, P.CONSENT_TICK, P.ENTERPRISE_REGISTER, P.ORGANISATION_CREATE, P.STAFF_INVITE, P.PRODUCT_EDIT,
+        P.FUND_EDIT, P.POOL_FUND, P.ENTERPRISE_SIGN_UP, P.ORGANISATION_READ,
+    }),
+}
+
+ANONYMOUS_PERMISSIONS = frozenset({P.SIGN_IN, P.ENTERPRISE_SIGN_UP})
+
+ROLES_OF_KIND: dict[OrgKind, tuple[Role, ...]] = {
+    OrgKind.ENTERPRISE: (Role.FIRM_REPRESENTATIVE, Role.FIRM_CLERK),
+    OrgKind.BANK: (Role.BANK_OFFICER, Role.BANK_APPROVER, Role.BANK_ADMIN),
+    OrgKind.BRIDGE_CENTRE: (Role.CENTRE_CLERK, Role.CENTRE_REVIEWER, Role.CENTRE_ADMIN),
+    OrgKind.FUNDER: (Role.FUNDER_CLERK, Role.FUNDER_ADMIN),
+    OrgKind.BUREAU: (
+        Role.BUREAU_AUDITOR, Role.BUREAU_REVIEWER, Role.BUREAU_CASHIER, Role.BUREAU_LEADER, Role.BUREAU_ADMIN,
+    ),
+    OrgKind.DATA_PROVIDER: (Role.PROVIDER_CLERK, Role.PROVIDER_ADMIN),
+    OrgKind.PLATFORM: (Role.DESK, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN),
+    OrgKind.SYSTEM: (Role.SYSTEM,),
+}
+
+ADMINISTRATORS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
+"""三员分立: no person holds two of these."""
+
+TWO_FACTOR_KINDS = frozenset({
+    OrgKind.BANK, OrgKind.BRIDGE_CENTRE, OrgKind.FUNDER, OrgKind.BUREAU, OrgKind.DATA_PROVIDER, OrgKind.PLATFORM,
+})
+"""Kinds whose people need a time-based code at sign-in (compliance.md §6, two factors)."""
+
+
+def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
+    """Union of what the roles hold."""
+    held: frozenset[Permission] = frozenset()
+    for role in roles:
+        held |= ROLE_PERMISSIONS[role]
+    return held

@@ -1,0 +1,144 @@
+"""create_app: configuration, extensions, rooms, headers. Nothing happens at import."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, g, request, session
+from flask_babel import Babel, get_locale
+from flask_bootstrap import Bootstrap5
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_wtf import CSRFProtect
+
+from app.core import database, outbox
+from app.core.context import Context
+from app.core.formats import init_formats
+from app.core.ids import new_id
+from app.core.pages import menu
+from app.core.secrets import configure_keys
+from app.core.settings import Settings, load_settings
+from app.core.storage import configure_storage
+from app.core.web import TOKEN_FIELD, init_gate
+
+ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loans", "pool", "bridge")
+"""In the order of the main road. Each has ``views`` with ``room``; importing it fills the registries of ``core``."""
+
+LANGUAGES = ("zh_Hans_CN", "en")
+
+CSP = (
+    "default-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def load_rooms() -> list[Any]:
+    """The blueprints of all rooms; handlers, checks, menu, homes and stations are registered on the way."""
+    return [importlib.import_module(f"app.{room}.views").room for room in ROOMS]
+
+
+def prepare(settings: Settings) -> None:
+    """What every process of the portal needs: database, keys, storage, rooms, queue. Workers and commands stop here."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if settings.database_url is None:
+        raise RuntimeError("No database: start with `huiqiao up`, or set DATABASE_URL.")
+    database.configure(settings.database_url)
+    configure_keys(settings.field_keys)
+    configure_storage(settings.papers)
+    load_rooms()
+    if settings.redis_url is not None:
+        from workers.queues import enqueuer
+
+        outbox.configure_queue(enqueuer(settings.redis_url))
+    else:
+        outbox.configure_queue(None)
+
+
+def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
+    """The portal as a WSGI application. ``overrides`` are Flask settings for tests."""
+    settings = settings or load_settings()
+    prepare(settings)
+    app = Flask("app", static_folder=None, template_folder="core/templates")
+    app.static_folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "static")
+    app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=app.send_static_file)
+    app.config.update(
+        SECRET_KEY=settings.secret_key, UPLOAD_LIMIT=settings.upload_limit,
+        MAX_CONTENT_LENGTH=settings.upload_limit + 1024 * 1024, MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_SECURE=not settings.demo,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=12), WTF_CSRF_TIME_LIMIT=None, BOOTSTRAP_SERVE_LOCAL=True,
+        BABEL_DEFAULT_LOCALE=LANGUAGES[0], BABEL_DEFAULT_TIMEZONE="Asia/Shanghai", BABEL_TRANSLATION_DIRECTORIES="translations",
+        RATELIMIT_STORAGE_URI=_limit_storage(settings), RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
+        RATELIMIT_HEADERS_ENABLED=False, HUIQIAO=settings,
+    )
+    app.config.update(overrides)
+    Babel(app, locale_selector=_language)
+    Bootstrap5(app)
+    CSRFProtect(app)
+    limiter = Limiter(get_remote_address, app=app)
+    _init_login(app)
+    init_formats(app)
+    for room in load_rooms():
+        app.register_blueprint(room)
+    limiter.limit("30 per minute", methods=["POST"])(app.view_functions["identity.sign_in"])
+    app.context_processor(_page_context)
+    app.after_request(_headers)
+    return app
+
+
+def _limit_storage(settings: Settings) -> str:
+    url = settings.redis_url
+    return url if url and url.startswith("redis") else "memory://"
+
+
+def _language() -> str:
+    chosen = session.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return request.accept_languages.best_match(["zh", "en"], "zh") == "en" and "en" or LANGUAGES[0]
+
+
+def _init_login(app: Flask) -> None:
+    from app.identity.login import SignedIn, load_context, load_user
+
+    manager = LoginManager(app)
+    manager.session_protection = None  # sessions live in the database and are revoked there
+    manager.user_loader(load_user)
+    manager.anonymous_user = SignedIn.nobody
+    init_gate(app, load_context)
+
+
+def _page_context() -> dict[str, Any]:
+    ctx = g.get("ctx") or Context.anonymous()
+    signed_in = ctx if ctx.actor_id is not None else None
+    settings: Settings = _settings()
+    return {
+        "ctx": signed_in,
+        "menu_items": menu.items(ctx, request.path) if signed_in else [],
+        "demo": settings.demo,
+        "locale": str(get_locale()),
+        "token_field": TOKEN_FIELD,
+        "new_token": lambda: str(new_id()),
+    }
+
+
+def _settings() -> Settings:
+    from flask import current_app
+
+    settings: Settings = current_app.config["HUIQIAO"]
+    return settings
+
+
+def _headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if request.endpoint not in ("static", "bootstrap.static"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    if not _settings().demo:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response

@@ -1,0 +1,41 @@
+"""Words that migrations share: grants for the portal's login role, row-level security, append-only tables."""
+
+from __future__ import annotations
+
+from alembic import op
+
+APP = "huiqiao_app"
+
+OWN = "org_id = hq_org()"
+SYSTEM = "hq_kind() = 'system'"
+UNSEALED = "(seal_id is null or hq_seal_open(seal_id))"
+
+
+def run(sql: str) -> None:
+    """Executes one or several statements."""
+    op.execute(sql)
+
+
+def grant(table: str, rights: str) -> None:
+    """Gives the portal's login role exactly these rights."""
+    op.execute(f"grant {rights} on {table} to {APP}")
+
+
+def guard(table: str, *, see: str, write: str | None = None, change: str | None = None, remove: str | None = None) -> None:
+    """Row-level security of a table: who sees a row, who may insert it (default: who sees it), change it, delete it."""
+    op.execute(f"alter table {table} enable row level security")
+    op.execute(f"create policy see on {table} for select to {APP} using ({see})")
+    op.execute(f"create policy write on {table} for insert to {APP} with check ({write or see})")
+    if change is not None:
+        op.execute(f"create policy change on {table} for update to {APP} using ({change}) with check ({change})")
+    if remove is not None:
+        op.execute(f"create policy remove on {table} for delete to {APP} using ({remove})")
+
+
+def append_only(table: str) -> None:
+    """Rows are added and never touched again: the rights are missing and a trigger refuses even the owner."""
+    grant(table, "select, insert")
+    op.execute(
+        f"create trigger {table}_append_only before update or delete or truncate on {table} "
+        "for each statement execute function hq_refuse_change()"
+    )
