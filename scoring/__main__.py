@@ -41,7 +41,7 @@ def real_data_folder(given: Path | None = None) -> Path:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from scoring.evaluate import cross_validate
+    from scoring.evaluate import Protocol, cross_validate
     from scoring.model import train
 
     folder = real_data_folder(options.data)
@@ -53,7 +53,7 @@ def _train(options: argparse.Namespace) -> int:
             f"No real data at {folder}: training on SYNTHETIC firms. The scores say nothing about real firms."
         )
     print(_describe(data))
-    evaluation = cross_validate(data.X, data.y, seed=options.seed)
+    evaluation = cross_validate(data.X, data.y, seed=options.seed, protocol=Protocol(repeats=options.repeats))
     print(
         f"Cross-validation ({evaluation.repeats} x {evaluation.folds} folds): AUC {evaluation.auc:.3f}, "
         f"95 % interval over firms {evaluation.auc_low:.3f} to {evaluation.auc_high:.3f}; "
@@ -80,8 +80,9 @@ def _train(options: argparse.Namespace) -> int:
 
 def _describe(data: TrainingSet) -> str:
     return (
-        f"{len(data.y)} {data.trained_on} firms, {int(data.y.sum())} of them defaulted, {data.left_out} left out "
-        f"as thin files; features from the months {data.window_from} to {data.window_to}."
+        f"{len(data.y)} {data.trained_on} firms, {int(data.y.sum())} of them defaulted, "
+        f"{data.left_out} left out as thin files; "
+        f"features from the months {data.window_from} to {data.window_to}."
     )
 
 
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--date", type=date.fromisoformat, default=date.today(), help="training date for the version"
     )
+    train.add_argument("--repeats", type=int, default=20, help="rounds of cross-validation")
     train.add_argument("--as-of", type=date.fromisoformat, help="last day the features may see")
     synthetic = commands.add_parser("synthesise", help="write synthetic firms and invoices as delivery files")
     synthetic.add_argument("--firms", type=int, default=200)
