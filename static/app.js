@@ -4,7 +4,7 @@
 
   const narrow = window.matchMedia("(max-width: 860px)");
 
-  /* The menu stands open in the page, so that it works without us; on a phone we fold it. */
+  /* The menu is folded in the page. The stylesheet shows it on wide screens; older browsers need us for that. */
   function foldMenu() {
     const menu = document.querySelector("[data-menu]");
     if (!menu) return;

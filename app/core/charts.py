@@ -54,11 +54,14 @@ class _Scale:
         return [self.low + self.step * index for index in range(number + 1)]
 
 
-def _scale(values: Sequence[Decimal]) -> _Scale:
-    """An axis with round steps (1, 2, 2.5 or 5 times a power of ten) that holds zero and all values."""
-    low, high = min([Decimal(0), *values]), max([Decimal(0), *values])
+def _scale(values: Sequence[Decimal], from_zero: bool) -> _Scale:
+    """An axis with round steps (1, 2, 2.5 or 5 times a power of ten) that holds all values, and zero if asked."""
+    base = [Decimal(0)] if from_zero or not values else []
+    low, high = min([*base, *values]), max([*base, *values])
     if low == high:
-        return _Scale(Decimal(0), Decimal(1), Decimal(1))
+        # One height only: leave room under and over it, so that it can be seen.
+        room = abs(low) / 10 or Decimal(1)
+        low, high = (low, high + room) if low == 0 else (low - room, high + room)
     rough = (high - low) / GRID_LINES
     power = Decimal(1).scaleb(rough.adjusted())
     step = next(power * m for m in (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10)) if power * m >= rough)
@@ -82,6 +85,7 @@ class _Chart:
     unit: Text = ""
     places: int = 0
     kind: ClassVar[str] = ""
+    from_zero: ClassVar[bool] = True
     _id: int = field(default_factory=lambda: next(_ids), compare=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +112,7 @@ class _Chart:
     def svg(self) -> Markup:
         """The drawing, safe to put into a page under a policy without inline styles."""
         known = [Decimal(value) for one in self.series for value in one.values if value is not None]
-        scale = _scale(known)
+        scale = _scale(known, self.from_zero)
         title, description = f"chart-{self._id}-t", f"chart-{self._id}-d"
         parts = [
             Markup(
@@ -138,7 +142,7 @@ class _Chart:
         lines = Markup("")
         for tick in scale.ticks():
             y = scale.y(tick)
-            name = "chart-zero" if tick == 0 else "chart-grid"
+            name = "chart-zero" if tick == max(scale.low, Decimal(0)) else "chart-grid"
             lines += Markup('<path class="{}" d="M{} {}H{}"/>').format(name, LEFT, y, WIDTH - RIGHT)
             lines += Markup('<text class="chart-tick" x="{}" y="{}">{}</text>').format(LEFT - 6, y + 4, _short(tick))
         return lines
@@ -189,9 +193,10 @@ class BarChart(_Chart):
 
 @dataclass(frozen=True)
 class LineChart(_Chart):
-    """Lines with a dot at each value; a missing value leaves a gap."""
+    """Lines with a dot at each value; a missing value leaves a gap. The axis need not begin at zero, unlike bars'."""
 
     kind: ClassVar[str] = "lines"
+    from_zero: ClassVar[bool] = False
 
     def _marks(self, scale: _Scale) -> Markup:
         drawn = Markup("")
