@@ -1,0 +1,227 @@
+"""What repayments mean: how money is spread over a schedule, days overdue, and the five classes.
+
+Five classes: 商业银行金融资产风险分类办法 (2023 No. 1, in force 2023-07-01); floors by days overdue are
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from app.core.money import EXACT, round_fen
+from app.core.working import N_
+from app.market.rules import Instalment
+
+
+class FiveClass(StrEnum):
+    """The five risk classes, best first; the last three are bad (不良)."""
+
+    NORMAL = "NORMAL"
+    SPECIAL_MENTION = "SPECIAL_MENTION"
+    SUBSTANDARD = "SUBSTANDARD"
+    DOUBTFUL = "DOUBTFUL"
+    LOSS = "LOSS"
+
+    @property
+    def severity(self) -> int:
+        """0 for the best class up to 4 for the worst."""
+        return list(FiveClass).index(self)
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _CLASS_NAMES[self]
+
+
+_CLASS_NAMES = {
+    FiveClass.NORMAL: N_("正常"),
+    FiveClass.SPECIAL_MENTION: N_("关注"),
+    FiveClass.SUBSTANDARD: N_("次级"),
+    FiveClass.DOUBTFUL: N_("可疑"),
+    FiveClass.LOSS: N_("损失"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRange:
+    """From this many days overdue on, a loan is at least of this class."""
+
+    from_days: int
+    floor: FiveClass
+
+
+DEFAULT_RANGES: tuple[ClassRange, ...] = (
+    ClassRange(0, FiveClass.NORMAL),
+    ClassRange(1, FiveClass.SPECIAL_MENTION),
+    ClassRange(91, FiveClass.SUBSTANDARD),
+    ClassRange(271, FiveClass.DOUBTFUL),
+    ClassRange(361, FiveClass.LOSS),
+)
+"""Floors by days overdue (compliance paper §2 [U]): “more than 90”, so 90 days exactly is still 关注."""
+
+
+def five_class(
+    overdue_days: int,
+    reported: FiveClass | None,
+    ranges: Sequence[ClassRange] = DEFAULT_RANGES,
+) -> FiveClass:
+    """The class of a loan: the floor by days overdue, or what the bank reported when that is worse; never
+    better.
+
+    Raises ``ValueError`` for negative days.
+    """
+    if overdue_days < 0:
+        raise ValueError("days overdue are never negative")
+    floor = max((r.floor for r in ranges if r.from_days <= overdue_days), key=lambda c: c.severity)
+    return floor if reported is None else max(floor, reported, key=lambda c: c.severity)
+
+
+def is_bad(cls: FiveClass) -> bool:
+    """True for 次级, 可疑 and 损失 (不良)."""
+    return cls.severity >= FiveClass.SUBSTANDARD.severity
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """Money that reached the bank on a day, in fen."""
+
+    paid_on: date
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """An instalment and what is still to be paid on it, in fen."""
+
+    instalment: Instalment
+    principal_left_fen: int
+    interest_left_fen: int
+
+    @property
+    def left_fen(self) -> int:
+        """Principal and interest still to be paid."""
+        return self.principal_left_fen + self.interest_left_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One repayment spread over a schedule, in fen; ``surplus_fen`` is what exceeded the whole debt."""
+
+    rows: tuple[RowState, ...]
+    interest_fen: int
+    principal_fen: int
+    surplus_fen: int
+
+
+def fresh(rows: Iterable[Instalment]) -> tuple[RowState, ...]:
+    """A schedule on which nothing has been paid."""
+    return tuple(RowState(row, row.principal_fen, row.interest_fen) for row in rows)
+
+
+def allocate(rows: Sequence[RowState], repayment_fen: int, paid_on: date) -> Allocation:
+    """Spread a repayment over a schedule [P], in fen.
+
+    First the instalments due by ``paid_on``, oldest first, in each interest before principal. The rest
+    prepays the principal of later instalments, oldest first, then the interest of the running period; what
+    exceeds that is surplus. Raises ``ValueError`` for a negative amount.
+    """
+    if repayment_fen < 0:
+        raise ValueError("a repayment is never negative")
+    due = [row for row in rows if row.instalment.due <= paid_on]
+    later = [row for row in rows if row.instalment.due > paid_on]
+    left = repayment_fen
+    paid = []
+    for row in due:
+        interest = min(left, row.interest_left_fen)
+        principal = min(left - interest, row.principal_left_fen)
+        left -= interest + principal
+        paid.append(_minus(row, principal, interest))
+    for index, row in enumerate(later):
+        principal = min(left, row.principal_left_fen)
+        left -= principal
+        later[index] = _minus(row, principal, 0)
+    if later:
+        interest = min(left, later[0].interest_left_fen)
+        left -= interest
+        later[0] = _minus(later[0], 0, interest)
+    after = (*paid, *later)
+    principal_fen = sum(r.principal_left_fen for r in rows) - sum(r.principal_left_fen for r in after)
+    interest_fen = sum(r.interest_left_fen for r in rows) - sum(r.interest_left_fen for r in after)
+    return Allocation((*paid, *_lower_interest(later)), interest_fen, principal_fen, left)
+
+
+def _minus(row: RowState, principal_fen: int, interest_fen: int) -> RowState:
+    return RowState(
+        row.instalment, row.principal_left_fen - principal_fen, row.interest_left_fen - interest_fen
+    )
+
+
+def _lower_interest(later: Sequence[RowState]) -> tuple[RowState, ...]:
+    """Interest of instalments not yet due, after a prepayment: owed on the principal still out.
+
+    The running period keeps its interest, since it has partly accrued; once no principal is out the note is
+    closed and no later interest is owed.
+    """
+    out = sum(row.principal_left_fen for row in later)
+    lowered = []
+    for index, row in enumerate(later):
+        planned = row.instalment.balance_fen + row.instalment.principal_fen
+        interest = row.interest_left_fen
+        if index and out < planned:
+            share = EXACT.divide(Decimal(row.instalment.interest_fen * out), Decimal(planned))
+            interest = min(interest, round_fen(share))
+        lowered.append(RowState(row.instalment, row.principal_left_fen, interest if out else 0))
+        out -= row.principal_left_fen
+    return tuple(lowered)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a loan stands at the end of a day, in fen and days."""
+
+    rows: tuple[RowState, ...]
+    principal_repaid_fen: int
+    interest_paid_fen: int
+    principal_left_fen: int
+    overdue_principal_fen: int
+    overdue_interest_fen: int
+    overdue_days: int
+    surplus_fen: int
+
+
+def position(rows: Sequence[Instalment], repayments: Iterable[Repayment], today: date) -> Position:
+    """Where a loan stands at the end of ``today``; repayments of later days are left aside, order does not
+    matter."""
+    by_day: dict[date, int] = {}
+    for repayment in repayments:
+        if repayment.paid_on <= today:
+            by_day[repayment.paid_on] = by_day.get(repayment.paid_on, 0) + repayment.amount_fen
+    states = fresh(rows)
+    principal = interest = surplus = 0
+    for paid_on, amount_fen in sorted(by_day.items()):
+        spread = allocate(states, amount_fen, paid_on)
+        states = spread.rows
+        principal += spread.principal_fen
+        interest += spread.interest_fen
+        surplus += spread.surplus_fen
+    late = [row for row in states if row.instalment.due < today and row.left_fen > 0]
+    return Position(
+        rows=states,
+        principal_repaid_fen=principal,
+        interest_paid_fen=interest,
+        principal_left_fen=sum(row.principal_left_fen for row in states),
+        overdue_principal_fen=sum(row.principal_left_fen for row in late),
+        overdue_interest_fen=sum(row.interest_left_fen for row in late),
+        overdue_days=(today - min(row.instalment.due for row in late)).days if late else 0,
+        surplus_fen=surplus,
+    )
+
+
+def overdue_days(rows: Sequence[Instalment], repayments: Iterable[Repayment], today: date) -> int:
+    """Days since the oldest unpaid instalment fell due; the day after the due date is day 1 (compliance paper
+    §2)."""
+    return position(rows, repayments, today).overdue_days
