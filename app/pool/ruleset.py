@@ -1,0 +1,381 @@
+"""A rule set of the risk-compensation pool as data: every number the city may alter, with where it comes
+from.
+
+``RULE_2025`` is 广州市信贷风险补偿机制管理办法, 穗金管规字〔2025〕1号 (2025-10-01 … 2028-09-30). What its
+text says is marked confirmed in ``SOURCES``; what could not be read is a proposal there. Rows of the database
+hold ``to_json()``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+from app.core.money import WAN, YUAN
+from app.core.working import N_
+from app.enterprises.rules import SizeClass
+
+YI = 100_000_000 * YUAN
+"""Fen in a hundred million yuan (亿元)."""
+
+
+class Mode(StrEnum):
+    """Who is compensated: the bank (政银) or the guarantor that paid out (政担)."""
+
+    BANK = "BANK"
+    GUARANTEE = "GUARANTEE"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return N_("政银模式") if self is Mode.BANK else N_("政担模式")
+
+
+class Product(StrEnum):
+    """Kinds of loan the rule names (interpretation of the 2025 rule, table of modes)."""
+
+    CREDIT = "CREDIT"
+    IP_PLEDGE = "IP_PLEDGE"
+    RECEIVABLE_PLEDGE = "RECEIVABLE_PLEDGE"
+    ENVIRONMENT_PLEDGE = "ENVIRONMENT_PLEDGE"
+    LOAN_INSURANCE = "LOAN_INSURANCE"
+    GUARANTEED = "GUARANTEED"
+    OTHER = "OTHER"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _PRODUCT_NAMES[self]
+
+
+_PRODUCT_NAMES = {
+    Product.CREDIT: N_("信用贷款"),
+    Product.IP_PLEDGE: N_("知识产权质押贷款"),
+    Product.RECEIVABLE_PLEDGE: N_("应收账款质押贷款"),
+    Product.ENVIRONMENT_PLEDGE: N_("环境权益抵质押贷款"),
+    Product.LOAN_INSURANCE: N_("贷款保证保险贷款"),
+    Product.GUARANTEED: N_("贷款担保业务"),
+    Product.OTHER: N_("其他贷款"),
+}
+
+
+class BorrowerKind(StrEnum):
+    """Who borrows; a sole trader and an owner-borrower are no enterprises and are named apart."""
+
+    ENTERPRISE = "ENTERPRISE"
+    SOLE_TRADER = "SOLE_TRADER"
+    OWNER_BORROWER = "OWNER_BORROWER"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _BORROWER_NAMES[self]
+
+
+_BORROWER_NAMES = {
+    BorrowerKind.ENTERPRISE: N_("企业"),
+    BorrowerKind.SOLE_TRADER: N_("个体工商户"),
+    BorrowerKind.OWNER_BORROWER: N_("小微企业主"),
+}
+
+
+class TierMethod(StrEnum):
+    """BRACKET: the whole loss takes its loan's ratio. MARGINAL: the loss fills the brackets from 0."""
+
+    BRACKET = "BRACKET"
+    MARGINAL = "MARGINAL"
+
+
+class TierBasis(StrEnum):
+    """Which amount chooses the bracket."""
+
+    LOAN = "LOAN"
+    BORROWER_AT_BANK = "BORROWER_AT_BANK"
+
+
+class JudgeDate(StrEnum):
+    """The date whose rule set judges a loan."""
+
+    DRAWDOWN = "DRAWDOWN"
+    BOOKING = "BOOKING"
+    LOSS = "LOSS"
+
+
+class BudgetMode(StrEnum):
+    """What happens when approved claims exceed the budget."""
+
+    QUEUE = "QUEUE"
+    PRO_RATA = "PRO_RATA"
+
+
+class UseOfFunds(StrEnum):
+    """What the money is for."""
+
+    WORKING_CAPITAL = "WORKING_CAPITAL"
+    EQUIPMENT = "EQUIPMENT"
+    RESEARCH = "RESEARCH"
+    RENEWAL = "RENEWAL"
+    PROPERTY = "PROPERTY"
+    SECURITIES = "SECURITIES"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _USE_NAMES[self]
+
+
+_USE_NAMES = {
+    UseOfFunds.WORKING_CAPITAL: N_("日常经营周转"),
+    UseOfFunds.EQUIPMENT: N_("购置设备"),
+    UseOfFunds.RESEARCH: N_("研发投入"),
+    UseOfFunds.RENEWAL: N_("续贷"),
+    UseOfFunds.PROPERTY: N_("购置房产"),
+    UseOfFunds.SECURITIES: N_("证券投资"),
+}
+
+
+class LossEvidence(StrEnum):
+    """Evidence a rule set may demand before a loss can be claimed (loss_trigger)."""
+
+    NPL_CLASS = "NPL_CLASS"
+    OVERDUE_DAYS = "OVERDUE_DAYS"
+    DEMAND_LETTER = "DEMAND_LETTER"
+    LAWSUIT = "LAWSUIT"
+    ENFORCEMENT = "ENFORCEMENT"
+    WRITE_OFF = "WRITE_OFF"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _EVIDENCE_NAMES[self]
+
+
+_EVIDENCE_NAMES = {
+    LossEvidence.NPL_CLASS: N_("五级分类为不良"),
+    LossEvidence.OVERDUE_DAYS: N_("逾期天数达到要求"),
+    LossEvidence.DEMAND_LETTER: N_("催收记录"),
+    LossEvidence.LAWSUIT: N_("法院受理或判决文书"),
+    LossEvidence.ENFORCEMENT: N_("执行结果文书"),
+    LossEvidence.WRITE_OFF: N_("核销批准"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Loans up to and including ``up_to_fen`` take ``ratio`` (a fraction)."""
+
+    up_to_fen: int
+    ratio: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All parameters of one edition of the rule. Money in fen, ratios as fractions, ``…_wd`` in working days,
+    ``…_days`` in natural days; None means the rule sets no such limit. Raises ``ValueError`` when it
+    contradicts itself (dates, order of tiers, ratios outside 0–1)."""
+
+    code: str
+    title: str
+    document_no: str
+    valid_from: date
+    valid_to: date
+    judge_date: JudgeDate = JudgeDate.BOOKING
+
+    tiers: tuple[Tier, ...] = (
+        Tier(500 * WAN, Decimal("0.40")),
+        Tier(1500 * WAN, Decimal("0.30")),
+        Tier(3000 * WAN, Decimal("0.20")),
+    )
+    tier_method: TierMethod = TierMethod.BRACKET
+    tier_basis: TierBasis = TierBasis.LOAN
+    list_or_ip_uplift: Decimal = Decimal("0.15")
+    policy_tool_uplift: Decimal = Decimal("0.05")
+    ratio_cap: Decimal = Decimal("0.50")
+    guarantee_ratio: Decimal = Decimal("0.20")
+    max_loan_fen: int = 3000 * WAN
+    guarantee_max_loan_fen: int | None = None
+
+    budget_fen: int = 15 * YI
+    guarantee_budget_fen: int = 5000 * WAN
+    budget_mode: BudgetMode = BudgetMode.QUEUE
+    stop_line: Decimal = Decimal("0.03")
+    guarantee_stop_line: Decimal = Decimal("0.03")
+
+    products: tuple[Product, ...] = (
+        Product.CREDIT,
+        Product.IP_PLEDGE,
+        Product.RECEIVABLE_PLEDGE,
+        Product.ENVIRONMENT_PLEDGE,
+        Product.LOAN_INSURANCE,
+    )
+    guarantee_products: tuple[Product, ...] = (Product.GUARANTEED,)
+    sizes: tuple[SizeClass, ...] = (SizeClass.SMALL, SizeClass.MICRO)
+    key_list_sizes: tuple[SizeClass, ...] = (SizeClass.MEDIUM,)
+    other_borrowers: tuple[BorrowerKind, ...] = (BorrowerKind.SOLE_TRADER, BorrowerKind.OWNER_BORROWER)
+    excluded_industries: tuple[str, ...] = ("66", "67", "68", "69")
+    excluded_uses: tuple[UseOfFunds, ...] = (UseOfFunds.PROPERTY, UseOfFunds.SECURITIES)
+    min_term_months: int | None = None
+    max_term_months: int | None = None
+    max_annual_rate: Decimal | None = None
+    borrower_cap_fen: int | None = None
+
+    booking_deadline_days: int = 30
+    left_bank_may_claim: bool = True
+    claim_after_expiry_days: int | None = None
+    loss_triggers: tuple[LossEvidence, ...] = (LossEvidence.NPL_CLASS,)
+    loss_overdue_days: int = 91
+    bank_public_share: Decimal = Decimal("0.80")
+    guarantor_public_share: Decimal = Decimal("1.00")
+
+    formal_check_wd: int = 5
+    returns_allowed: int = 2
+    return_answer_wd: int = 10
+    audit_wd: int = 20
+    publicity_days: int = 7
+    recovery_return_days: int = 30
+    recovery_reminder_days: tuple[int, ...] = (20, 30, 45)
+    split_window_days: int = 30
+    early_default_days: int = 90
+
+    def __post_init__(self) -> None:
+        """Refuse a set that contradicts itself."""
+        tops = [tier.up_to_fen for tier in self.tiers]
+        if self.valid_to < self.valid_from:
+            raise ValueError("a rule set ends after it begins")
+        if not tops or tops != sorted(set(tops)) or tops[0] <= 0:
+            raise ValueError("tiers rise from a first one above zero")
+        ratios = [*(tier.ratio for tier in self.tiers), self.list_or_ip_uplift, self.policy_tool_uplift]
+        ratios += [self.ratio_cap, self.guarantee_ratio, self.stop_line, self.guarantee_stop_line]
+        ratios += [self.bank_public_share, self.guarantor_public_share]
+        if any(not 0 <= ratio <= 1 for ratio in ratios):
+            raise ValueError("ratios lie between 0 and 1")
+        if min(self.budget_fen, self.guarantee_budget_fen, self.max_loan_fen) < 0:
+            raise ValueError("money limits are never negative")
+        if self.guarantee_budget_fen > self.budget_fen:
+            raise ValueError("the guarantee budget is a part of the whole budget")
+
+    def in_force(self, day: date) -> bool:
+        """True from the first to the last day of validity, both included."""
+        return self.valid_from <= day <= self.valid_to
+
+    def to_json(self) -> dict[str, Any]:
+        """The set as plain JSON values: dates as ISO text, ratios as decimal text, money as integers of
+        fen."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RuleSet:
+        """Read back ``to_json``. Raises ``ValueError`` for unknown or missing fields and values of a wrong
+        kind."""
+        return cast(RuleSet, _build(cls, data))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value
+
+
+def _build(kind: type[Any], data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{kind.__name__}: an object expected")
+    hints = get_type_hints(kind)
+    names = {f.name for f in dataclasses.fields(kind)}
+    if unknown := set(data) - names:
+        raise ValueError(f"{kind.__name__}: unknown {', '.join(sorted(unknown))}")
+    try:
+        return kind(**{name: _read(hints[name], value) for name, value in data.items()})
+    except (TypeError, ArithmeticError) as error:
+        raise ValueError(f"{kind.__name__}: {error}") from error
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """A JSON value as the type of its field. A float is refused: neither money nor a ratio survives one."""
+    if get_origin(hint) in (UnionType, Union):
+        inner = next(arg for arg in get_args(hint) if arg is not type(None))
+        return None if value is None else _read(inner, value)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"a list expected: {value!r}")
+        return tuple(_read(get_args(hint)[0], item) for item in value)
+    if dataclasses.is_dataclass(hint):
+        return _build(cast(type[Any], hint), value)
+    if hint in (int, bool):
+        if type(value) is not hint:
+            raise ValueError(f"{hint.__name__} expected: {value!r}")
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"text expected: {value!r}")
+    return date.fromisoformat(value) if hint is date else hint(value)
+
+
+RULE_2025 = RuleSet(
+    code="GZ-2025",
+    title="广州市信贷风险补偿机制管理办法",
+    document_no="穗金管规字〔2025〕1号",
+    valid_from=date(2025, 10, 1),
+    valid_to=date(2028, 9, 30),
+)
+"""The rule in force from 2025-10-01 to 2028-09-30 (统一编号 GZ0320250066)."""
+
+_TEXT = "穗金管规字〔2025〕1号"
+_SUMMARY = f"{_TEXT}, article summary of 2025-09-27"
+_OPEN = f"{_TEXT}: article not read"
+
+SOURCES: dict[str, str] = {
+    "valid_from": f"{_TEXT}, closing article: in force 2025-10-01, three years [C1]",
+    "valid_to": f"{_TEXT}, closing article: in force 2025-10-01, three years [C1]",
+    "judge_date": f"{_OPEN}; booking date proposed [P]",
+    "tiers": f"{_SUMMARY}: 40/30/20 % up to 500/1500/3000 万元 [C4]",
+    "tier_method": f"{_OPEN}; the summary says tiers go by loan amount, bracket reading proposed [P]",
+    "tier_basis": f"{_OPEN}; single loan at drawdown proposed [P]",
+    "list_or_ip_uplift": f"{_SUMMARY}: +15 % on a key list or with an IP pledge, once [C4]",
+    "policy_tool_uplift": f"{_SUMMARY}: +5 % with a monetary-policy tool [C4]",
+    "ratio_cap": f"{_SUMMARY}: 50 % at most [C4]",
+    "guarantee_ratio": f"{_SUMMARY}: 20 % in principle [C4]",
+    "max_loan_fen": f"{_SUMMARY}: tiers stop at 3000 万元 [C4]; not compensable above [P]",
+    "guarantee_max_loan_fen": f"{_OPEN} [U]",
+    "budget_fen": f"official interpretation of {_TEXT}: up to 15 亿元 a year [C2][C4]",
+    "guarantee_budget_fen": f"official interpretation of {_TEXT}: of which up to 5000 万元 [C2][C4]",
+    "budget_mode": f"{_OPEN}; queue proposed [P]",
+    "stop_line": f"{_SUMMARY}: above 3 % of the principal booked in the year payment is held [C4]",
+    "guarantee_stop_line": f"{_SUMMARY}: yearly payout rate above 3 % is held [C4]",
+    "products": f"official interpretation of {_TEXT} [C2]",
+    "guarantee_products": f"official interpretation of {_TEXT} [C2]",
+    "sizes": f"official interpretation of {_TEXT}: small and micro firms [C2]",
+    "key_list_sizes": f"official interpretation of {_TEXT}: medium firms on a key list [C2]",
+    "other_borrowers": f"official interpretation of {_TEXT}: sole traders and owners [C2]",
+    "excluded_industries": f"{_OPEN}; finance has its own size standard (GB/T 4754 J) [P]",
+    "excluded_uses": f"{_OPEN}; no property, no securities [P]",
+    "booking_deadline_days": f"{_OPEN}; 30 natural days after drawdown proposed [P]",
+    "left_bank_may_claim": f"{_OPEN} [U]",
+    "loss_triggers": f"{_TEXT}: actual principal loss on a bad loan [C1]; further evidence [U]",
+    "loss_overdue_days": "商业银行金融资产风险分类办法 (2023 No. 1): over 90 days [U]",
+    "bank_public_share": "ceiling per payee proposed [P]",
+    "guarantor_public_share": "ceiling per payee proposed [P]",
+    "formal_check_wd": "claim workflow proposed [P]",
+    "returns_allowed": "claim workflow proposed [P]",
+    "return_answer_wd": "claim workflow proposed [P]",
+    "audit_wd": "claim workflow proposed [P]",
+    "publicity_days": "claim workflow proposed [P]",
+    "recovery_return_days": "common practice [U]; 30 days proposed [P]",
+    "recovery_reminder_days": "proposed [P]",
+    "split_window_days": "proposed [P]",
+    "early_default_days": "proposed [P]",
+}
+"""Where each number comes from, by field: C confirmed in a text read, U unconfirmed, P proposed by the
+project."""
