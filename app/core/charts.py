@@ -1,7 +1,7 @@
 """Charts drawn on the server as SVG: no script, no inline style, colours from the stylesheet.
 
-A chart is always shown with its numbers in a table beside it (macro `chart`), so the drawing carries a title and a
-description for those who cannot see it, and nothing in it needs a mouse.
+A chart is always shown with its numbers in a table beside it (macro `chart`). The drawing carries a title and
+a description for those who cannot see it, and nothing in it needs a mouse.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 10, 14, 30
 GRID_LINES = 4
 LABELS_SHOWN = 8
 """More labels than this under the axis would touch each other; the table beside the chart has them all."""
+
+ROUND_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+"""Steps of an axis that people can count in, times a power of ten."""
 
 _ids = count(1)
 
@@ -55,7 +58,7 @@ class _Scale:
 
 
 def _scale(values: Sequence[Decimal], from_zero: bool) -> _Scale:
-    """An axis with round steps (1, 2, 2.5 or 5 times a power of ten) that holds all values, and zero if asked."""
+    """An axis with round steps that holds all values, and zero if asked."""
     base = [Decimal(0)] if from_zero or not values else []
     low, high = min([*base, *values]), max([*base, *values])
     if low == high:
@@ -64,7 +67,7 @@ def _scale(values: Sequence[Decimal], from_zero: bool) -> _Scale:
         low, high = (low, high + room) if low == 0 else (low - room, high + room)
     rough = (high - low) / GRID_LINES
     power = Decimal(1).scaleb(rough.adjusted())
-    step = next(power * m for m in (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10)) if power * m >= rough)
+    step = next(power * times for times in ROUND_STEPS if power * times >= rough)
     bottom = -((-low / step).to_integral_value(rounding=ROUND_CEILING)) * step
     top = (high / step).to_integral_value(rounding=ROUND_CEILING) * step
     return _Scale(bottom, top, step)
@@ -114,29 +117,22 @@ class _Chart:
         known = [Decimal(value) for one in self.series for value in one.values if value is not None]
         scale = _scale(known, self.from_zero)
         title, description = f"chart-{self._id}-t", f"chart-{self._id}-d"
-        parts = [
-            Markup(
-                '<svg class="chart chart-{}" viewBox="0 0 {} {}" role="img" aria-labelledby="{} {}">'
-                '<title id="{}">{}</title><desc id="{}">{}</desc>'
-            ).format(
-                self.kind, WIDTH, HEIGHT, title, description, title, self.title, description, self._description(known)
-            ),
-            self._grid(scale),
-            self._marks(scale),
-            self._label_texts(),
-            Markup("</svg>"),
-        ]
-        return Markup("").join(parts)
+        head = Markup(
+            '<svg class="chart chart-{kind}" viewBox="0 0 {width} {height}" role="img" '
+            'aria-labelledby="{t} {d}">'
+            '<title id="{t}">{title}</title><desc id="{d}">{description}</desc>'
+        ).format(
+            kind=self.kind, width=WIDTH, height=HEIGHT, t=title, d=description,
+            title=self.title, description=self._description(known),
+        )
+        return head + self._grid(scale) + self._marks(scale) + self._label_texts() + Markup("</svg>")
 
     def _description(self, known: Sequence[Decimal]) -> str:
         if not known:
-            return gettext("没有数据")
-        return gettext(
-            "共 %(count)d 项，最小 %(low)s，最大 %(high)s",
-            count=len(self.labels),
-            low=self._text(min(known)),
-            high=self._text(max(known)),
-        )
+            return str(gettext("没有数据"))
+        low, high = self._text(min(known)), self._text(max(known))
+        number = len(self.labels)
+        return str(gettext("共 %(count)d 项，最小 %(low)s，最大 %(high)s", count=number, low=low, high=high))
 
     def _grid(self, scale: _Scale) -> Markup:
         lines = Markup("")
@@ -144,7 +140,8 @@ class _Chart:
             y = scale.y(tick)
             name = "chart-zero" if tick == max(scale.low, Decimal(0)) else "chart-grid"
             lines += Markup('<path class="{}" d="M{} {}H{}"/>').format(name, LEFT, y, WIDTH - RIGHT)
-            lines += Markup('<text class="chart-tick" x="{}" y="{}">{}</text>').format(LEFT - 6, y + 4, _short(tick))
+            text = Markup('<text class="chart-tick" x="{}" y="{}">{}</text>')
+            lines += text.format(LEFT - 6, y + 4, _short(tick))
         return lines
 
     def _slot(self) -> Decimal:
@@ -178,6 +175,7 @@ class BarChart(_Chart):
         group = self._slot() * Decimal("0.72")
         width = (group / max(1, len(self.series))).quantize(Decimal("0.1"))
         zero = scale.y(Decimal(0))
+        bar = Markup('<rect class="chart-bar chart-s{}" x="{:.1f}" y="{}" width="{}" height="{}"/>')
         bars = Markup("")
         for number, one in enumerate(self.series):
             for index, value in enumerate(one.values):
@@ -185,20 +183,19 @@ class BarChart(_Chart):
                     continue
                 x = self._middle(index) - group / 2 + width * number
                 y = scale.y(Decimal(value))
-                bars += Markup('<rect class="chart-bar chart-s{}" x="{:.1f}" y="{}" width="{}" height="{}"/>').format(
-                    number + 1, x, min(y, zero), max(width - 1, Decimal(1)), abs(zero - y)
-                )
+                bars += bar.format(number + 1, x, min(y, zero), max(width - 1, Decimal(1)), abs(zero - y))
         return bars
 
 
 @dataclass(frozen=True)
 class LineChart(_Chart):
-    """Lines with a dot at each value; a missing value leaves a gap. The axis need not begin at zero, unlike bars'."""
+    """Lines with a dot at each value and a gap where one is missing; the axis need not begin at zero."""
 
     kind: ClassVar[str] = "lines"
     from_zero: ClassVar[bool] = False
 
     def _marks(self, scale: _Scale) -> Markup:
+        dot = Markup('<circle class="chart-dot chart-s{}" cx="{}" cy="{}" r="3"/>')
         drawn = Markup("")
         for number, one in enumerate(self.series, start=1):
             path, pen = [], "M"
@@ -208,7 +205,7 @@ class LineChart(_Chart):
                     continue
                 x, y = self._middle(index), scale.y(Decimal(value))
                 path.append(f"{pen}{x} {y}")
-                drawn += Markup('<circle class="chart-dot chart-s{}" cx="{}" cy="{}" r="3"/>').format(number, x, y)
+                drawn += dot.format(number, x, y)
                 pen = "L"
             drawn += Markup('<path class="chart-run chart-s{}" d="{}"/>').format(number, "".join(path))
         return drawn

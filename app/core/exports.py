@@ -1,4 +1,4 @@
-"""A list as an XLSX file: numbers as numbers, days as days, and no cell that a spreadsheet would run as a formula."""
+"""A list as an XLSX file: numbers as numbers, days as days, and no cell that would run as a formula."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import LazyString, gettext
+from flask_babel import gettext
 from markupsafe import Markup
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -18,6 +18,7 @@ from openpyxl.utils import get_column_letter
 
 from app.core.calendar import SHANGHAI
 from app.core.money import YUAN
+from app.core.pages import Text
 
 if TYPE_CHECKING:
     from app.core.tables import Column, Table
@@ -36,7 +37,7 @@ _NUMBER_FORMATS = {
 
 
 def safe_text(text: str) -> str:
-    """Text as a cell may hold it: no control characters, and an apostrophe before what begins like a formula."""
+    """Text as a cell may hold it: no control characters, an apostrophe before what begins like a formula."""
     clean = ILLEGAL_CHARACTERS_RE.sub("", text)
     return "'" + clean if clean.startswith(_FORMULA_STARTS) else clean
 
@@ -59,24 +60,32 @@ def _cell_value(column: Column, row: Any) -> Any:
     return safe_text(str(value))
 
 
-def export_xlsx(table: Table, rows: Sequence[Any], title: str | LazyString, limit: int = EXPORT_LIMIT) -> bytes:
+def export_xlsx(table: Table, rows: Sequence[Any], title: Text, limit: int = EXPORT_LIMIT) -> bytes:
     """The rows as an XLSX file, at most `limit` of them; where there are more, the last row says so."""
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(safe_text(str(title)).translate({ord(c): None for c in "[]:*?/\\'"})[:31] or "1")
+    sheet = book.create_sheet(_sheet_name(str(title)))
     sheet.freeze_panes = "A2"
     for index, column in enumerate(table.columns, start=1):
         sheet.column_dimensions[get_column_letter(index)].width = 18 if column.right else 24
     sheet.append([_styled(sheet, _heading(column), None, bold=True) for column in table.columns])
     for row in rows[:limit]:
-        sheet.append(
-            [_styled(sheet, _cell_value(column, row), _NUMBER_FORMATS.get(column.kind)) for column in table.columns]
-        )
+        sheet.append([_cell(sheet, column, row) for column in table.columns])
     if len(rows) > limit:
         note = gettext("只导出了前 %(limit)s 行。请用筛选缩小范围后再导出其余部分。", limit=f"{limit:,}")
         sheet.append([_styled(sheet, note, None, bold=True)])
     target = BytesIO()
     book.save(target)
     return target.getvalue()
+
+
+def _sheet_name(title: str) -> str:
+    # Excel refuses these characters and names of more than 31.
+    allowed = (letter for letter in title if letter.isprintable() and letter not in "[]:*?/\\'")
+    return "".join(allowed)[:31] or "1"
+
+
+def _cell(sheet: Any, column: Column, row: Any) -> Any:
+    return _styled(sheet, _cell_value(column, row), _NUMBER_FORMATS.get(column.kind))
 
 
 def _heading(column: Column) -> str:

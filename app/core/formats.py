@@ -1,8 +1,8 @@
 """How money, rates, dates and numbers are written on a screen, in the language of whoever looks.
 
-Money comes in as whole 分 and is shown as 万元 or 元, never as 分. Rates come in as fractions per year. Times are
-shown in Shanghai time, whatever zone they carry. Nothing here decides anything: what is rounded is rounded for the
-eye alone, and a figure that cannot be shown exactly in 万元 is shown in 元.
+Money comes in as whole 分 and is shown as 万元 or 元, never as 分. Rates come in as fractions per year.
+Times are shown in Shanghai time, whatever zone they carry. Nothing here decides anything: what is rounded is
+rounded for the eye alone, and a figure that cannot be shown exactly in 万元 is shown in 元.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def is_english() -> bool:
 
 
 def money_parts(fen: int) -> MoneyParts:
-    """An amount of 分 split into number and unit: 万元 when that is exact and short, else 元 (English: ¥, million)."""
+    """An amount of 分 as number and unit: 万元 when exact and short, else 元; in English ¥ and million."""
     size = abs(fen)
     if is_english():
         if size >= MILLION and size % _HUNDREDTH_OF_MILLION == 0:
@@ -76,7 +76,7 @@ def money_text(fen: int | None) -> str:
 
 
 def yuan_text(fen: int | None) -> str:
-    """An amount of 分 always in 元 with two decimals, for schedules and statements whose columns must line up."""
+    """An amount of 分 always in 元 with two decimals, for statements whose columns must line up."""
     return NOTHING if fen is None else money.yuan_text(fen)
 
 
@@ -117,7 +117,7 @@ def _shanghai(moment: datetime) -> datetime:
 
 
 def date_text(day: date | datetime | None, relative: bool = False) -> str:
-    """A day: 11-24, with the year when it is not this year; with `relative` 今天, 明天, 昨天. English 24 Nov."""
+    """A day: 11-24, with the year when it is not this year; `relative`: 今天, 明天, 昨天. English 24 Nov."""
     if day is None:
         return NOTHING
     if isinstance(day, datetime):
@@ -153,7 +153,9 @@ def iso_text(moment: date | datetime | None) -> str:
     """A day or moment for the `datetime` attribute of a <time> element."""
     if moment is None:
         return ""
-    return _shanghai(moment).isoformat(timespec="minutes") if isinstance(moment, datetime) else moment.isoformat()
+    if isinstance(moment, datetime):
+        return _shanghai(moment).isoformat(timespec="minutes")
+    return moment.isoformat()
 
 
 def is_past(moment: datetime | None) -> bool:

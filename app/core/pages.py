@@ -1,7 +1,7 @@
-"""What every page shares, filled by the rooms while the app is built: menu, homes, stations of the line, timeline words.
+"""What all pages share, filled by the rooms while the app is built: menu, homes, stations, event words.
 
 `core` knows no room. A room tells it here what to show, so an earlier room never imports a later one. The
-registries live as long as the process; adding the same key twice replaces the first, so building the app again
+registries live as long as the process; adding a key twice replaces the first, so building the app again
 (tests do) changes nothing. Texts are lazy, because they are spoken in the language of whoever looks.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from flask import url_for
 from flask_babel import LazyString
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.core.permissions import Permission
 
 
-Text = str | LazyString
+Text: TypeAlias = str | LazyString
 Tone = Literal["good", "wait", "bad", "info", "plain"]
 StationState = Literal["done", "here", "todo", "stopped"]
 
@@ -63,7 +63,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Station:
-    """A station on the line of a case. `at` is when it was reached, `due` when it must be; both timezone-aware."""
+    """A station on the line of a case: `at` it was reached, `due` it must be; both timezone-aware."""
 
     key: str
     label: Text
@@ -146,13 +146,11 @@ class Menu:
 
     def entries(self, viewer: Viewer) -> list[MenuEntry]:
         """The entries this viewer may open, in order."""
-        allowed = (
-            entry for entry in self._entries.values() if entry.permission is None or viewer.can(entry.permission)
-        )
-        return sorted(allowed, key=lambda entry: (entry.order, entry.endpoint))
+        entries = sorted(self._entries.values(), key=lambda entry: (entry.order, entry.endpoint))
+        return [entry for entry in entries if entry.permission is None or viewer.can(entry.permission)]
 
     def items(self, viewer: Viewer, path: str) -> list[tuple[Text, str, bool]]:
-        """The menu as (label, url, active) for a template. The longest address that begins `path` is active."""
+        """The menu as (label, url, active); the longest address that begins `path` is active."""
         links = [(entry.label, url_for(entry.endpoint)) for entry in self.entries(viewer)]
         here = max((url for _, url in links if _leads_to(url, path)), key=len, default=None)
         return [(label, url, url == here) for label, url in links]

@@ -1,16 +1,14 @@
 """List tables: what a list shows, and how it is sorted, filtered, paged and remembered on the server.
 
-A room describes a `Table` once and calls `load` with its already limited select. Exactly two statements run, a count
-and one page of rows; the order always ends in the primary key, so no row is shown twice or skipped between pages.
-What a visitor types into the address never raises: an unknown sort, an impossible page or a bad number is ignored.
+A room describes a `Table` once and calls `load` with its already limited select. Exactly two statements run,
+a count and one page of rows; the order always ends in the primary key, so no row is shown twice or skipped
+between pages. What a visitor types never raises: an unknown sort or an impossible page is ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from math import ceil
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -20,23 +18,22 @@ from markupsafe import Markup
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.core.exports import EXPORT_LIMIT as EXPORT_LIMIT, export_xlsx as export_xlsx, wants_export as wants_export
+from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.filters import Args, Filter, FilterState, Range, in_address, read_filter, remembered
 from app.core.formats import NOTHING, count_text, date_text, datetime_text, money_text, rate_text
-from app.core.money import WAN
 from app.core.pages import Text
 
-Kind = Literal["text", "money", "rate", "date", "datetime", "count"]
-FilterKind = Literal["choice", "choices", "text", "range", "money", "dates", "flag"]
-Args = Mapping[str, str]
+# Rooms take everything a list needs from here.
+__all__ = [
+    "EXPORT_LIMIT", "Args", "Column", "Filter", "FilterState", "Page", "Range", "Table",
+    "export_xlsx", "remembered", "wants_export",
+]
 
+Kind = Literal["text", "money", "rate", "date", "datetime", "count"]
+
+NOTHING_YET = lazy_gettext("这里还没有记录")
 PAGE_SIZES = (20, 50, 100)
 """The page sizes a visitor may ask for; anything else falls back to the table's own."""
-LONGEST_TYPED = 100
-"""Characters of a typed filter that are read."""
-REMEMBERED_TABLES = 10
-"""Tables whose filters one session cookie keeps; a cookie has room for about 4,000 characters."""
-REMEMBERED_LENGTH = 240
-"""Characters of one table's filters that are kept; longer ones work but are not remembered."""
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
@@ -53,8 +50,8 @@ _SHOW: dict[Kind, Callable[[Any], str]] = {
 class Column:
     """One column. Without `render` the row's attribute `key` is shown as its `kind` says (money is in 分).
 
-    `expr` is what SQL sorts by (default: the selected column named `key`); `sub` is the grey second line of a cell;
-    `export` gives the value for XLSX where it differs (money in 分 again, when the kind is money).
+    `expr` is what SQL sorts by (default: the selected column named `key`); `sub` is the grey second line of a
+    cell; `export` gives the value for XLSX where it differs (money in 分 again, when the kind is money).
     """
 
     key: str
@@ -82,120 +79,6 @@ class Column:
         if self.render is not None:
             return self.render(row)
         return _SHOW[self.kind](getattr(row, self.key, None))
-
-
-@dataclass(frozen=True)
-class Range:
-    """Both ends of a range filter, each of which may be open. Money is in 分, days are dates, else Decimal."""
-
-    low: Any = None
-    high: Any = None
-
-
-Choices = Sequence[tuple[str, Text]]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """One filter of a list. `apply(stmt, value)` returns the narrowed statement.
-
-    The value is a str (`choice`, `text`), a tuple of str (`choices`), True (`flag`) or a `Range`: of Decimal
-    (`range`), of 分 typed as 万元 (`money`) or of days (`dates`). `choices` may be a function, asked on each request.
-    """
-
-    key: str
-    label: Text
-    kind: FilterKind = "choice"
-    choices: Choices | Callable[[], Choices] = ()
-    apply: Callable[[Select[Any], Any], Select[Any]] = lambda stmt, value: stmt
-    unit: Text = ""
-
-    def options(self) -> Choices:
-        """The choices offered now."""
-        return self.choices() if callable(self.choices) else self.choices
-
-
-@dataclass(frozen=True)
-class FilterState:
-    """A filter as it stands in a request: what was typed and what is applied (None when nothing is)."""
-
-    key: str
-    label: Text
-    kind: FilterKind
-    value: Any
-    applied: Any
-    choices: Choices = ()
-    low: str = ""
-    high: str = ""
-    unit: Text = ""
-
-    @property
-    def summary(self) -> str:
-        """The chosen words, the first two of them, for a filter that takes several."""
-        chosen = [str(label) for value, label in self.choices if value in self.value]
-        return "、".join(chosen[:2]) + (f" +{len(chosen) - 2}" if len(chosen) > 2 else "")
-
-
-def _many(args: Args, key: str) -> list[str]:
-    getlist = getattr(args, "getlist", None)
-    if getlist is not None:
-        return list(getlist(key))
-    return [part for part in args.get(key, "").split(",") if part]
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text.strip().replace(",", ""))
-    except InvalidOperation:
-        return None
-    # Beyond any loan, and beyond what the database's integers hold.
-    return number if number.is_finite() and abs(number) < 10**12 else None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        return None
-
-
-def _bound(kind: FilterKind, text: str) -> Any:
-    if kind == "dates":
-        return _day(text)
-    number = _number(text)
-    return int(number * WAN) if number is not None and kind == "money" else number
-
-
-def _read_filter(spec: Filter, args: Args) -> FilterState:
-    """What the request says about one filter; anything that is not among the choices counts as nothing."""
-    options = spec.options()
-    if spec.kind in ("range", "money", "dates"):
-        low, high = (args.get(f"{spec.key}_{end}", "").strip()[:LONGEST_TYPED] for end in ("min", "max"))
-        limits = Range(_bound(spec.kind, low), _bound(spec.kind, high))
-        applied = None if limits == Range() else limits
-        return FilterState(spec.key, spec.label, spec.kind, "", applied, low=low, high=high, unit=spec.unit)
-    value: Any
-    if spec.kind == "choices":
-        known = {option for option, _ in options}
-        value = tuple(chosen for chosen in _many(args, spec.key) if chosen in known)
-    elif spec.kind == "flag":
-        value = args.get(spec.key) == "1"
-    else:
-        value = args.get(spec.key, "").strip()[:LONGEST_TYPED]
-        if spec.kind == "choice" and value not in {option for option, _ in options}:
-            value = ""
-    return FilterState(spec.key, spec.label, spec.kind, value, value or None, options, unit=spec.unit)
-
-
-def _arguments(state: FilterState) -> list[tuple[str, str]]:
-    """The filter as it stands in an address."""
-    if state.kind in ("range", "money", "dates"):
-        return [(f"{state.key}_{end}", text) for end, text in (("min", state.low), ("max", state.high)) if text]
-    if state.kind == "choices":
-        return [(state.key, value) for value in state.value]
-    if state.kind == "flag":
-        return [(state.key, "1")] if state.value else []
-    return [(state.key, state.value)] if state.value else []
 
 
 def _whole(text: str | None, default: int) -> int:
@@ -260,7 +143,7 @@ class Page:
     @property
     def query(self) -> list[tuple[str, str]]:
         """The arguments that make this list again, without its page."""
-        pairs = [pair for state in self.filters for pair in _arguments(state)]
+        pairs = [pair for state in self.filters for pair in in_address(state)]
         pairs += [("sort", self.sort), ("dir", self.direction)] if self.sort else []
         if self.page_size != self.table.page_size:
             pairs.append(("size", str(self.page_size)))
@@ -344,7 +227,7 @@ class Table:
     page_size: int = PAGE_SIZES[0]
     row_url: Callable[[Any], str | None] | None = None
     row_action: Callable[[Any], tuple[Text, str] | None] | None = None
-    empty_title: Text = lazy_gettext("这里还没有记录")
+    empty_title: Text = NOTHING_YET
     empty_hint: Text = ""
     empty_action: Callable[[], tuple[Text, str] | None] | None = None
 
@@ -361,7 +244,7 @@ class Table:
         return Page(self, _rows(session, stmt), total, number, size, sort, direction, states)
 
     def load_all(self, session: Session, stmt: Select[Any], args: Args, limit: int) -> Sequence[Any]:
-        """At most `limit` + 1 rows of the same list for an export, in one statement; the extra row tells of more."""
+        """At most `limit` + 1 rows of the list for an export; the extra row tells that there are more."""
         sort, direction = self._order(args)
         narrowed = self._narrow(stmt, self._states(args))
         return _rows(session, self._sorted(narrowed, sort, direction).limit(limit + 1))
@@ -371,7 +254,7 @@ class Table:
         return Page(self, rows, len(rows), 1, max(1, len(rows)), "", "asc", [])
 
     def _states(self, args: Args) -> list[FilterState]:
-        return [_read_filter(spec, args) for spec in self.filters]
+        return [read_filter(spec, args) for spec in self.filters]
 
     def _narrow(self, stmt: Select[Any], states: list[FilterState]) -> Select[Any]:
         for spec, state in zip(self.filters, states, strict=True):
@@ -402,41 +285,7 @@ def _rows(session: Session, stmt: Select[Any]) -> Sequence[Any]:
     """Rows of a select: objects when it selects one entity, named rows otherwise."""
     described = stmt.column_descriptions
     result = session.execute(stmt)
-    if len(described) == 1 and described[0].get("entity") is not None and described[0]["expr"] is described[0]["entity"]:
+    only = described[0] if len(described) == 1 else {}
+    if only.get("entity") is not None and only["expr"] is only["entity"]:
         return result.scalars().unique().all()
     return result.all()
-
-
-def remembered(table: Table, args: Args, cookie: MutableMapping[str, Any]) -> Args:
-    """The arguments of this visit, or those of the last visit to this list when the visit brings none.
-
-    `cookie` is Flask's session: it ends with the sign-in, so nobody sees another person's filters. `?reset=1` forgets.
-    """
-    kept: dict[str, list[list[str]]] = dict(cookie.get("lists", {}))
-    if "reset" in args:
-        kept.pop(table.name, None)
-        cookie["lists"] = kept
-        return {}
-    known = {"f", "sort", "dir", "size"} | {
-        name for spec in table.filters for name in (spec.key, f"{spec.key}_min", f"{spec.key}_max")
-    }
-    if not known & set(args):
-        return _Remembered(kept.get(table.name, []), args)
-    pairs = [[key, value] for key in sorted(known - {"f"}) for value in _many(args, key) if value]
-    kept.pop(table.name, None)
-    if pairs and len(urlencode([tuple(pair) for pair in pairs])) <= REMEMBERED_LENGTH:
-        kept[table.name] = pairs
-    cookie["lists"] = dict(list(kept.items())[-REMEMBERED_TABLES:])
-    return args
-
-
-class _Remembered(dict[str, str]):
-    """Remembered arguments, with several values per key as Werkzeug's own mapping has them."""
-
-    def __init__(self, pairs: Iterable[Sequence[str]], visit: Args) -> None:
-        self._pairs = [(key, value) for key, value in pairs]
-        super().__init__({key: value for key, value in reversed(self._pairs)} | dict(visit.items()))
-
-    def getlist(self, key: str) -> list[str]:
-        """All values of a key."""
-        return [value for name, value in self._pairs if name == key]
