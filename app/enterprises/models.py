@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import Base
+from app.core.database import Base, Identified
 from app.core.secrets import Encrypted
 
 
@@ -49,3 +49,22 @@ class Enterprise(Base):
     external_key: Mapped[str | None] = mapped_column(unique=True)
     """The firm's code in the source of a delivery that knows no USCC (e.g. F017)."""
     created_at: Mapped[datetime]
+
+
+class EnterpriseFigures(Identified, Base):
+    """One version of a firm's figures with the size class they gave. Never changed: an edit adds the next version."""
+
+    __tablename__ = "enterprise_figures"
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    version: Mapped[int]
+    industry_code: Mapped[str]
+    headcount: Mapped[int | None]
+    revenue_fen: Mapped[int | None]
+    assets_fen: Mapped[int | None]
+    year: Mapped[int]
+    source: Mapped[str]
+    size_class: Mapped[str]
+    size_rule: Mapped[str]
+    size_working: Mapped[list[Any]]
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]

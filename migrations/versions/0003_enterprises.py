@@ -1,6 +1,6 @@
 """The firm, and who may know its name."""
 
-from migrations.tools import SYSTEM, grant, guard, run
+from migrations.tools import SYSTEM, append_only, grant, guard, run
 
 revision = "0003"
 down_revision = "0002"
@@ -9,6 +9,8 @@ depends_on = None
 
 TABLES = """
 create sequence firm_no_seq as bigint;
+-- Serial of made-up codes (core.uscc.synthetic has room for 31^5): far from what demo and tests number by hand.
+create sequence synthetic_uscc_seq as bigint start 1000000 maxvalue 28629150 no cycle;
 create table enterprise (
   id uuid constraint pk_enterprise primary key constraint fk_enterprise_id references organisation,
   firm_no bigint not null constraint uq_enterprise_firm_no unique,
@@ -39,6 +41,25 @@ create table enterprise (
 );
 create index ix_enterprise_state on enterprise (state);
 
+-- Every version of a firm's figures with the size class they gave: a loan keeps the class it was drawn under.
+create table enterprise_figures (
+  id uuid constraint pk_enterprise_figures primary key,
+  enterprise_id uuid not null constraint fk_enterprise_figures_enterprise_id references enterprise,
+  version bigint not null,
+  industry_code text not null,
+  headcount bigint,
+  revenue_fen bigint,
+  assets_fen bigint,
+  year bigint not null,
+  source text not null,
+  size_class text not null,
+  size_rule text not null,
+  size_working jsonb not null,
+  at timestamptz not null,
+  actor_id uuid,
+  constraint uq_enterprise_figures_enterprise_id_version unique (enterprise_id, version)
+);
+
 -- A firm's name and figures are for itself, the city, and whoever shares a case with it. Consents are added with the
 -- evidence room.
 create function hq_knows_firm(firm uuid) returns boolean
@@ -52,6 +73,7 @@ create function hq_knows_firm(firm uuid) returns boolean
 def upgrade() -> None:
     run(TABLES)
     grant("firm_no_seq", "usage")
+    grant("synthetic_uscc_seq", "usage")
     grant("enterprise", "select, insert, update")
     known = "hq_kind() in ('system', 'platform', 'bureau', 'bridge_centre') or hq_knows_firm(id)"
     guard("enterprise", see=f"id = hq_org() or {known}", write=f"{SYSTEM} or hq_kind() = 'platform'",
@@ -59,3 +81,11 @@ def upgrade() -> None:
     run("drop policy see on organisation")
     run(f"create policy see on organisation for select to huiqiao_app "
         f"using (kind <> 'enterprise' or id = hq_org() or {known})")
+    append_only("enterprise_figures")
+    guard("enterprise_figures",
+          see="enterprise_id = hq_org() or hq_kind() in ('system', 'platform', 'bureau', 'bridge_centre') "
+              "or hq_knows_firm(enterprise_id)",
+          write=f"enterprise_id = hq_org() or {SYSTEM}")
+    # The desk compares the licence that a firm uploads.
+    run("create policy see_licence on paper for select to huiqiao_app "
+        "using (kind = 'licence' and hq_kind() = 'platform')")
