@@ -1,8 +1,8 @@
 """The unprivileged account under which embedded servers run, and where their files may lie.
 
 PostgreSQL refuses to run as root. When the portal is started by root its servers run under another account,
-and that account must reach its data folder and the server's programs. Home folders such as /root are closed to
-it: then the data and a copy of the programs go to /var/lib/huiqiao, rather than opening somebody's home.
+and that account must reach its data folder and the server's programs. Home folders such as /root are closed
+to it: then the data and a copy of the programs go to /var/lib/huiqiao, rather than opening somebody's home.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def reachable_programs(
     """The folder under which ``program`` (a path below it) can be run by the account.
 
     That is ``root`` itself where it is open; else a copy of the parts ``copy`` under /var/lib/huiqiao that
-    keeps the layout, because the programs find their libraries relative to themselves. ``label`` names the version.
+    keeps the layout, because programs find libraries relative to themselves. ``label`` names the version.
     """
     if account is None or _reaches(account, root / program):
         return root

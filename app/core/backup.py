@@ -96,8 +96,8 @@ def backup(settings: Settings, file: Path) -> Manifest:
 def restore(settings: Settings, file: Path, *, force: bool = False) -> Manifest:
     """Check every hash, then replace database and papers; the database changes wholly or not at all.
 
-    Raises ``BackupError`` where a hash differs, where the database holds tables and ``force`` is not given, or
-    where the restore fails.
+    Raises ``BackupError`` where a hash differs, where the database holds tables and ``force`` is not given,
+    or where the restore fails.
     """
     url = _owner_url(settings)
     settings.papers.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,7 @@ def _holds_tables(url: str) -> bool:
     with psycopg.connect(_plain(url)) as connection:
         row = connection.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))"
+            "WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema'))"
         ).fetchone()
     return bool(row and row[0])
 

@@ -1,18 +1,16 @@
 """A private PostgreSQL 18 and a private Redis, from the wheels that carry their programs.
 
 Both listen on a Unix socket in a folder that only their own account may enter, and never on the network.
-Every PostgreSQL role has its own random password, so that nothing connects with more rights than it was given.
+Every PostgreSQL role has its own random password: nothing connects with more rights than it was given.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,8 +19,7 @@ from hashlib import sha256
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import psutil
@@ -31,24 +28,15 @@ import redis
 from psycopg import sql
 
 from app.core.accounts import Account, data_folder, reachable_programs, run_as
-from app.core.paths import ReadableError, create_private_json, folder_error, prepare_folder
+from app.core.paths import ReadableError, create_private_json, folder_error
+from app.core.server import AlreadyRunning, Server, ServerError
 from app.core.settings import Settings
-from app.core.tether import stop_process, tethered
 
-SOCKET_NAME_ROOM = 93  # bytes: a socket's path holds 107, and PostgreSQL adds "/.s.PGSQL.5432"
 START_PATIENCE = 300.0  # seconds: recovery after a crash may have much to replay
-LOG_LIMIT = 10 * 1024 * 1024  # bytes kept of an old server log
+AOF_COMPLAINT = "append only file"  # what Redis writes into its log when it cannot read its own
 OWNER_ROLE = "huiqiao_owner"
 APP_ROLE = "huiqiao_app"
 DATABASE = "huiqiao"
-
-
-class ServerError(ReadableError):
-    """An embedded server cannot be started; the message is one sentence."""
-
-
-class AlreadyRunning(ServerError):
-    """Another process holds the servers of this instance folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,104 +47,7 @@ class Urls:
     owner_url: str
 
 
-class _Server:
-    """What both servers share: the lock on the instance folder, the log, the child process."""
-
-    name: str
-    stop_steps: ClassVar[list[tuple[int, float]]]
-
-    def __init__(self, instance: Path) -> None:
-        self.instance = instance.absolute()
-        self.process: subprocess.Popen[bytes] | None = None
-        self._lock: IO[str] | None = None
-        self._short_folder: Path | None = None
-
-    @property
-    def log(self) -> Path:
-        """Where the server writes what happens to it."""
-        return self.instance / f"{self.name}.log"
-
-    @property
-    def alive(self) -> bool:
-        """Whether the server that ``start`` started is still there."""
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self) -> None:
-        """Stop the server cleanly and let go of the instance folder; harmless when it does not run."""
-        if self.process is not None:
-            stop_process(self.process, self.stop_steps)
-            self.process = None
-        if self._short_folder is not None:
-            shutil.rmtree(self._short_folder, ignore_errors=True)
-            self._short_folder = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
-        prepare_folder(self.instance)
-        path = self.instance / f"{self.name}.lock"
-        try:
-            handle = open(path, "a")  # noqa: SIM115 - held until stop
-        except OSError as error:
-            raise folder_error(path, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.close()
-            raise AlreadyRunning(
-                f"{self.instance} is already used by another huiqiao process; stop that one first, "
-                "or choose another folder with HUIQIAO_INSTANCE."
-            ) from error
-        self._lock = handle
-
-    def _socket_folder(self, home: Path, account: Account | None) -> Path:
-        """A folder only the server's account enters, short enough for the name of a socket."""
-        folder = home / "socket"
-        if len(os.fsencode(folder)) > SOCKET_NAME_ROOM:
-            if self._short_folder is None:
-                self._short_folder = Path(tempfile.mkdtemp(prefix="huiqiao-", dir="/tmp"))
-            folder = self._short_folder
-        folder.mkdir(exist_ok=True, mode=0o700)
-        if account is not None:
-            os.chown(folder, account.uid, account.gid)
-        return folder
-
-    def _spawn(self, command: list[str], account: Account | None, signum: int) -> None:
-        try:
-            keep = self.log.exists() and self.log.stat().st_size < LOG_LIMIT
-            with open(self.log, "ab" if keep else "wb") as log:
-                self.log.chmod(0o600)
-                self.process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C at the terminal is for the supervisor, which stops in order
-                    preexec_fn=tethered(signum),  # a change of user would clear an earlier wish
-                    **run_as(account),
-                )
-        except OSError as error:
-            raise folder_error(self.log, error) from error
-
-    def _failure(self, what: str) -> ServerError:
-        """The sentence for a server that did not come up, from the end of its log."""
-        tail = ""
-        with suppress(OSError):
-            tail = self.log.read_bytes()[-4000:].decode(errors="replace")
-        if "No space left on device" in tail:
-            return ServerError(f"{what} could not start: the disk that holds {self.instance} is full.")
-        return ServerError(f"{what} could not start; the reason stands at the end of {self.log}.")
-
-
-class EmbeddedPostgres(_Server):
+class EmbeddedPostgres(Server):
     """One PostgreSQL cluster under ``instance/postgres`` with the database ``huiqiao`` and its two roles."""
 
     name = "postgres"
@@ -172,7 +63,7 @@ class EmbeddedPostgres(_Server):
 
     def start(self) -> Urls:
         """Start the server, making the cluster on first use. Raises a ``ReadableError``."""
-        self._take_lock()
+        self.take_lock()
         try:
             home, account = data_folder(self.instance, self.name)
             programs = postgres_programs(account)
@@ -180,10 +71,10 @@ class EmbeddedPostgres(_Server):
             try:
                 self._make_cluster(home, account, programs, words["postgres"])
                 self._clear_leftovers(home / "data")
-                self.socket = self._socket_folder(home, account)
+                self.socket = self.socket_folder(home, account)
             except OSError as error:
                 raise folder_error(home, error) from error
-            self._spawn(self._command(home, programs), account, signal.SIGINT)
+            self.spawn(self._command(home, programs), account, signal.SIGINT)
             self._wait_and_prepare(words)
         except BaseException:
             self.stop()
@@ -232,7 +123,8 @@ class EmbeddedPostgres(_Server):
                 os.chown(word_file, account.uid, account.gid)
             made = subprocess.run(
                 [
-                    str(programs / "initdb"), "--pgdata", str(fresh), "--username", "postgres", "--encoding", "UTF8",
+                    str(programs / "initdb"), "--pgdata", str(fresh), "--username", "postgres",
+                    "--encoding", "UTF8",
                     "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
                     "--auth-local", "scram-sha-256", "--auth-host", "reject", "--pwfile", str(word_file),
                     "--no-instructions",
@@ -303,11 +195,11 @@ class EmbeddedPostgres(_Server):
                         "put back the original file."
                     ) from error
                 if not self.alive or time.monotonic() > deadline:
-                    raise self._failure("PostgreSQL") from error
+                    raise self.failure("PostgreSQL") from error
                 time.sleep(0.05)
 
 
-class EmbeddedRedis(_Server):
+class EmbeddedRedis(Server):
     """One Redis under ``instance/redis`` that writes every change to disk."""
 
     name = "redis"
@@ -318,17 +210,14 @@ class EmbeddedRedis(_Server):
 
     def start(self) -> str:
         """Start the server and return its URL. A damaged file is set aside: the outbox holds the truth."""
-        self._take_lock()
+        self.take_lock()
         try:
             home, account = data_folder(self.instance, self.name)
             try:
                 url = self._launch(home, account)
             except ServerError:
                 saved = home / "appendonly.aof"
-                if (
-                    not saved.exists()
-                    or "appendonlyfile" not in self.log.read_text(errors="replace")[-2000:].lower()
-                ):
+                if not saved.exists() or AOF_COMPLAINT not in self.log.read_text(errors="replace")[-2000:]:
                     raise
                 saved.replace(home / "appendonly.damaged")
                 url = self._launch(home, account)
@@ -352,14 +241,15 @@ class EmbeddedRedis(_Server):
         super().stop()
 
     def _launch(self, home: Path, account: Account | None) -> str:
-        socket = self._socket_folder(home, account) / "redis.sock"
+        socket = self.socket_folder(home, account) / "redis.sock"
         command = [
-            str(_redis_program(account)), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700",
+            str(_redis_program(account)), "--port", "0",
+            "--unixsocket", str(socket), "--unixsocketperm", "700",
             "--dir", str(home), "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
             "--maxmemory-policy", "noeviction", "--daemonize", "no",
         ]  # fmt: skip
         socket.unlink(missing_ok=True)
-        self._spawn(command, account, signal.SIGTERM)
+        self.spawn(command, account, signal.SIGTERM)
         url = f"unix://{quote(str(socket))}?db=0"
         client = redis.Redis(unix_socket_path=str(socket))
         deadline = time.monotonic() + START_PATIENCE
@@ -369,7 +259,7 @@ class EmbeddedRedis(_Server):
                 break
             except redis.RedisError as error:
                 if not self.alive or time.monotonic() > deadline:
-                    raise self._failure("Redis") from error
+                    raise self.failure("Redis") from error
                 time.sleep(0.02)
         client.close()
         (self.instance / "redis.url").write_text(url)

@@ -1,0 +1,199 @@
+"""Fixtures every test may use. Servers are started once per run, see ``tests.database``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before numpy and LightGBM are imported: tests fork workers
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core import database as portal_database
+from app.core import outbox
+from app.core.secrets import configure_keys
+from app.core.settings import Settings
+from app.core.storage import configure_storage
+from tests.database import (
+    ROOT,
+    Servers,
+    TestDatabase,
+    fresh_database,
+    publish,
+    published,
+    redis_database,
+    running_servers,
+    template,
+)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FIELD_KEY = Fernet.generate_key().decode()
+_running: list[AbstractContextManager[Servers]] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers, start the servers they share; this process outlives them all."""
+    parallel = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if parallel and not config.option.collectonly:
+        _running.append(running_servers())
+        publish(_running[0].__enter__())
+
+
+def pytest_unconfigure() -> None:
+    """Stop what ``pytest_configure`` started."""
+    while _running:
+        _running.pop().__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and Redis of this run."""
+    shared = published()
+    if shared is not None:
+        yield shared
+        return
+    with running_servers() as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def migrated_template(servers: Servers) -> str:
+    """The name of the migrated database that every test database is copied from."""
+    return template(servers)
+
+
+@pytest.fixture
+def database(servers: Servers, migrated_template: str, tmp_path: Path) -> Iterator[TestDatabase]:
+    """A fresh migrated database; the portal is connected to it with its own login role."""
+    with fresh_database(servers, migrated_template) as fresh:
+        portal_database.configure(fresh.app_url)
+        configure_keys([FIELD_KEY])
+        configure_storage(tmp_path / "papers")
+        outbox.configure_queue(None)
+        yield fresh
+        outbox.configure_queue(None)
+        portal_database.dispose()
+
+
+@pytest.fixture
+def empty_database(servers: Servers) -> Iterator[TestDatabase]:
+    """A database without any table."""
+    with fresh_database(servers, None) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def redis_url(servers: Servers, worker_id: str) -> str:
+    """An empty Redis database that no other test process uses."""
+    return redis_database(servers, int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder with the real data sets; without it the test is skipped, and says so."""
+    folder = Path(os.environ.get("HUIQIAO_REAL_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"real data is absent ({folder}); point HUIQIAO_REAL_DATA at it")
+    return folder
+
+
+@pytest.fixture
+def settings(database: TestDatabase, tmp_path: Path) -> Settings:
+    """Settings of a demo portal on the test's own database, without Redis."""
+    return Settings(
+        database_url=database.app_url,
+        migration_database_url=database.owner_url,
+        redis_url=None,
+        demo=True,
+        instance=tmp_path,
+        secret_key="a key for tests alone, thirty-two characters",
+        field_keys=(FIELD_KEY,),
+        host="127.0.0.1",
+        port=8000,
+        real_data=Path(os.environ.get("HUIQIAO_REAL_DATA") or ROOT.parent / "shared" / "data"),
+        web_workers=1,
+        web_threads=2,
+        upload_limit=200 * 1024 * 1024,
+        model_path=tmp_path / "model",
+        papers=tmp_path / "papers",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Flask:
+    """The whole portal. Forms need no CSRF token here; the browser tests run with it."""
+    from app.factory import create_app
+
+    return create_app(settings, TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without JavaScript and without a person signed in."""
+    return app.test_client()
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """The portal behind a real port."""
+
+    url: str
+    app: Flask
+
+
+@pytest.fixture
+def live_server(settings: Settings) -> Iterator[LiveServer]:
+    """The portal as a browser meets it, with CSRF and all headers, on a port of its own.
+
+    It runs in a thread of this process; a test hands outbox rows on with ``outbox.drain()``.
+    """
+    from werkzeug.serving import make_server
+
+    from app.factory import create_app
+
+    application = create_app(settings, RATELIMIT_ENABLED=False)
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="live-server")
+    thread.start()
+    try:
+        yield LiveServer(f"http://127.0.0.1:{server.server_port}", application)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium. A missing one skips the test visibly, or fails it where CI demands it."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        message = "no Chromium on this machine; install it with: apt-get install chromium"
+        if os.environ.get("CI") == "true" or os.environ.get("HUIQIAO_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        arguments.append("--disable-dev-shm-usage")
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, live_server: LiveServer) -> Iterator[Any]:
+    """A page of a fresh Chinese browser profile; relative addresses lead to the live server."""
+    context = browser.new_context(base_url=live_server.url, locale="zh-CN", timezone_id="Asia/Shanghai")
+    yield context.new_page()
+    context.close()

@@ -1,0 +1,177 @@
+"""Servers and databases for tests: one PostgreSQL and one Redis per run, one fresh database per test.
+
+The workers of pytest-xdist share the servers, which the process that ran pytest starts and stops.
+A template is migrated once per set of migrations; every test gets a copy of it by ``CREATE DATABASE …
+TEMPLATE`` (about 40 ms), so tests commit for real and never see each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import redis
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from app.core import database
+from app.core.embedded import OWNER_ROLE, EmbeddedPostgres, EmbeddedRedis
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = "HUIQIAO_TEST_SERVERS"  # environment variable: where the workers find what the first process started
+OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
+SPEED = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True)
+class Servers:
+    """URLs of the servers of this run; the owner may create databases."""
+
+    app_url: str
+    owner_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A fresh, migrated database of one test."""
+
+    __test__ = False
+
+    name: str
+    app_url: str
+    owner_url: str
+
+
+@contextmanager
+def running_servers() -> Iterator[Servers]:
+    """Servers for this run: external ones where TEST_… variables name them, else embedded without fsync."""
+    outside = [os.environ.get(name) for name in OUTSIDE]
+    if all(outside):
+        yield Servers(_psycopg(outside[0] or ""), _psycopg(outside[1] or ""), outside[2] or "")
+        return
+    if any(outside):
+        raise RuntimeError(f"Set all of {', '.join(OUTSIDE)}, or none.")
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-tests-", dir="/tmp"))
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    postgres, redis_server = EmbeddedPostgres(folder, SPEED), EmbeddedRedis(folder)
+    try:
+        urls, redis_url = postgres.start(), redis_server.start()
+        with psycopg.connect(postgres.superuser_dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(OWNER_ROLE)))
+        yield Servers(urls.app_url, urls.owner_url, redis_url)
+    finally:
+        postgres.stop()
+        redis_server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(servers: Servers) -> None:
+    """Tell the workers, which inherit the environment, where the servers listen."""
+    os.environ[SHARED] = json.dumps([servers.app_url, servers.owner_url, servers.redis_url])
+
+
+def published() -> Servers | None:
+    """The servers another process of this run has started."""
+    text = os.environ.get(SHARED)
+    return Servers(*json.loads(text)) if text else None
+
+
+def template(servers: Servers) -> str:
+    """The name of the migrated template, made on first use; one process migrates while the others wait."""
+    name = f"hq_template_{_fingerprint()}"
+    lock = Path(tempfile.gettempdir()) / f"huiqiao-template-{os.geteuid()}.lock"
+    with open(lock, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with _owner(servers) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return name
+            draft = f"{name}_draft"
+            _drop(connection, draft)
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
+            database.migrate(_named(servers.owner_url, draft))
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
+            )
+    return name
+
+
+@contextmanager
+def fresh_database(servers: Servers, template_name: str | None) -> Iterator[TestDatabase]:
+    """A copy of the template (an empty database where it is ``None``), dropped afterwards."""
+    name = f"hq_test_{uuid4().hex[:16]}"
+    with _owner(servers) as connection:
+        create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template_name is not None:
+            create += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template_name))
+        connection.execute(create)
+        try:
+            yield TestDatabase(name, _named(servers.app_url, name), _named(servers.owner_url, name))
+        finally:
+            _drop(connection, name)
+
+
+def redis_database(servers: Servers, worker: int) -> str:
+    """The URL of an empty Redis database that belongs to this worker process alone."""
+    base, _, _ = servers.redis_url.partition("?")
+    if base.startswith("unix://"):
+        url = f"{base}?db={worker + 1}"
+    else:
+        scheme, _, rest = base.partition("://")
+        url = f"{scheme}://{rest.split('/')[0]}/{worker + 1}"
+    client = redis.Redis.from_url(url)
+    client.flushdb()
+    client.close()
+    return url
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "migrations").rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _psycopg(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _owner(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
+    plain = make_url(servers.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True)
+
+
+def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """The owner may not end the login role's connections; those just closed need a moment to be gone."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    for wait in (0.02, 0.1, 0.5, 1.0, 2.0):
+        try:
+            connection.execute(statement)
+            return
+        except psycopg.errors.ObjectInUse:
+            time.sleep(wait)
+    connection.execute(statement)

@@ -1,0 +1,171 @@
+"""``huiqiao up``: how it starts, how it says no, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.database import ROOT, TestDatabase
+
+PATIENCE = 120  # seconds until the portal must have answered or ended
+KEYS = {"HUIQIAO_SECRET_KEY": "k" * 40, "HUIQIAO_FIELD_KEYS": Fernet.generate_key().decode()}
+OUTSIDE = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "PORT")
+
+
+@pytest.fixture
+def instance() -> Iterator[Path]:
+    """A folder that another account can reach, so that root keeps everything below it."""
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-up-", dir="/tmp"))
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(instance: Path, **more: str) -> dict[str, str]:
+    """A portal without the demo city, which these tests do not need."""
+    clean = {key: value for key, value in os.environ.items() if key not in OUTSIDE and "HUIQIAO" not in key}
+    return {**clean, **KEYS, "HUIQIAO_INSTANCE": str(instance), "HUIQIAO_DEMO": "0", "HUIQIAO_WEB_WORKERS": "1",
+            "PORT": str(free_port()), **more}  # fmt: skip
+
+
+def refusal(env: dict[str, str]) -> str:
+    """What stands on stderr when the portal does not start; it must be one sentence and no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "up"],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode != 0
+    said = done.stderr.strip()
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+def test_a_port_in_use_is_named(instance: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refusal(environment(instance, PORT=str(port)))
+    assert f"127.0.0.1:{port}" in said
+    assert "something else listens there already" in said
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    said = refusal(environment(Path("/proc/huiqiao-instance")))
+    assert "Cannot write to /proc/huiqiao-instance" in said
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(instance: Path) -> None:
+    url = f"postgresql://huiqiao_app:hidden-word@127.0.0.1:{free_port()}/huiqiao"
+    said = refusal(environment(instance, DATABASE_URL=url, REDIS_URL="redis://127.0.0.1:1"))
+    assert "cannot be reached" in said
+    assert "DATABASE_URL" in said
+    assert "hidden-word" not in said
+
+
+def test_a_redis_that_cannot_be_reached_is_named(instance: Path, database: TestDatabase) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    said = refusal(environment(instance, DATABASE_URL=database.app_url, REDIS_URL=url))
+    assert "Redis cannot be reached" in said
+
+
+def test_the_owner_of_the_tables_is_refused_as_the_portals_role(
+    instance: Path, database: TestDatabase, redis_url: str
+) -> None:
+    said = refusal(environment(instance, DATABASE_URL=database.owner_url, REDIS_URL=redis_url))
+    assert "must not connect as" in said
+
+
+def test_a_portal_without_keys_is_refused(instance: Path) -> None:
+    env = environment(instance)
+    del env["HUIQIAO_SECRET_KEY"]
+    assert "HUIQIAO_SECRET_KEY" in refusal(env)
+
+
+@contextmanager
+def running_portal(instance: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A started portal and every process that belongs to it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "up"],
+        env=environment(instance), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    ) as portal:  # fmt: skip
+        assert portal.stdout is not None
+        try:
+            said = ""
+            while "http://" not in said:
+                line = portal.stdout.readline()
+                assert line, f"the portal ended before it printed its address: {said}"
+                said += line
+            yield portal, psutil.Process(portal.pid).children(recursive=True)
+        finally:
+            portal.kill()
+
+
+def roles(processes: list[psutil.Process]) -> set[str]:
+    """Which of the portal's parts are among the processes."""
+    lines = [" ".join(process.cmdline()) for process in processes if process.is_running()]
+    parts = ("gunicorn", "workers.worker", "workers.ticker", "postgres", "redis-server")
+    return {part for part in parts if any(part in line for line in lines)}
+
+
+def test_ctrl_c_twice_stops_everything_in_order_and_leaves_no_process(instance: Path) -> None:
+    with running_portal(instance) as (portal, processes):
+        assert len(roles(processes)) == 5
+        portal.send_signal(signal.SIGINT)
+        portal.send_signal(signal.SIGINT)
+        assert portal.wait(PATIENCE) == 0
+        assert psutil.wait_procs(processes, timeout=0)[1] == []
+    assert not (instance / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(instance: Path) -> None:
+    with running_portal(instance) as (portal, processes):
+        portal.kill()
+        portal.wait(PATIENCE)
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert alive == []
+    with running_portal(instance) as (portal, processes):
+        assert len(roles(processes)) == 5
+        portal.terminate()
+        assert portal.wait(PATIENCE) == 0
+
+
+def test_a_worker_that_was_killed_is_started_again(instance: Path) -> None:
+    with running_portal(instance) as (portal, processes):
+        worker = next(process for process in processes if "workers.worker" in process.cmdline())
+        worker.kill()
+        worker.wait(PATIENCE)
+        supervisor = psutil.Process(portal.pid)
+        for _ in range(PATIENCE * 10):
+            now = [child for child in supervisor.children() if "workers.worker" in child.cmdline()]
+            if now:
+                break
+            psutil.wait_procs([supervisor], timeout=0.1)
+        assert now
+        assert now[0].pid != worker.pid
+        portal.terminate()
+        assert portal.wait(PATIENCE) == 0
