@@ -1,0 +1,133 @@
+"""What rooms tell the shared pages: menu, homes, the line of a case and the words of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+
+from app.core.calendar import SHANGHAI
+from app.core.pages import (
+    EventTexts,
+    Figure,
+    Home,
+    Line,
+    Menu,
+    NextStep,
+    NextSteps,
+    Station,
+    Stations,
+    Wait,
+)
+from app.core.permissions import Permission
+
+MAY, MAY_NOT = list(Permission)[:2]
+
+
+class Officer:
+    """Somebody who holds one permission."""
+
+    def can(self, permission: Permission) -> bool:
+        return permission is MAY
+
+
+def three_figures(ctx: Any) -> Iterable[Figure]:
+    return [Figure(f"第 {number} 个", str(number)) for number in range(3)]
+
+
+def two_figures(ctx: Any) -> Iterable[Figure]:
+    return [Figure("再一个", "1"), Figure("太多了", "2")]
+
+
+def waits(ctx: Any) -> Iterable[Wait]:
+    def at(day: int) -> datetime:
+        return datetime(2026, 11, day, 18, tzinfo=SHANGHAI)
+
+    return [
+        Wait("以后", "", "/c"), Wait("后天", "", "/b", at(24)), Wait("明天", "", "/a", at(23)),
+        Wait("最急", "", "/d", order=10),
+    ]
+
+
+def test_a_home_has_at_most_four_big_figures() -> None:
+    home = Home()
+    home.add_figures(None, three_figures)
+    home.add_figures(MAY, two_figures)
+    assert [str(figure.label) for figure in home.figures(Officer())][-1] == "再一个"
+    assert len(home.figures(Officer())) == 4
+
+
+def test_what_is_due_first_waits_at_the_top_after_what_a_room_calls_urgent() -> None:
+    home = Home()
+    home.add_waits(MAY, waits)
+    assert [wait.text for wait in home.waits(Officer())] == ["最急", "明天", "后天", "以后"]
+
+
+def test_a_home_shows_nothing_that_its_visitor_may_not_see() -> None:
+    home = Home()
+    home.add_figures(MAY_NOT, three_figures)
+    home.add_waits(MAY_NOT, waits)
+    assert home.figures(Officer()) == []
+    assert home.waits(Officer()) == []
+
+
+def test_building_the_portal_twice_shows_nothing_twice() -> None:
+    home, events = Home(), EventTexts()
+    for _ in range(2):
+        home.add_waits(MAY, waits)
+        events.add("bid", "submit", "提交报价")
+    assert len(home.waits(Officer())) == 4
+    assert events.text("bid", "submit") == "提交报价"
+
+
+def test_the_menu_marks_the_page_one_is_under_and_hides_the_rest() -> None:
+    portal = Flask(__name__)
+    for endpoint, address in (("home", "/"), ("needs", "/needs"), ("mine", "/needs/mine"), ("shut", "/shut")):
+        portal.add_url_rule(address, endpoint, str)
+    menu = Menu()
+    menu.add("首页", "home", order=1)
+    menu.add("需求", "needs", MAY, 2)
+    menu.add("我的", "mine", MAY, 3)
+    menu.add("不许", "shut", MAY_NOT, 4)
+    with portal.test_request_context():
+        assert [label for label, _, _ in menu.items(Officer(), "/")] == ["首页", "需求", "我的"]
+        for path, here in (("/", "首页"), ("/needs/17", "需求"), ("/needs/mine/3", "我的")):
+            assert [label for label, _, active in menu.items(Officer(), path) if active] == [here]
+
+
+def market_stations(ctx: Any, case: Any) -> Iterable[Station]:
+    return [Station("choice", "选定", "done")]
+
+
+def pool_stations(ctx: Any, case: Any) -> Iterable[Station]:
+    return [Station("booking", "入库", "here")]
+
+
+def market_step(ctx: Any, case: Any) -> NextStep | None:
+    return NextStep("轮到您了", "请选定一家。")
+
+
+def pool_step(ctx: Any, case: Any) -> NextStep | None:
+    return NextStep("轮到银行", "请申请入库。") if case == "drawn" else None
+
+
+def test_rooms_stand_on_the_line_in_their_order_whoever_was_built_first() -> None:
+    stations = Stations()
+    stations.add(60, pool_stations)
+    stations.add(30, market_stations)
+    line = Line(stations.of(Officer(), "drawn"))
+    assert [station.key for station in line.stations] == ["choice", "booking"]
+    assert line.current is not None
+    assert line.current.key == "booking"
+
+
+def test_the_latest_room_that_has_something_to_say_says_what_happens_next() -> None:
+    steps = NextSteps()
+    steps.add(30, market_step)
+    steps.add(60, pool_step)
+    for case, whose in (("drawn", "轮到银行"), ("open", "轮到您了")):
+        step = steps.of(Officer(), case)
+        assert step is not None
+        assert step.whose == whose
