@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.filters import Args, Filter, FilterState, Range, in_address, read_filter, remembered
-from app.core.formats import NOTHING, count_text, date_text, datetime_text, money_text, rate_text
+from app.core.formats import NOTHING, count_text, date_text, datetime_text, rate_text
 from app.core.pages import Text
+from app.core.pieces import money
 
 # Rooms take everything a list needs from here.
 __all__ = [
@@ -37,7 +38,6 @@ PAGE_SIZES = (20, 50, 100)
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
-    "money": money_text,
     "rate": rate_text,
     "date": date_text,
     "datetime": datetime_text,
@@ -78,7 +78,8 @@ class Column:
         """What stands in the cell on a page."""
         if self.render is not None:
             return self.render(row)
-        return _SHOW[self.kind](getattr(row, self.key, None))
+        value = getattr(row, self.key, None)
+        return money(value) if self.kind == "money" else _SHOW[self.kind](value)
 
 
 def _whole(text: str | None, default: int) -> int:
