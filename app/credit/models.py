@@ -1,0 +1,97 @@
+"""Credit profiles: the model that scored, what it said and from what, the switch for banks, requests for a human look."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, Identified
+
+
+class ScoringModel(Identified, Base):
+    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or synthetic.
+
+    ``bands``: the highest probability of default of each grade. At most one model is active.
+    """
+
+    __tablename__ = "scoring_model"
+    version: Mapped[str] = mapped_column(unique=True)
+    trained_on: Mapped[str]
+    trained_at: Mapped[date]
+    window_from: Mapped[date]
+    window_to: Mapped[date]
+    firms: Mapped[int]
+    defaults: Mapped[int]
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    metrics: Mapped[dict[str, Any]]
+    bands: Mapped[dict[str, Any]]
+    registered_at: Mapped[datetime]
+    active: Mapped[bool]
+
+
+class CreditProfile(Identified, Base):
+    """信用画像 of a firm at one moment. Rows are kept; a newer one only takes ``current`` away (design §5).
+
+    ``state``: rules.ProfileState. ``score`` 0–1000, more is better; ``probability`` of default as a fraction; both
+    absent unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data per category.
+    ``reasons``: feature, direction, zh, en, contribution (a decimal as text), value (text or null), strongest first.
+    ``features``: the snapshot the score was computed from. ``consent_ids``: the consents it rested on.
+    """
+
+    __tablename__ = "credit_profile"
+    firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    at: Mapped[datetime]
+    as_of: Mapped[date | None]
+    state: Mapped[str]
+    score: Mapped[int | None]
+    probability: Mapped[Decimal | None]
+    grade: Mapped[str | None]
+    partial: Mapped[bool]
+    months_covered: Mapped[int]
+    coverage: Mapped[dict[str, Any]]
+    reasons: Mapped[list[Any]]
+    features: Mapped[dict[str, Any]]
+    model_id: Mapped[UUID | None] = mapped_column(ForeignKey("scoring_model.id"))
+    consent_ids: Mapped[list[Any]]
+    current: Mapped[bool]
+
+
+class CreditPolicy(Identified, Base):
+    """The switch ``score_visible_to_bank`` (compliance.md §1): rank, grade or score, from a moment on. The latest holds."""
+
+    __tablename__ = "credit_policy"
+    valid_from: Mapped[datetime]
+    visible: Mapped[str]
+
+
+class CreditHorizon(Base):
+    """The last day a delivery tells about. Months that nobody delivered yet are not months without sales."""
+
+    __tablename__ = "credit_horizon"
+    delivery_no: Mapped[int] = mapped_column(ForeignKey("delivery.number"), primary_key=True)
+    known_until: Mapped[date]
+
+
+class ProfileReview(Identified, Base):
+    """A firm's request that a person looks at its profile (个人信息保护法 art. 24, 征信业管理条例 art. 25).
+
+    ``state``: rules.ReviewState. ``due_on`` is the last day for the answer.
+    """
+
+    __tablename__ = "profile_review"
+    firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    profile_id: Mapped[UUID] = mapped_column(ForeignKey("credit_profile.id"))
+    state: Mapped[str]
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[UUID | None]
+    message: Mapped[str]
+    due_on: Mapped[date]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None]
+    answer: Mapped[str | None]

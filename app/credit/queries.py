@@ -1,0 +1,179 @@
+"""What pages and later rooms read of credit profiles. Row-level security has the last word on who sees which row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, text
+
+from app.core.calendar import now
+from app.core.database import session
+from app.credit.models import CreditPolicy, CreditProfile, ProfileReview, ScoringModel
+from app.credit.rules import PARAMETERS, ProfileState, ReviewState, Visible, rank_percent, shown_to_bank
+from app.enterprises.models import Enterprise
+from app.evidence.models import Consent, InvoiceLine
+from app.identity.models import Organisation
+
+
+@dataclass(frozen=True, slots=True)
+class CardProfile:
+    """What the card of a firm may say to whoever looks, by consent and by the switch.
+
+    Without a consent that names the viewer only ``insufficient`` speaks: there is a profile, or the data do not suffice.
+    ``rank_percent``: the firm is among the first x % of scored firms. ``visible``: the setting of the switch.
+    ``synthetic_model``: the model learned on made-up firms, which the page must say. ``consented``: the viewer may open
+    the profile itself.
+    """
+
+    rank_percent: int | None
+    grade: str | None
+    score: int | None
+    insufficient: bool
+    partial: bool
+    visible: str
+    synthetic_model: bool
+    consented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A firm's place: ``better`` of ``scored`` firms have a higher score."""
+
+    better: int
+    scored: int
+
+    @property
+    def percent(self) -> int:
+        """Among the first x %."""
+        return rank_percent(self.better, self.scored)
+
+
+def visible_now() -> Visible:
+    """The switch as it stands; its default where nobody has set it (compliance.md §1)."""
+    found = session().scalar(select(CreditPolicy.visible).order_by(CreditPolicy.valid_from.desc()).limit(1))
+    return Visible(found) if found else PARAMETERS.visible
+
+
+def current_profile(firm_id: UUID) -> CreditProfile | None:
+    """The profile of a firm that stands now, if the actor may see it."""
+    return session().scalar(select(CreditProfile).where(CreditProfile.firm_id == firm_id, CreditProfile.current))
+
+
+def profile_history(firm_id: UUID, limit: int = PARAMETERS.history_shown) -> list[CreditProfile]:
+    """The latest profiles of a firm that the actor may see, newest first."""
+    return list(session().scalars(
+        select(CreditProfile).where(CreditProfile.firm_id == firm_id)
+        .order_by(CreditProfile.at.desc(), CreditProfile.id.desc()).limit(limit)
+    ))
+
+
+def active_model() -> ScoringModel | None:
+    """The model that scores now."""
+    return session().scalar(select(ScoringModel).where(ScoringModel.active))
+
+
+def models_by_id(ids: set[UUID]) -> dict[UUID, ScoringModel]:
+    """Models by id, without their content."""
+    if not ids:
+        return {}
+    return {model.id: model for model in session().scalars(select(ScoringModel).where(ScoringModel.id.in_(ids)))}
+
+
+_PLACE = text("select better, scored from hq_profile_place(:ids)")
+
+
+def place_of(firm_id: UUID) -> Place | None:
+    """The firm's place among all scored firms; ``None`` without a score, or where the actor may not know it."""
+    row = session().execute(_PLACE, {"ids": [firm_id]}).one_or_none()
+    return Place(row.better, row.scored) if row else None
+
+
+_CARDS = text("""
+    select s.firm_id, s.state, p.id is not null as consented, p.grade, p.score, coalesce(p.partial, false) as partial,
+           place.better, place.scored, coalesce(m.trained_on = 'synthetic', false) as synthetic,
+           (select visible from credit_policy order by valid_from desc limit 1) as visible
+    from hq_profile_standing(:ids) s
+    left join hq_profile_place(:ids) place on place.firm_id = s.firm_id
+    left join credit_profile p on p.firm_id = s.firm_id and p.current
+    left join scoring_model m on m.id = p.model_id
+""")
+
+
+def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
+    """What the cards of these firms say, in one statement. Firms without any profile are absent.
+
+    Rank, grade and score come from rows that row-level security lets the viewer see (a consent names the bank), cut down
+    to what the switch shows. For the others the database tells only that a profile exists or that data do not suffice.
+    """
+    if not firm_ids:
+        return {}
+    cards: dict[UUID, CardProfile] = {}
+    for row in session().execute(_CARDS, {"ids": list(firm_ids)}):
+        visible = Visible(row.visible) if row.visible else PARAMETERS.visible
+        shown = shown_to_bank(visible)
+        cards[row.firm_id] = CardProfile(
+            rank_percent=rank_percent(row.better, row.scored) if row.consented and row.scored else None,
+            grade=row.grade if shown.grade else None,
+            score=row.score if shown.score else None,
+            insufficient=row.state == ProfileState.INSUFFICIENT.value,
+            partial=row.partial,
+            visible=visible.value,
+            synthetic_model=row.synthetic,
+            consented=row.consented,
+        )
+    return cards
+
+
+def consents_of_portal(firm_id: UUID) -> list[UUID]:
+    """The consents on which the portal's own profile of the firm rests at this moment."""
+    return list(session().scalars(_portal_consents(Consent.id).where(Consent.firm_id == firm_id).order_by(Consent.id)))
+
+
+def consenting_firms() -> list[UUID]:
+    """Every firm whose consent lets the portal compute a profile at this moment."""
+    return list(session().scalars(_portal_consents(Consent.firm_id).order_by(Consent.firm_id)))
+
+
+def _portal_consents(column: Any) -> Select[tuple[UUID]]:
+    return select(column).where(
+        Consent.item_code == PARAMETERS.item, Consent.receiver_org_id.is_(None), Consent.state == "ACTIVE",
+        Consent.valid_until > now(),
+    )
+
+
+def deliveries_of(firm_no: int) -> list[int]:
+    """Numbers of the deliveries that carried invoice lines of the firm."""
+    return list(session().scalars(select(InvoiceLine.delivery_no).where(InvoiceLine.firm_no == firm_no).distinct()))
+
+
+def firm_name(firm_id: UUID) -> str:
+    """The firm's name, empty where the actor may not know it."""
+    return session().scalar(select(Organisation.name).where(Organisation.id == firm_id)) or ""
+
+
+def firm_no_of(firm_id: UUID) -> int | None:
+    """The number that keys the firm's evidence."""
+    return session().scalar(select(Enterprise.firm_no).where(Enterprise.id == firm_id))
+
+
+def reviews_of(firm_id: UUID) -> list[ProfileReview]:
+    """The firm's requests for a human look, newest first."""
+    return list(session().scalars(
+        select(ProfileReview).where(ProfileReview.firm_id == firm_id).order_by(ProfileReview.asked_at.desc())
+    ))
+
+
+def reviews_query() -> Select[tuple[ProfileReview, str]]:
+    """Requests for a human look with the firm's name, for the desk."""
+    return select(ProfileReview, Organisation.name.label("firm")).join(
+        Organisation, Organisation.id == ProfileReview.firm_id
+    )
+
+
+def open_reviews(limit: int = 20) -> list[tuple[ProfileReview, str]]:
+    """Requests that wait for an answer, the most urgent first."""
+    stmt = reviews_query().where(ProfileReview.state == ReviewState.ASKED.value).order_by(ProfileReview.due_on).limit(limit)
+    return [(review, name) for review, name in session().execute(stmt).tuples()]

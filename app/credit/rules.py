@@ -1,0 +1,90 @@
+"""The policy of credit profiles: states, what a bank may see, how a rank is told, and the days for a human answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+
+class ProfileState(StrEnum):
+    """How a profile ended. A thin file is ``INSUFFICIENT``, never a low score (credit-data-catalogue §4)."""
+
+    SCORED = "scored"
+    INSUFFICIENT = "insufficient"
+    NO_CONSENT = "no_consent"
+
+
+class Visible(StrEnum):
+    """``score_visible_to_bank`` (compliance.md §1): each step shows what the one before it shows, and one thing more."""
+
+    RANK = "rank"
+    GRADE = "grade"
+    SCORE = "score"
+
+
+class ReviewState(StrEnum):
+    """A request for a human look."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Numbers of this room, all proposals unless a law is named.
+
+    ``item``: the catalogue item a profile is computed from. ``review_days``: calendar days for the written answer to a
+    firm that disagrees (征信业管理条例 art. 25: 20 days). ``chunk``: firms scored in one transaction of a job.
+    """
+
+    item: str = "invoices"
+    visible: Visible = Visible.RANK
+    review_days: int = 20
+    review_due_soon_days: int = 5
+    chunk: int = 50
+    history_shown: int = 24
+    chart_months: int = 24
+
+
+PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one setting of the switch lets a bank see. ``strength``: how much each reason weighs."""
+
+    rank: bool
+    grade: bool
+    score: bool
+    strength: bool
+
+
+def shown_to_bank(visible: Visible) -> Shown:
+    """What a bank sees of a profile it may look at at all.
+
+    The strength of reasons adds up to the score, so it is shown only where the score is; "why this rank" never reveals
+    more than the switch allows (compliance.md §1).
+    """
+    return Shown(
+        rank=True,
+        grade=visible in (Visible.GRADE, Visible.SCORE),
+        score=visible is Visible.SCORE,
+        strength=visible is Visible.SCORE,
+    )
+
+
+def rank_percent(better: int, scored: int) -> int:
+    """The rank as "among the first x %": ``better`` of ``scored`` firms have a higher score. Between 1 and 100.
+
+    Whole per cent, rounded up: a finer rank would tell the score of a firm to whoever knows a few others. Raises
+    ``ValueError`` where the counts cannot be.
+    """
+    if not 0 <= better < scored:
+        raise ValueError("a scored firm has fewer firms above it than there are scored firms")
+    return max(1, -(-100 * better // scored))
+
+
+def review_due(asked_on: date, parameters: Parameters = PARAMETERS) -> date:
+    """The last day for the written answer to a request of that day."""
+    return asked_on + timedelta(days=parameters.review_days)
