@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask, Response, g, request, session
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, gettext
 from flask_bootstrap import Bootstrap5
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -20,6 +20,7 @@ from app.core.context import Context
 from app.core.formats import init_formats
 from app.core.ids import new_id
 from app.core.pages import menu
+from app.core.queries import ROLE_NAMES
 from app.core.secrets import configure_keys
 from app.core.settings import Settings, load_settings
 from app.core.storage import configure_storage
@@ -119,6 +120,7 @@ def _page_context() -> dict[str, Any]:
         "ctx": signed_in,
         "menu_items": menu.items(ctx, request.path) if signed_in else [],
         "demo": settings.demo,
+        "role_names": [gettext(ROLE_NAMES[role.value]) for role in sorted(ctx.roles)],
         "locale": str(get_locale()),
         "token_field": TOKEN_FIELD,
         "new_token": lambda: str(new_id()),

@@ -14,6 +14,7 @@ def N_(message: str) -> str:
 class ErrorCode(StrEnum):
     """Every reason for which the portal says no."""
 
+    AGREEMENT_EXISTS = "agreement_exists"
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
@@ -28,41 +29,58 @@ class ErrorCode(StrEnum):
     BRIDGE_EXISTS = "bridge_exists"
     BRIDGE_OVER_LIMIT = "bridge_over_limit"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    CASES_OPEN = "cases_open"
     CHOICE_EXISTS = "choice_exists"
     CLAIM_EXISTS = "claim_exists"
     CLAIM_NOT_BAD = "claim_not_bad"
+    CLAIM_TOO_LATE = "claim_too_late"
     CONSENT_MISSING = "consent_missing"
     CONSTRAINT = "constraint"
+    DATE_OUT_OF_RANGE = "date_out_of_range"
+    DAYS_OUT_OF_RANGE = "days_out_of_range"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
     FILE_TYPE = "file_type"
+    FIRM_UNKNOWN = "firm_unknown"
     FORBIDDEN = "forbidden"
     FUND_EXHAUSTED = "fund_exhausted"
     IDEMPOTENCY = "idempotency"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
+    LICENCE_MISSING = "licence_missing"
     LOCKED = "locked"
     LOGIN_TAKEN = "login_taken"
+    NAME_TAKEN = "name_taken"
     NEED_EXISTS = "need_exists"
     NEED_INCOMPLETE = "need_incomplete"
+    NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
+    NOT_PARTNER = "not_partner"
     NOT_VERIFIED = "not_verified"
+    PAPERS_MISSING = "papers_missing"
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
     REASON_NEEDED = "reason_needed"
+    RECOVERY_SETTLED = "recovery_settled"
+    REPAYMENT_ORDER = "repayment_order"
     REPAYMENT_TOO_LARGE = "repayment_too_large"
+    RETURNS_USED_UP = "returns_used_up"
+    REVERSAL_ORDER = "reversal_order"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
+    USCC_KIND = "uscc_kind"
+    VOUCHER_TAKEN = "voucher_taken"
 
 
 MESSAGES: dict[ErrorCode, str] = {
+    ErrorCode.AGREEMENT_EXISTS: N_("该银行在这段日期内已有合作协议，请核对。"),
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
@@ -77,38 +95,54 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
     ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
     ErrorCode.BUDGET_EXHAUSTED: N_("资金池余额不足，这笔补偿暂不能支付，已列入等候。"),
+    ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
+    ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
+    ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
+    ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
     ErrorCode.FILE_TYPE: N_("不支持这种文件，请上传 %(allowed)s 文件。"),
+    ErrorCode.FIRM_UNKNOWN: N_("平台上没有使用这个统一社会信用代码的企业，请核对，或请企业先注册。"),
     ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、已使用或已过期，请向管理员重新索取。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
+    ErrorCode.LICENCE_MISSING: N_("还没有上传营业执照，请先上传再办这一步。"),
     ErrorCode.LOCKED: N_("登录失败次数过多，账号已暂时锁定，请 %(minutes)s 分钟后再试。"),
     ErrorCode.LOGIN_TAKEN: N_("这个登录名已被使用，请换一个。"),
+    ErrorCode.NAME_TAKEN: N_("这个名称已经有了，请换一个。"),
     ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
+    ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
+    ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
     ErrorCode.REASON_NEEDED: N_("请写明理由。"),
+    ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
+    ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
+    ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
+    ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
+    ErrorCode.USCC_KIND: N_("这不是企业、个体工商户或农民专业合作社的代码，本平台只受理这三类单位。"),
+    ErrorCode.VOUCHER_TAKEN: N_("这个凭证号已经用过，请核对。"),
 }
 
 

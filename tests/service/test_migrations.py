@@ -1,0 +1,115 @@
+"""One head, files in one row, models and database of one mind, and no table that forgot its guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from app.core import database as portal_database
+from app.core.database import Base
+from app.factory import load_rooms
+from tests.database import ROOT, TestDatabase
+
+OPEN_TO_ALL = {"alembic_version", "seal", "ledger_account", "ledger_transfer"}
+"""Tables without row-level security: they name no firm and no person."""
+
+
+def script() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return ScriptDirectory.from_config(config)
+
+
+def test_the_files_are_numbered_in_one_row_with_one_head() -> None:
+    revisions = [revision.revision for revision in script().walk_revisions()]
+    assert revisions == [f"{number:04d}" for number in range(len(revisions), 0, -1)]
+    files = sorted(Path(ROOT / "migrations" / "versions").glob("0*.py"))
+    assert [file.name[:4] for file in files] == sorted(revisions)
+
+
+def _matters(change: object) -> bool:
+    """Server-side indexes, partial ones above all, live in the migrations alone."""
+    kind = change[0] if isinstance(change, tuple) else change[0][0]  # type: ignore[index]
+    return kind not in {"remove_index", "remove_constraint", "add_constraint", "remove_fk", "add_fk", "modify_nullable"}
+
+
+def test_models_and_migrated_database_describe_the_same_tables_and_columns(database: TestDatabase) -> None:
+    load_rooms()
+    engine = create_engine(database.owner_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = [change for change in compare_metadata(context, Base.metadata) if _matters(change)]
+    engine.dispose()
+    assert differences == []
+
+
+def test_nullable_columns_agree(database: TestDatabase) -> None:
+    load_rooms()
+    engine = create_engine(database.owner_url)
+    with engine.connect() as connection:
+        rows = connection.execute(text(
+            "select table_name, column_name, is_nullable = 'YES' from information_schema.columns where table_schema = 'public'"
+        )).all()
+    engine.dispose()
+    real = {(table, column): nullable for table, column, nullable in rows}
+    wrong = [
+        f"{table.name}.{column.name}" for table in Base.metadata.tables.values() for column in table.columns
+        if real.get((table.name, column.name)) != column.nullable
+    ]
+    assert wrong == []
+
+
+def test_every_table_is_guarded_by_row_level_security_or_named_as_open(database: TestDatabase) -> None:
+    engine = create_engine(database.owner_url)
+    with engine.connect() as connection:
+        unguarded = set(connection.execute(text(
+            "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "where n.nspname = 'public' and relkind in ('r', 'p') and not relrowsecurity"
+        )).scalars())
+    engine.dispose()
+    assert unguarded - OPEN_TO_ALL == set()
+
+
+def test_nobody_signed_in_reads_no_row_that_names_a_firm_or_a_person(database: TestDatabase) -> None:
+    """With no identity set, the login role sees nothing but reference data."""
+    reference = OPEN_TO_ALL | {"organisation", "branch", "rule_set", "data_item", "consent_text", "product",
+                               "product_version", "credit_policy", "scoring_model", "fund"}
+    from tests import cast
+
+    cast.firm()
+    cast.bank()
+    with portal_database.engine().connect() as connection:
+        tables = connection.execute(text(
+            "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "where n.nspname = 'public' and relkind = 'r' and has_table_privilege(c.oid, 'select')"
+        )).scalars().all()
+        filled = [
+            table for table in tables if table not in reference
+            and connection.execute(text(f'select exists (select 1 from "{table}")')).scalar()
+        ]
+        firms = connection.execute(text("select count(*) from organisation where kind = 'enterprise'")).scalar()
+    assert filled == []
+    assert firms == 0
+
+
+@pytest.mark.parametrize("role_statement", ["create table x (i int)", "alter table need disable row level security",
+                                            "set role huiqiao_owner", "create role x superuser"])
+def test_the_login_role_cannot_help_itself_to_more(database: TestDatabase, role_statement: str) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    with pytest.raises(DBAPIError), portal_database.engine().begin() as connection:
+        connection.execute(text(role_statement))
+
+
+def test_the_portal_refuses_to_run_as_the_owner_of_the_tables(database: TestDatabase) -> None:
+    portal_database.check_role()
+    owner = create_engine(database.owner_url)
+    with pytest.raises(RuntimeError, match="must not connect as"):
+        portal_database.check_role(owner)
+    owner.dispose()
