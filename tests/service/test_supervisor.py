@@ -43,8 +43,13 @@ def free_port() -> int:
 def environment(instance: Path, **more: str) -> dict[str, str]:
     """A portal without the demo city, which these tests do not need."""
     clean = {key: value for key, value in os.environ.items() if key not in OUTSIDE and "HUIQIAO" not in key}
-    return {**clean, **KEYS, "HUIQIAO_INSTANCE": str(instance), "HUIQIAO_DEMO": "0", "HUIQIAO_WEB_WORKERS": "1",
-            "PORT": str(free_port()), **more}  # fmt: skip
+    own = {
+        "HUIQIAO_INSTANCE": str(instance),
+        "HUIQIAO_DEMO": "0",
+        "HUIQIAO_WEB_WORKERS": "1",
+        "PORT": str(free_port()),
+    }
+    return {**clean, **KEYS, **own, **more}
 
 
 def refusal(env: dict[str, str]) -> str:
