@@ -42,6 +42,8 @@ class Enterprise(Base):
     representative_name: Mapped[str | None] = mapped_column(Encrypted)
     representative_id_no: Mapped[str | None] = mapped_column(Encrypted)
     licence_sha256: Mapped[str | None]
+    refusal_reason: Mapped[str | None]
+    """What the desk told the firm when it refused."""
     verified_at: Mapped[datetime | None]
     verified_by: Mapped[UUID | None]
     synthetic: Mapped[bool]

@@ -1,111 +1,339 @@
-"""Firms: made known by a delivery, signed up by themselves, verified by the desk. The only code that writes them."""
+"""Firms: signed up by themselves, their figures and size class, their verification by the desk.
+
+Firms that deliveries make known are in ``registration``; its use cases are offered here too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, select, text, update
 
-from app.core.calendar import now
+from app.core.calendar import now, today
 from app.core.context import Context
-from app.core.database import session
+from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
-from app.core.ids import new_id
-from app.core.models import Transition
-from app.core.permissions import OrgKind, Permission
+from app.core.lifecycle import begin, fire
+from app.core.models import Paper
+from app.core.notices import notify
+from app.core.outbox import emit
+from app.core.permissions import OrgKind, Permission, Role
+from app.core.storage import Stored, store_paper
 from app.core.use_case import about, use_case
-from app.core.uscc import DISTRICTS, synthetic
-from app.enterprises.models import Enterprise
+from app.core.uscc import DISTRICTS, normalise, validate
+from app.core.working import N_
+from app.enterprises.licence import REGISTRY
+from app.enterprises.models import Enterprise, EnterpriseFigures
+from app.enterprises.registration import KnownFirm, register_known_firm, register_known_firms
+from app.enterprises.rules import DataSource, EntityForm, SizeResult, entity_form, industry_is_valid, size_class
 from app.enterprises.states import LIFECYCLE, EnterpriseState
-from app.identity.models import Organisation
+from app.identity.models import Membership, Organisation, Person, Ticket, UserSession
+from app.identity.service import DOOR, set_password
+
+__all__ = [
+    "Figures", "KnownFirm", "Registration", "SignUp", "edit_figures", "edit_registration", "register_known_firm",
+    "register_known_firms", "release", "require_verified", "sign_up", "upload_licence", "verify",
+]
 
 constraint("uq_organisation_uscc", ErrorCode.USCC_CLAIMED, "uscc")
 constraint("uq_enterprise_uscc", ErrorCode.USCC_CLAIMED, "uscc")
 
-ENTITY_OF_FORM = {"company": "1", "sole_trader": "2", "cooperative": "3"}
-"""Second symbol of the unified social credit code by legal form (sme-classification.md §3)."""
+FORMS = {
+    EntityForm.ENTERPRISE: "company", EntityForm.SOLE_TRADER: "sole_trader", EntityForm.COOPERATIVE: "cooperative",
+}
+YEARS_BACK = 2
+"""Figures are of the last full year, or of the one before while accounts are not closed."""
+LARGEST_FEN = 10**14
+"""A revenue or assets above a million million yuan is a slip of the keyboard."""
+LARGEST_HEADCOUNT = 10_000_000
 
 
 @dataclass(frozen=True)
-class KnownFirm:
-    """A firm that a delivery names by a code of its own. ``synthetic`` says that its social credit code is made up."""
+class Figures:
+    """What decides the size class: GB/T 4754 code, persons, revenue and assets in 分 of one full year."""
 
-    external_key: str
+    industry_code: str
+    headcount: int | None
+    revenue_fen: int | None
+    assets_fen: int | None
+    year: int
+    source: DataSource = DataSource.SELF_STATED
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the licence shows: name, district code, legal representative and their identity number."""
+
     name: str
-    district: str = "440106"
-    form: str = "company"
-    synthetic: bool = True
+    district: str
+    representative_name: str = field(repr=False)
+    representative_id_no: str = field(repr=False)
 
 
-@use_case(Permission.ENTERPRISE_REGISTER, "enterprise.register", returns=Enterprise)
-def register_known_firm(
-    ctx: Context, *, external_key: str, name: str, district: str = "440106", form: str = "company", synthetic: bool = True,
-) -> Enterprise:
-    """Makes one firm known, once per ``external_key``; returns it as it stands when it is known already."""
-    row = KnownFirm(external_key, name, district, form, synthetic)
-    firm = _register([row])[external_key]
-    about(firm, external_key=external_key)
+@dataclass(frozen=True)
+class SignUp:
+    """An application. Secrets and personal data have no ``repr``, since an idempotency digest is taken of it."""
+
+    uscc: str
+    registration: Registration
+    figures: Figures
+    login: str
+    terms: str
+    """Version of the notice on personal information that was accepted."""
+    password: str = field(repr=False)
+    phone: str | None = field(default=None, repr=False)
+
+
+def sign_up(ctx: Context, application: SignUp) -> Enterprise:
+    """A firm signs up by itself. It joins the enterprise a delivery has made under the same code, if any.
+
+    Nobody is signed in yet, so it runs as the portal itself. Raises ``Refusal(USCC_INVALID | USCC_KIND | USCC_CLAIMED |
+    LOGIN_TAKEN | PASSWORD_WEAK | INVALID)``.
+    """
+    ctx.require(Permission.ENTERPRISE_SIGN_UP)
+    return _sign_up(DOOR.with_token(ctx.token), application)
+
+
+@use_case(Permission.ENTERPRISE_SIGN_UP, "enterprise.sign_up", returns=Enterprise)
+def _sign_up(ctx: Context, application: SignUp) -> Enterprise:
+    code = normalise(application.uscc)
+    form = _form_of(code)
+    _check_registration(application.registration)
+    login = application.login.strip().lower()
+    if session().scalar(select(Person.id).where(Person.login == login)) is not None:
+        raise Refusal(ErrorCode.LOGIN_TAKEN, field="login")
+    firm = session().scalar(select(Enterprise).where(Enterprise.uscc == code).with_for_update())
+    joined = firm is not None
+    if firm is None:
+        firm = _new_firm(code, form, application.registration)
+        begin(ctx, LIFECYCLE, firm, event="sign_up")
+    elif firm.state != EnterpriseState.KNOWN:
+        raise Refusal(ErrorCode.USCC_CLAIMED, field="uscc")
+    else:
+        fire(ctx, LIFECYCLE, firm, "claim")
+    _write_registration(firm, application.registration)
+    _write_figures(ctx, firm, application.figures)
+    _representative(firm.id, login, application)
+    about(firm, uscc=code, joined=joined, size=firm.size_class, terms=application.terms)
     return firm
 
 
-@use_case(Permission.ENTERPRISE_REGISTER, "enterprise.register_many")
-def register_known_firms(ctx: Context, rows: Sequence[KnownFirm]) -> dict[str, Enterprise]:
-    """Makes firms known, set-wise and once per ``external_key``. Returns all of them by that key, known before or not."""
-    firms = _register(rows)
-    about(count=len(firms))
-    return firms
+def _form_of(code: str) -> str:
+    problem = validate(code)
+    if problem is not None:
+        raise Refusal(ErrorCode.USCC_INVALID, field="uscc", detail=problem.message % problem.shown)
+    form = FORMS.get(entity_form(code))
+    if form is None:
+        raise Refusal(ErrorCode.USCC_KIND, field="uscc")
+    return form
 
 
-def _register(rows: Sequence[KnownFirm]) -> dict[str, Enterprise]:
-    wanted = {row.external_key: row for row in rows}
-    for row in wanted.values():
-        if row.form not in ENTITY_OF_FORM or row.district not in DISTRICTS:
-            raise Refusal(ErrorCode.INVALID)
-    # Two imports at once would both find a firm missing.
-    session().execute(text("select pg_advisory_xact_lock(hashtext('enterprise.register'))"))
-    found = _by_key(list(wanted))
-    missing = [row for key, row in wanted.items() if key not in found]
-    if missing:
-        _insert(missing)
-        found = _by_key(list(wanted))
-    return found
+def _check_registration(registration: Registration) -> None:
+    if registration.district not in DISTRICTS:
+        raise Refusal(ErrorCode.INVALID, field="district")
+    if not 2 <= len(registration.name.strip()) <= 200:
+        raise Refusal(ErrorCode.INVALID, field="name")
 
 
-def _by_key(keys: list[str]) -> dict[str, Enterprise]:
-    rows = session().scalars(select(Enterprise).where(Enterprise.external_key.in_(keys)))
-    return {firm.external_key: firm for firm in rows if firm.external_key is not None}
+def _new_firm(code: str, form: str, registration: Registration) -> Enterprise:
+    organisation = Organisation(
+        kind=OrgKind.ENTERPRISE.value, name=registration.name.strip(), uscc=code, state="active", created_at=now(),
+    )
+    session().add(organisation)
+    session().flush()
+    firm = Enterprise(
+        id=organisation.id, firm_no=session().execute(text("select nextval('firm_no_seq')")).scalar_one(), uscc=code,
+        form=form, district=registration.district, size_class="unknown", size_working=[],
+        state=EnterpriseState.UNVERIFIED.value, synthetic=False, created_at=now(),
+    )
+    session().add(firm)
+    session().flush()
+    return firm
 
 
-def _insert(rows: list[KnownFirm]) -> None:
-    at = now()
-    serials = session().execute(
-        text("select nextval('firm_no_seq') as firm_no, nextval('synthetic_uscc_seq') as serial from generate_series(1, :n)"),
-        {"n": len(rows)},
-    ).all()
-    organisations: list[dict[str, Any]] = []
-    firms: list[dict[str, Any]] = []
-    for row, serial in zip(rows, serials, strict=True):
-        code = synthetic(row.district, serial.serial, ENTITY_OF_FORM[row.form])
-        key = new_id()
-        organisations.append({
-            "id": key, "kind": OrgKind.ENTERPRISE.value, "name": row.name, "uscc": code, "state": "active", "created_at": at,
-        })
-        firms.append({
-            "id": key, "firm_no": serial.firm_no, "uscc": code, "form": row.form, "district": row.district,
-            "size_class": "unknown", "size_working": [], "state": EnterpriseState.KNOWN.value, "synthetic": row.synthetic,
-            "external_key": row.external_key, "created_at": at,
-        })
-    session().execute(insert(Organisation), organisations)
-    session().execute(insert(Enterprise), firms)
-    session().execute(insert(Transition), [_first_step(firm["id"]) for firm in firms])
+def _write_registration(firm: Enterprise, registration: Registration) -> None:
+    session().get_one(Organisation, firm.id).name = registration.name.strip()
+    firm.district = registration.district
+    firm.representative_name = registration.representative_name.strip()
+    firm.representative_id_no = registration.representative_id_no.strip().upper()
+    session().flush()
 
 
-def _first_step(firm_id: UUID) -> dict[str, Any]:
-    return {
-        "id": new_id(), "subject_type": LIFECYCLE.subject, "subject_id": firm_id, "event": "register", "source": "",
-        "target": EnterpriseState.KNOWN.value, "at": now(), "actor_id": None, "actor_role": "system", "org_id": firm_id,
-        "shared": False, "case_id": None, "seal_id": None, "reason": None,
-    }
+def _representative(firm_id: UUID, login: str, application: SignUp) -> None:
+    person = Person(
+        org_id=firm_id, login=login, name=application.registration.representative_name.strip(),
+        phone=application.phone or None, state="invited", created_at=now(),
+        memberships=[Membership(
+            role=Role.FIRM_REPRESENTATIVE.value, org_id=firm_id, org_kind=OrgKind.ENTERPRISE.value, approval_limit_fen=None,
+        )],
+    )
+    session().add(person)
+    session().flush()
+    set_password(person, application.password)
+    person.state = "active"
+    session().flush()
+
+
+@use_case(Permission.ENTERPRISE_EDIT, "enterprise.figures", returns=Enterprise)
+def edit_figures(ctx: Context, figures: Figures) -> Enterprise:
+    """New figures of the actor's own firm; the size class is computed anew and the earlier version kept.
+
+    Raises ``Refusal(INVALID | NOT_FOUND)``.
+    """
+    firm = get_or_404(Enterprise, ctx.org_id, lock=True)
+    before = firm.size_class
+    _write_figures(ctx, firm, figures)
+    about(firm, before=before, after=firm.size_class, year=figures.year)
+    return firm
+
+
+def _write_figures(ctx: Context, firm: Enterprise, figures: Figures) -> None:
+    _check_figures(figures)
+    result = size_class(
+        figures.industry_code, figures.headcount, figures.revenue_fen, figures.assets_fen, figures.year, figures.source,
+    )
+    firm.industry_code, firm.headcount = figures.industry_code, figures.headcount
+    firm.revenue_fen, firm.assets_fen = figures.revenue_fen, figures.assets_fen
+    firm.figures_year, firm.figures_source = figures.year, figures.source.value.lower()
+    firm.size_class, firm.size_rule, firm.sized_at = result.size.value.lower(), result.rule_version, now()
+    firm.size_working = working_of(result)
+    last = session().scalar(
+        select(func.max(EnterpriseFigures.version)).where(EnterpriseFigures.enterprise_id == firm.id)
+    )
+    session().add(EnterpriseFigures(
+        enterprise_id=firm.id, version=(last or 0) + 1, industry_code=figures.industry_code, headcount=figures.headcount,
+        revenue_fen=figures.revenue_fen, assets_fen=figures.assets_fen, year=figures.year,
+        source=figures.source.value.lower(), size_class=firm.size_class, size_rule=result.rule_version,
+        size_working=firm.size_working, at=now(), actor_id=ctx.actor_id,
+    ))
+    session().flush()
+
+
+def _check_figures(figures: Figures) -> None:
+    if not industry_is_valid(figures.industry_code):
+        raise Refusal(ErrorCode.INVALID, field="industry_code")
+    if figures.headcount is not None and not 0 <= figures.headcount <= LARGEST_HEADCOUNT:
+        raise Refusal(ErrorCode.INVALID, field="headcount")
+    for name in ("revenue_fen", "assets_fen"):
+        value = getattr(figures, name)
+        if value is not None and not 0 <= value <= LARGEST_FEN:
+            raise Refusal(ErrorCode.INVALID, field=name.removesuffix("_fen"))
+    if not today().year - YEARS_BACK <= figures.year < today().year:
+        raise Refusal(ErrorCode.INVALID, field="year")
+
+
+def working_of(result: SizeResult) -> list[Any]:
+    """The rows that led to a size class, as they are stored: amounts in 分, limits for small, medium and large.
+
+    Where no row could be drawn up, one entry tells why.
+    """
+    rows: list[Any] = [
+        {
+            "measure": row.measure.value, "value": row.value, "size": row.size.value,
+            "limits": [row.limits.small, row.limits.medium, row.limits.large],
+        }
+        for row in result.working
+    ]
+    if result.reason is not None:
+        rows.append({"reason": result.reason.value})
+    if result.group is not None:
+        rows.append({"group": result.group.value})
+    return rows
+
+
+@use_case(Permission.ENTERPRISE_EDIT, "enterprise.registration", returns=Enterprise)
+def edit_registration(ctx: Context, registration: Registration) -> Enterprise:
+    """Corrects what the desk compares; after a refusal this applies again.
+
+    Raises ``Refusal(STATE_CHANGED)`` once verified, ``LICENCE_MISSING`` when applying again without a licence.
+    """
+    firm = get_or_404(Enterprise, ctx.org_id, lock=True)
+    if firm.state not in (EnterpriseState.UNVERIFIED, EnterpriseState.REFUSED):
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    _check_registration(registration)
+    _write_registration(firm, registration)
+    if firm.state == EnterpriseState.REFUSED:
+        if firm.licence_sha256 is None:
+            raise Refusal(ErrorCode.LICENCE_MISSING)
+        firm.refusal_reason = None
+        fire(ctx, LIFECYCLE, firm, "reapply")
+    about(firm, state=firm.state)
+    return firm
+
+
+@use_case(Permission.ENTERPRISE_EDIT, "enterprise.licence", returns=Paper)
+def upload_licence(ctx: Context, filename: str, stored: Stored) -> Paper:
+    """Keeps the business licence for the desk. Raises ``Refusal(FILE_TYPE | STATE_CHANGED)``."""
+    firm = get_or_404(Enterprise, ctx.org_id, lock=True)
+    if firm.state not in (EnterpriseState.UNVERIFIED, EnterpriseState.REFUSED):
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    paper = store_paper(
+        ctx, subject_type=Enterprise.__tablename__, subject_id=firm.id, case_id=None, kind="licence", filename=filename,
+        stored=stored,
+    )
+    firm.licence_sha256 = stored.sha256.hex()
+    about(firm, sha256=stored.sha256)
+    return paper
+
+
+@use_case(Permission.ENTERPRISE_VERIFY, "enterprise.decision", returns=Enterprise)
+def verify(ctx: Context, enterprise_id: UUID, decision: str, reason: str = "") -> Enterprise:
+    """The desk decides on licence and representative; ``decision`` is ``verify`` or ``refuse``. The firm is told.
+
+    Raises ``Refusal(LICENCE_MISSING | REASON_NEEDED | STATE_CHANGED | INVALID)``.
+    """
+    if decision not in ("verify", "refuse"):
+        raise Refusal(ErrorCode.INVALID)
+    firm = get_or_404(Enterprise, enterprise_id, lock=True)
+    if decision == "refuse":
+        if not reason.strip():
+            raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+        firm.refusal_reason = reason.strip()
+    elif firm.licence_sha256 is None:
+        raise Refusal(ErrorCode.LICENCE_MISSING)
+    else:
+        firm.verified_at = now()
+    with session().no_autoflush:
+        name = session().get_one(Organisation, firm.id).name
+        answer = REGISTRY.check(firm.uscc, name, firm.representative_name or "")
+        fire(ctx, LIFECYCLE, firm, decision, reason=reason)
+    about(firm, decision=decision, licence=firm.licence_sha256, registry=answer.registry, answer=answer.status.value)
+    with elevated(ctx, "desk"):
+        if decision == "verify":
+            notify(firm.id, N_("企业核验已通过，现在可以授权数据、查看信用画像和发布融资需求。"), path="/enterprise")
+        else:
+            notify(firm.id, N_("企业核验未通过：%(reason)s。请改正后重新提交。"), path="/enterprise", reason=reason.strip())
+        emit("enterprise.decided", firm_id=firm.id, state=firm.state)
+    return firm
+
+
+@use_case(Permission.ENTERPRISE_VERIFY, "enterprise.released", returns=Enterprise)
+def release(ctx: Context, enterprise_id: UUID, reason: str) -> Enterprise:
+    """Gives a code back that somebody else had claimed: their accounts end, and the firm itself may sign up.
+
+    Raises ``Refusal(REASON_NEEDED | STATE_CHANGED)``; only a refused firm is released.
+    """
+    firm = get_or_404(Enterprise, enterprise_id, lock=True)
+    if firm.state == EnterpriseState.REFUSED:
+        firm.refusal_reason = firm.licence_sha256 = firm.representative_name = firm.representative_id_no = None
+    with session().no_autoflush:
+        fire(ctx, LIFECYCLE, firm, "release", reason=reason)
+    with elevated(ctx, "desk"):
+        for table in (UserSession, Ticket):
+            ended = UserSession.ended_at if table is UserSession else Ticket.used_at
+            session().execute(
+                update(table).where(table.org_id == firm.id, ended.is_(None)).values({ended.key: now()})
+            )
+        session().execute(
+            update(Person).where(Person.org_id == firm.id, Person.state != "left").values(state="left", left_at=now())
+        )
+    about(firm)
+    return firm
+
+
+def require_verified(firm: Enterprise) -> None:
+    """Raises ``Refusal(NOT_VERIFIED)`` until the desk has verified licence and representative."""
+    if firm.state != EnterpriseState.VERIFIED:
+        raise Refusal(ErrorCode.NOT_VERIFIED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.core.permissions import OrgKind
+from app.core.permissions import ADMINISTRATORS, ROLE_PERMISSIONS, ROLES_OF_KIND, OrgKind, Permission, Role
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,36 @@ def password_is_strong(password: str, login: str, rules: SignInRules = RULES) ->
         and len(set(password)) >= rules.password_length // 2
         and not any(word in lowered for word in COMMON)
         and login.lower() not in lowered
+    )
+
+
+APPROVAL_ROLES = frozenset({Role.BANK_APPROVER, Role.CENTRE_REVIEWER, Role.BUREAU_LEADER})
+"""Roles that approve by amount: each of their people has a limit of their own."""
+
+KEEPING_ROLES = frozenset(
+    {role for role, held in ROLE_PERMISSIONS.items() if Permission.STAFF_INVITE in held} | set(ADMINISTRATORS)
+) - {Role.SYSTEM}
+"""Roles without which an organisation would be locked out of its own administration."""
+
+FIRST_ROLES: dict[OrgKind, tuple[Role, ...]] = {
+    kind: tuple(role for role in roles if role in KEEPING_ROLES)
+    for kind, roles in ROLES_OF_KIND.items() if kind not in (OrgKind.SYSTEM, OrgKind.ENTERPRISE)
+}
+"""What the first person of a new organisation may be. Enterprises sign up by themselves."""
+
+
+def administrators_separated(roles: frozenset[Role]) -> bool:
+    """三员分立 (compliance.md §6): nobody is two of system, security and audit administrator."""
+    return sum(role in ADMINISTRATORS for role in roles) <= 1
+
+
+def roles_fit(kind: OrgKind, roles: frozenset[Role]) -> bool:
+    """Whether there is a role at all, and each of them belongs to the kind of organisation."""
+    return bool(roles) and roles <= frozenset(ROLES_OF_KIND[kind])
+
+
+def limits_fit(roles: dict[Role, int | None]) -> bool:
+    """Every approving role has a positive limit (分), and no other role has one."""
+    return all(
+        (limit is not None and limit > 0) if role in APPROVAL_ROLES else limit is None for role, limit in roles.items()
     )

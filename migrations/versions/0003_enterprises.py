@@ -32,12 +32,14 @@ create table enterprise (
   representative_name bytea,
   representative_id_no bytea,
   licence_sha256 text,
+  refusal_reason text,
   verified_at timestamptz,
   verified_by uuid,
   synthetic boolean not null,
   external_key text constraint uq_enterprise_external_key unique,
   created_at timestamptz not null,
-  constraint ck_enterprise_verified check ((state = 'verified') = (verified_at is not null))
+  constraint ck_enterprise_verified check ((state = 'verified') = (verified_at is not null)),
+  constraint ck_enterprise_refusal check ((state = 'refused') = (refusal_reason is not null))
 );
 create index ix_enterprise_state on enterprise (state);
 

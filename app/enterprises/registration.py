@@ -1,0 +1,108 @@
+"""Firms that deliveries make known: set-wise, once per key of the source. ``service`` offers them to other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, text
+
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import session
+from app.core.errors import ErrorCode, Refusal
+from app.core.ids import new_id
+from app.core.models import Transition
+from app.core.permissions import OrgKind, Permission
+from app.core.use_case import about, use_case
+from app.core.uscc import DISTRICTS, synthetic
+from app.enterprises.models import Enterprise
+from app.enterprises.states import LIFECYCLE, EnterpriseState
+from app.identity.models import Organisation
+
+ENTITY_OF_FORM = {"company": "1", "sole_trader": "2", "cooperative": "3"}
+"""Second symbol of the unified social credit code by legal form (sme-classification.md §3)."""
+
+
+@dataclass(frozen=True)
+class KnownFirm:
+    """A firm that a delivery names by a code of its own. ``synthetic`` says that its social credit code is made up."""
+
+    external_key: str
+    name: str
+    district: str = "440106"
+    form: str = "company"
+    synthetic: bool = True
+
+
+@use_case(Permission.ENTERPRISE_REGISTER, "enterprise.register", returns=Enterprise)
+def register_known_firm(
+    ctx: Context, *, external_key: str, name: str, district: str = "440106", form: str = "company", synthetic: bool = True,
+) -> Enterprise:
+    """Makes one firm known, once per ``external_key``; returns it as it stands when it is known already."""
+    row = KnownFirm(external_key, name, district, form, synthetic)
+    firm = _register([row])[external_key]
+    about(firm, external_key=external_key)
+    return firm
+
+
+@use_case(Permission.ENTERPRISE_REGISTER, "enterprise.register_many")
+def register_known_firms(ctx: Context, rows: Sequence[KnownFirm]) -> dict[str, Enterprise]:
+    """Makes firms known, set-wise and once per ``external_key``. Returns all of them by that key, known before or not."""
+    firms = _register(rows)
+    about(count=len(firms))
+    return firms
+
+
+def _register(rows: Sequence[KnownFirm]) -> dict[str, Enterprise]:
+    wanted = {row.external_key: row for row in rows}
+    for row in wanted.values():
+        if row.form not in ENTITY_OF_FORM or row.district not in DISTRICTS:
+            raise Refusal(ErrorCode.INVALID)
+    # Two imports at once would both find a firm missing.
+    session().execute(text("select pg_advisory_xact_lock(hashtext('enterprise.register'))"))
+    found = _by_key(list(wanted))
+    missing = [row for key, row in wanted.items() if key not in found]
+    if missing:
+        _insert(missing)
+        found = _by_key(list(wanted))
+    return found
+
+
+def _by_key(keys: list[str]) -> dict[str, Enterprise]:
+    rows = session().scalars(select(Enterprise).where(Enterprise.external_key.in_(keys)))
+    return {firm.external_key: firm for firm in rows if firm.external_key is not None}
+
+
+def _insert(rows: list[KnownFirm]) -> None:
+    at = now()
+    serials = session().execute(
+        text("select nextval('firm_no_seq') as firm_no, nextval('synthetic_uscc_seq') as serial from generate_series(1, :n)"),
+        {"n": len(rows)},
+    ).all()
+    organisations: list[dict[str, Any]] = []
+    firms: list[dict[str, Any]] = []
+    for row, serial in zip(rows, serials, strict=True):
+        code = synthetic(row.district, serial.serial, ENTITY_OF_FORM[row.form])
+        key = new_id()
+        organisations.append({
+            "id": key, "kind": OrgKind.ENTERPRISE.value, "name": row.name, "uscc": code, "state": "active", "created_at": at,
+        })
+        firms.append({
+            "id": key, "firm_no": serial.firm_no, "uscc": code, "form": row.form, "district": row.district,
+            "size_class": "unknown", "size_working": [], "state": EnterpriseState.KNOWN.value, "synthetic": row.synthetic,
+            "external_key": row.external_key, "created_at": at,
+        })
+    session().execute(insert(Organisation), organisations)
+    session().execute(insert(Enterprise), firms)
+    session().execute(insert(Transition), [_first_step(firm["id"]) for firm in firms])
+
+
+def _first_step(firm_id: UUID) -> dict[str, Any]:
+    return {
+        "id": new_id(), "subject_type": LIFECYCLE.subject, "subject_id": firm_id, "event": "register", "source": "",
+        "target": EnterpriseState.KNOWN.value, "at": now(), "actor_id": None, "actor_role": "system", "org_id": firm_id,
+        "shared": False, "case_id": None, "seal_id": None, "reason": None,
+    }
