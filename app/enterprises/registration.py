@@ -16,8 +16,8 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.ids import new_id
 from app.core.models import Transition
 from app.core.permissions import OrgKind, Permission
-from app.core.use_case import about, use_case
 from app.core.uscc import DISTRICTS, synthetic
+from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Organisation

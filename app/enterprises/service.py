@@ -21,13 +21,20 @@ from app.core.notices import notify
 from app.core.outbox import emit
 from app.core.permissions import OrgKind, Permission, Role
 from app.core.storage import Stored, store_paper
-from app.core.use_case import about, use_case
 from app.core.uscc import DISTRICTS, normalise, validate
+from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.enterprises.licence import REGISTRY
 from app.enterprises.models import Enterprise, EnterpriseFigures
 from app.enterprises.registration import KnownFirm, register_known_firm, register_known_firms
-from app.enterprises.rules import DataSource, EntityForm, SizeResult, entity_form, industry_is_valid, size_class
+from app.enterprises.rules import (
+    DataSource,
+    EntityForm,
+    SizeResult,
+    entity_form,
+    industry_is_valid,
+    size_class,
+)
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Membership, Organisation, Person, Ticket, UserSession
 from app.identity.service import DOOR, set_password
