@@ -99,8 +99,8 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
 
 def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False) -> Transition:
     """Leaves the first transition of a new aggregate (from nothing into its first state)."""
+    session().flush()  # the new object gets its id here
     row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, None, shared)
-    session().flush()
     session().add(row)
     session().flush()
     return row

@@ -1,0 +1,228 @@
+"""Use cases of a sealed bid: drafted by an officer, submitted by an approver, read by nobody else before closing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import selectinload
+
+from app.core.audit import plain
+from app.core.calendar import SHANGHAI, add_working_days, now
+from app.core.context import Context
+from app.core.database import get_or_404, session
+from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.formats import money_text
+from app.core.lifecycle import begin, fire
+from app.core.notices import notify
+from app.core.permissions import Permission
+from app.core.use_case import about, use_case
+from app.core.working import N_, Problem, WorkingLine
+from app.enterprises.rules import SizeClass
+from app.market.costs import AllIn, all_in_rate
+from app.market.lifecycles import BID
+from app.market.models import Bid, BidFee, Need, Product
+from app.market.need_rules import LEVELS
+from app.market.rules import check_offer
+from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.words import BidState, NeedState, ProductState
+
+constraint("uq_bid_live", ErrorCode.BID_EXISTS)
+constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
+constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
+constraint("ck_bid_two_people", ErrorCode.SAME_PERSON)
+
+_RATE = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class BidTerms:
+    """What a bid says beside its money terms: the product, conditions for the loan, until when it binds the bank."""
+
+    product_id: UUID
+    offer: Offer
+    valid_until: date
+    conditions: str = ""
+
+
+def size_of(need: Need) -> SizeClass:
+    """Size class of the firm behind a need, as frozen on its card."""
+    return SizeClass((need.size_class or "unknown").upper())
+
+
+def earliest_validity(need: Need) -> date:
+    """A bid must last until the firm was asked to choose: five working days after closing [P]."""
+    assert need.closes_at is not None
+    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), LEVELS.choice_target_wd)
+
+
+def check_terms(need: Need, terms: BidTerms) -> list[Problem]:
+    """Everything that forbids a bid on a need, each at its field."""
+    problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need))
+    earliest = earliest_validity(need)
+    if terms.valid_until < earliest:
+        message = N_("报价有效期应不早于 %(earliest)s，企业须有时间选定。")
+        problems.append(Problem("valid_until", "VALIDITY_SHORT", message, {"earliest": earliest}))
+    if len(terms.conditions) > 1000:
+        problems.append(Problem("conditions", "CONDITIONS_LONG", N_("要求最多写 1,000 字。")))
+    return problems
+
+
+def _hold_need(need_id: UUID) -> Need:
+    """The need as it is now, kept from closing until this transaction ends. Raises ``BID_AFTER_CLOSE``."""
+    session().execute(text("select hq_need_hold(:id)"), {"id": need_id})
+    need = session().get(Need, need_id, populate_existing=True)
+    if need is None:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    if need.state != NeedState.OPEN or need.closes_at is None or need.closes_at <= now():
+        raise Refusal(ErrorCode.BID_AFTER_CLOSE)
+    return need
+
+
+def _own_product(ctx: Context, product_id: UUID) -> Product:
+    product = get_or_404(Product, product_id)
+    if product.org_id != ctx.org_id or product.state != ProductState.ACTIVE:
+        raise Refusal(ErrorCode.BID_INVALID, field="product_id")
+    return product
+
+
+def working_json(lines: tuple[WorkingLine, ...]) -> list[Any]:
+    """The lines of the cost sheet as they are stored: rates as text, never as floats."""
+    return [plain({
+        "code": line.code, "message": line.message, "params": dict(line.params), "amount_fen": line.amount_fen,
+        "ratio": line.ratio,
+    }) for line in lines]
+
+
+def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product) -> AllIn:
+    problems = check_terms(need, terms)
+    if problems:
+        raise Refusal(ErrorCode.BID_INVALID, field=problems[0].field)
+    offer, cost = terms.offer, all_in_rate(terms.offer)
+    bid.product_id, bid.product_version, bid.conventions = product.id, product.version, product.conventions
+    bid.amount_fen, bid.annual_rate, bid.term_months = offer.amount_fen, offer.annual_rate.quantize(_RATE), offer.term_months
+    bid.method, bid.conditions, bid.valid_until = offer.method.value, terms.conditions.strip(), terms.valid_until
+    bid.all_in_rate, bid.effective_rate = cost.nominal12.quantize(_RATE), cost.effective.quantize(_RATE)
+    bid.simple_rate = cost.simple.quantize(_RATE)
+    bid.interest_fen, bid.fees_fen, bid.total_extra_fen = cost.interest_fen, cost.fees_fen, cost.total_extra_fen
+    bid.working = working_json(cost.working)
+    bid.drafted_by, bid.drafted_at = ctx.actor_id, now()
+    return cost
+
+
+def _write_fees(bid: Bid, fees: tuple[Fee, ...]) -> None:
+    bid.fees = [
+        BidFee(
+            bid_id=bid.id, no=no, org_id=bid.org_id, seal_id=bid.seal_id, kind=fee.kind.value, amount_fen=fee.amount_fen,
+            payee=fee.payee.value, at=fee.at.value, every_months=fee.every_months, text=fee.text.strip()[:100],
+        )
+        for no, fee in enumerate(fees, start=1)
+    ]
+
+
+def offer_of(bid: Bid) -> Offer:
+    """The money terms of a bid with its charges loaded."""
+    fees = tuple(
+        Fee(FeeKind(fee.kind), fee.amount_fen, Payee(fee.payee), FeeTime(fee.at), fee.every_months, fee.text) for fee in bid.fees
+    )
+    return Offer(bid.amount_fen, bid.annual_rate, bid.term_months, RepaymentMethod(bid.method), fees)
+
+
+@use_case(Permission.BID_DRAFT, "bid.draft", returns=Bid)
+def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
+    """Drafts a bid on an open need. Raises ``BID_INVALID``, ``BID_AFTER_CLOSE``, ``BID_EXISTS`` (one live bid a bank)."""
+    need = _hold_need(need_id)
+    bid = Bid(
+        need_id=need.id, org_id=ctx.org_id, seal_id=need.seal_id, case_id=need.case_id, state=BidState.DRAFT.value, fees=[],
+    )
+    _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
+    session().add(bid)
+    begin(ctx, BID, bid)
+    _write_fees(bid, terms.offer.fees)
+    about(bid, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate)
+    return bid
+
+
+def _own_bid(ctx: Context, bid_id: UUID) -> tuple[Bid, Need]:
+    """The need is held before the bid is locked, in the order in which a closing locks them."""
+    found = get_or_404(Bid, bid_id)
+    need = _hold_need(found.need_id)
+    return get_or_404(Bid, bid_id, lock=True), need
+
+
+@use_case(Permission.BID_DRAFT, "bid.edit", returns=Bid)
+def edit_bid(ctx: Context, bid_id: UUID, terms: BidTerms) -> Bid:
+    """Changes a draft; whoever changed it last is its drafter."""
+    _, need = _own_bid(ctx, bid_id)
+    bid = session().scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees))
+                            .execution_options(populate_existing=True)).one()
+    fire(ctx, BID, bid, "edit")
+    _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
+    bid.fees = []
+    session().flush()
+    _write_fees(bid, terms.offer.fees)
+    about(bid, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate)
+    return bid
+
+
+@use_case(Permission.BID_DRAFT, "bid.propose", returns=Bid)
+def propose_bid(ctx: Context, bid_id: UUID) -> Bid:
+    """Hands a draft to the approver."""
+    bid, _ = _own_bid(ctx, bid_id)
+    bid.return_reason = None
+    fire(ctx, BID, bid, "propose")
+    about(bid)
+    return bid
+
+
+@use_case(Permission.BID_READ, "bid.return", returns=Bid)
+def return_bid(ctx: Context, bid_id: UUID, reason: str) -> Bid:
+    """Sends a proposed bid back to its drafter with a reason (the drafter may take it back the same way)."""
+    bid, _ = _own_bid(ctx, bid_id)
+    fire(ctx, BID, bid, "return", reason=reason)
+    bid.return_reason = reason.strip()
+    if bid.drafted_by is not None and bid.drafted_by != ctx.actor_id:
+        notify(bid.org_id, N_("审批人退回了您起草的报价：%(reason)s"), person_id=bid.drafted_by, path=f"/bids/{bid.id}",
+               case_id=bid.case_id, seal_id=bid.seal_id, reason=bid.return_reason)
+    about(bid)
+    return bid
+
+
+@use_case(Permission.BID_DRAFT, "bid.discard", returns=Bid)
+def discard_bid(ctx: Context, bid_id: UUID) -> Bid:
+    """Puts a draft away, so that another can be made."""
+    bid, _ = _own_bid(ctx, bid_id)
+    bid.ended_at = now()
+    fire(ctx, BID, bid, "discard")
+    about(bid)
+    return bid
+
+
+@use_case(Permission.BID_SUBMIT, "bid.submit", returns=Bid)
+def submit_bid(ctx: Context, bid_id: UUID) -> Bid:
+    """Hands the bid in, sealed and binding. Raises ``SAME_PERSON``, ``APPROVAL_LIMIT``, ``BID_AFTER_CLOSE``, ``BID_INVALID``."""
+    bid, need = _own_bid(ctx, bid_id)
+    limit = ctx.approval_limit_fen or 0
+    if bid.amount_fen > limit:
+        raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(limit))
+    if bid.valid_until < earliest_validity(need):
+        raise Refusal(ErrorCode.BID_INVALID, field="valid_until")
+    bid.submitted_at = now()
+    fire(ctx, BID, bid, "submit")
+    about(bid, amount_fen=bid.amount_fen, annual_rate=bid.annual_rate, all_in_rate=bid.all_in_rate,
+          term_months=bid.term_months, method=bid.method, fees_fen=bid.fees_fen, valid_until=bid.valid_until)
+    return bid
+
+
+@use_case(Permission.BID_WITHDRAW, "bid.withdraw", returns=Bid)
+def withdraw_bid(ctx: Context, bid_id: UUID, reason: str) -> Bid:
+    """Takes a submitted bid back before closing; afterwards it binds. Raises ``BID_AFTER_CLOSE``."""
+    bid, _ = _own_bid(ctx, bid_id)
+    bid.ended_at = now()
+    fire(ctx, BID, bid, "withdraw", reason=reason)
+    about(bid)
+    return bid

@@ -1,0 +1,178 @@
+"""Products, needs, sealed bids, choices."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.database import Base, Identified
+
+
+class Product(Identified, Base):
+    """金融产品: what a bank offers. Amounts in 分, terms in months.
+
+    ``eligibility``: industries (prefixes of GB/T 4754 codes), districts, sizes; an empty list means any.
+    """
+
+    __tablename__ = "product"
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    name: Mapped[str]
+    kind: Mapped[str]
+    min_amount_fen: Mapped[int]
+    max_amount_fen: Mapped[int]
+    min_term_months: Mapped[int]
+    max_term_months: Mapped[int]
+    eligibility: Mapped[dict[str, Any]]
+    conventions: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[UUID | None]
+
+
+class ProductVersion(Base):
+    """A product as it was: bids name the version they were made with, and nothing edits it."""
+
+    __tablename__ = "product_version"
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("product.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    facts: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+    made_by: Mapped[UUID | None]
+
+
+class Need(Identified, Base):
+    """融资需求: a firm's request for a loan. Amount in 分, term in months; empty fields while it is a draft.
+
+    Case and seal come with publishing. The card (industry, district, size, form) is frozen then.
+    """
+
+    __tablename__ = "need"
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("case_file.id"))
+    seal_id: Mapped[UUID | None] = mapped_column(ForeignKey("seal.id"))
+    state: Mapped[str]
+    amount_fen: Mapped[int | None]
+    term_months: Mapped[int | None]
+    purpose_kind: Mapped[str | None]
+    purpose_text: Mapped[str]
+    product_kind: Mapped[str | None]
+    repayment: Mapped[str | None]
+    first_loan: Mapped[bool]
+    distribution: Mapped[str | None]
+    industry_code: Mapped[str | None]
+    district: Mapped[str | None]
+    size_class: Mapped[str | None]
+    firm_form: Mapped[str | None]
+    profile_id: Mapped[UUID | None]
+    bookable: Mapped[bool | None]
+    bookable_reasons: Mapped[list[Any]]
+    published_at: Mapped[datetime | None]
+    closes_at: Mapped[datetime | None]
+    extended_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    choose_by: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
+    previous_id: Mapped[UUID | None] = mapped_column(ForeignKey("need.id"))
+    step: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[UUID | None]
+
+    invitees: Mapped[list[NeedInvitee]] = relationship(lazy="raise", cascade="all, delete-orphan")
+
+
+class NeedInvitee(Base):
+    """A bank to which a targeted need is sent."""
+
+    __tablename__ = "need_invitee"
+    need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True)
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+
+
+class Bid(Identified, Base):
+    """报价: a bank's sealed, binding offer. Amounts in 分, rates as fractions per year, term in months.
+
+    ``all_in_rate`` is 12 × the monthly rate at which all money balances, ``effective_rate`` compounds it;
+    ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there.
+    """
+
+    __tablename__ = "bid"
+    need_id: Mapped[UUID]
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    seal_id: Mapped[UUID]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    product_id: Mapped[UUID]
+    product_version: Mapped[int]
+    state: Mapped[str]
+    amount_fen: Mapped[int]
+    annual_rate: Mapped[Decimal]
+    term_months: Mapped[int]
+    method: Mapped[str]
+    conventions: Mapped[dict[str, Any]]
+    conditions: Mapped[str]
+    valid_until: Mapped[date]
+    all_in_rate: Mapped[Decimal]
+    effective_rate: Mapped[Decimal]
+    simple_rate: Mapped[Decimal]
+    interest_fen: Mapped[int]
+    fees_fen: Mapped[int]
+    total_extra_fen: Mapped[int]
+    working: Mapped[list[Any]]
+    drafted_by: Mapped[UUID | None]
+    drafted_at: Mapped[datetime]
+    submitted_by: Mapped[UUID | None]
+    submitted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    return_reason: Mapped[str | None]
+
+    fees: Mapped[list[BidFee]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidFee.no")
+
+    __table_args__ = (
+        ForeignKeyConstraint(["need_id", "seal_id"], ["need.id", "need.seal_id"], name="fk_bid_need_id"),
+        ForeignKeyConstraint(
+            ["product_id", "product_version"], ["product_version.product_id", "product_version.version"],
+            name="fk_bid_product_id",
+        ),
+    )
+
+
+class BidFee(Base):
+    """A charge beside interest: 分 each time, who gets it, when it is paid."""
+
+    __tablename__ = "bid_fee"
+    bid_id: Mapped[UUID] = mapped_column(ForeignKey("bid.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    seal_id: Mapped[UUID]
+    kind: Mapped[str]
+    amount_fen: Mapped[int]
+    payee: Mapped[str]
+    at: Mapped[str]
+    every_months: Mapped[int]
+    text: Mapped[str]
+
+
+class Choice(Identified, Base):
+    """选定: the firm takes one bid. ``cost_sheet`` is what was compared at that moment, frozen."""
+
+    __tablename__ = "choice"
+    need_id: Mapped[UUID]
+    bid_id: Mapped[UUID]
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    bank_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    state: Mapped[str]
+    cost_sheet: Mapped[dict[str, Any]]
+    made_at: Mapped[datetime]
+    made_by: Mapped[UUID | None]
+    cancelled_at: Mapped[datetime | None]
+
+    __table_args__ = (ForeignKeyConstraint(["bid_id", "need_id"], ["bid.id", "bid.need_id"], name="fk_choice_bid_id"),)

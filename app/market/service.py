@@ -1,0 +1,346 @@
+"""Use cases of a financing need: drafted as it goes, published with a seal, closed, chosen from, or ended.
+
+Bids are in ``bid_service``, the choice in ``choice_service``, products in ``product_service``.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from app.core.calendar import now
+from app.core.cases import new_seal, open_case, open_seal
+from app.core.context import Context
+from app.core.database import elevated, get_or_404, session
+from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.formats import money_text
+from app.core.lifecycle import begin, fire
+from app.core.money import WAN
+from app.core.notices import notify
+from app.core.outbox import emit, timed
+from app.core.permissions import OrgKind, Permission
+from app.core.use_case import about, reading, use_case
+from app.core.working import N_, Problem
+from app.credit.queries import current_profile
+from app.enterprises.models import Enterprise
+from app.identity.models import Organisation
+from app.identity.service import keep_case
+from app.market import need_rules
+from app.market.lifecycles import BID, NEED
+from app.market.models import Bid, Need, NeedInvitee
+from app.market.need_rules import LIMITS, NeedTerms
+from app.market.words import PURPOSES, BidState, Distribution, NeedState
+
+log = logging.getLogger(__name__)
+
+constraint("uq_need_live", ErrorCode.NEED_EXISTS)
+constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class PurposePart:
+    """First step of the wizard: amount in 分 and what it is for."""
+
+    amount_fen: int | None
+    purpose_kind: str | None
+    purpose_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TermsPart:
+    """Second step: term in months, security, repayment, whether it is the firm's first loan."""
+
+    term_months: int | None
+    product_kind: str | None
+    repayment: str | None
+    first_loan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AudiencePart:
+    """Third step: every bank, or the banks named."""
+
+    distribution: str | None
+    banks: tuple[UUID, ...] = ()
+
+
+Part = PurposePart | TermsPart | AudiencePart
+_STEPS: dict[type, int] = {PurposePart: 1, TermsPart: 2, AudiencePart: 3}
+
+
+@use_case(Permission.NEED_DRAFT, "need.start", returns=Need)
+def start_need(ctx: Context) -> Need:
+    """Begins a draft, or takes up the one that lies there already."""
+    found = session().scalar(
+        select(Need).where(Need.org_id == ctx.org_id, Need.state == NeedState.DRAFT).order_by(Need.created_at.desc()).limit(1)
+    )
+    if found is None:
+        found = _draft(ctx)
+    about(found)
+    return found
+
+
+def _draft(ctx: Context) -> Need:
+    need = Need(
+        org_id=ctx.org_id, state=NeedState.DRAFT.value, purpose_text="", first_loan=False, bookable_reasons=[], step=1,
+        created_at=now(), created_by=ctx.actor_id,
+    )
+    session().add(need)
+    begin(ctx, NEED, need)
+    return need
+
+
+@use_case(Permission.NEED_DRAFT, "need.save", returns=Need)
+def save_need(ctx: Context, need_id: UUID, *parts: Part) -> Need:
+    """Keeps what was filled in; unfinished answers are ``None``. Raises ``STATE_CHANGED`` once it is published."""
+    need = _own_draft(need_id)
+    for part in parts:
+        if isinstance(part, PurposePart):
+            need.amount_fen, need.purpose_kind = part.amount_fen, part.purpose_kind
+            need.purpose_text = part.purpose_text.strip()[: LIMITS.purpose_text_length]
+        elif isinstance(part, TermsPart):
+            need.term_months, need.product_kind = part.term_months, part.product_kind
+            need.repayment, need.first_loan = part.repayment, part.first_loan
+        else:
+            need.distribution = part.distribution
+            _invite(need, part)
+        need.step = max(need.step, _STEPS[type(part)])
+    about(need, steps=[_STEPS[type(part)] for part in parts])
+    return need
+
+
+def _own_draft(need_id: UUID) -> Need:
+    need = get_or_404(Need, need_id, lock=True)
+    if need.state != NeedState.DRAFT:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    return need
+
+
+def _invite(need: Need, part: AudiencePart) -> None:
+    session().execute(delete(NeedInvitee).where(NeedInvitee.need_id == need.id))
+    if part.distribution != Distribution.TARGETED:
+        return
+    banks = session().scalars(select(Organisation.id).where(
+        Organisation.id.in_(part.banks), Organisation.kind == OrgKind.BANK.value, Organisation.state == "active",
+    ))
+    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
+    session().flush()
+
+
+def invited_banks(need_id: UUID) -> list[UUID]:
+    """The banks a targeted need is sent to, as far as the actor may know them."""
+    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id)))
+
+
+def terms_of(need: Need, invited: int) -> NeedTerms:
+    """The need as the rule reads it."""
+    return NeedTerms(
+        need.amount_fen, need.term_months, need.purpose_kind, need.purpose_text, need.product_kind, need.repayment,
+        need.distribution, invited,
+    )
+
+
+@use_case(Permission.NEED_SUBMIT, "need.submit", returns=Need)
+def submit_need(ctx: Context, need_id: UUID) -> Need:
+    """Publishes a draft: freezes the card, opens the case, closes the envelope for bids, starts the window.
+
+    Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEED_EXISTS`` (one live need a firm).
+    """
+    need = _own_draft(need_id)
+    firm = get_or_404(Enterprise, need.org_id)
+    if firm.state != "verified":
+        raise Refusal(ErrorCode.NOT_VERIFIED)
+    banks = invited_banks(need.id)
+    _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks))))
+    _freeze_card(need, firm)
+    case = open_case("need", need.org_id, _title(need))
+    need.case_id, need.seal_id = case.id, new_seal().id
+    need.published_at = now()
+    need.closes_at = need.next_check_at = need_rules.bids_close_at(need.published_at)
+    fire(ctx, NEED, need, "submit")
+    keep_case(ctx, case)
+    with elevated(ctx, "need.submit"):
+        for bank in banks:
+            notify(bank, N_("有企业向贵行定向发出一份融资需求，请在截止前查看。"), path=f"/queue/{need.id}")
+    emit("need.published", need_id=need.id)
+    about(need, amount_fen=need.amount_fen, term_months=need.term_months, distribution=need.distribution,
+          closes_at=need.closes_at, profile_id=need.profile_id)
+    return need
+
+
+def _title(need: Need) -> str:
+    """The case's title, stored in Chinese whoever files it: 采购原料或商品 300 万元，12 个月."""
+    amount = f"{Decimal(need.amount_fen or 0) / WAN:,f}".rstrip("0").rstrip(".") if (need.amount_fen or 0) % WAN else (
+        f"{(need.amount_fen or 0) // WAN:,}")
+    return f"{PURPOSES[need.purpose_kind or 'OTHER']} {amount} 万元，{need.term_months} 个月"
+
+
+def _refuse_incomplete(problems: list[Problem]) -> None:
+    if not problems:
+        return
+    first = problems[0]
+    if first.code == "AMOUNT":
+        low, high = money_text(LIMITS.min_amount_fen), money_text(LIMITS.max_amount_fen)
+        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field=first.field, low=low, high=high)
+    raise Refusal(ErrorCode.NEED_INCOMPLETE, field=first.field)
+
+
+def _freeze_card(need: Need, firm: Enterprise) -> None:
+    """The card shows the firm as it was at publishing; the grade stays in the profile, under the firm's consents."""
+    need.industry_code, need.district = firm.industry_code, firm.district
+    need.size_class, need.firm_form = firm.size_class, firm.form
+    profile = current_profile(firm.id)
+    need.profile_id = profile.id if profile is not None else None
+
+
+@use_case(Permission.NEED_DRAFT, "need.discard", returns=Need)
+def discard_need(ctx: Context, need_id: UUID) -> Need:
+    """Puts a draft away."""
+    need = _own_draft(need_id)
+    need.ended_at = now()
+    fire(ctx, NEED, need, "discard")
+    about(need)
+    return need
+
+
+@use_case(Permission.NEED_CLOSE, "need.extend", returns=Need)
+def extend_need(ctx: Context, need_id: UUID) -> Need:
+    """Gives banks until the fifth working day, once. Raises ``ALREADY_DONE`` the second time."""
+    need = get_or_404(Need, need_id, lock=True)
+    if need.extended_at is not None:
+        raise Refusal(ErrorCode.ALREADY_DONE)
+    assert need.published_at is not None or need.state == NeedState.DRAFT
+    fire(ctx, NEED, need, "extend")
+    need.extended_at = now()
+    need.closes_at = need.next_check_at = need_rules.bids_close_at_latest(need.published_at or now())
+    about(need, closes_at=need.closes_at)
+    return need
+
+
+@use_case(Permission.NEED_CLOSE, "need.close", returns=Need)
+def close_need(ctx: Context, need_id: UUID) -> Need:
+    """Closes bidding before its time and opens the envelope. Without any bid the need lapses at once."""
+    need = get_or_404(Need, need_id, lock=True)
+    _close(ctx, need)
+    return need
+
+
+def _close(ctx: Context, need: Need) -> None:
+    """Opens the seal in the transaction that ends bidding: nobody reads a bid while another may still be handed in."""
+    need.closed_at = now()
+    need.choose_by = need.next_check_at = need_rules.choice_ends_at(need.closed_at)
+    fire(ctx, NEED, need, "close")
+    assert need.seal_id is not None
+    open_seal(need.seal_id)
+    with elevated(ctx, "need.close") as acting:
+        bids = list(session().scalars(select(Bid).where(Bid.need_id == need.id).with_for_update()))
+        for bid in bids:
+            if bid.state in (BidState.DRAFT, BidState.PROPOSED):
+                lapse_bid(acting, bid)
+        count = sum(bid.state == BidState.SUBMITTED for bid in bids)
+        if count:
+            notify(need.org_id, N_("报价已开启：收到 %(count)s 家银行的报价，请比较后选定一家。"), path=f"/needs/{need.id}/offers",
+                   case_id=need.case_id, count=count)
+    if not count:
+        _lapse(ctx, need, str(N_("没有收到报价")))
+    about(need, bids=count, choose_by=need.choose_by)
+
+
+def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
+    """Ends a bid without a choice. ``acting`` is the portal's identity; the seal is open."""
+    bid.ended_at = now()
+    fire(acting, BID, bid, "lapse", reason=reason)
+
+
+def _lapse(ctx: Context, need: Need, reason: str) -> None:
+    """Ends a need for which nobody bid or chose in time; its bids expire with it."""
+    need.ended_at, need.next_check_at = now(), None
+    fire(ctx, NEED, need, "lapse", reason=reason)
+    with elevated(ctx, "need.lapse") as acting:
+        bids = list(session().scalars(
+            select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).with_for_update()
+        ))
+        for bid in bids:
+            lapse_bid(acting, bid)
+            notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
+        notify(need.org_id, N_("融资需求已失效：%(reason)s。您可以重新发起一轮。"), path=f"/needs/{need.id}",
+               case_id=need.case_id, reason=reason)
+
+
+@use_case(Permission.NEED_CLOSE, "need.withdraw", returns=Need)
+def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
+    """Takes a published need back. Bids still sealed stay sealed for ever; the database ends them."""
+    need = get_or_404(Need, need_id, lock=True)
+    need.ended_at, need.next_check_at = now(), None
+    fire(ctx, NEED, need, "withdraw", reason=reason)
+    about(need)
+    return need
+
+
+@use_case(Permission.NEED_DRAFT, "need.second_round", returns=Need)
+def second_round(ctx: Context, need_id: UUID) -> Need:
+    """A new draft with the answers of a need that ended without a loan (a refusal is not the end). Raises ``STATE_CHANGED``."""
+    old = get_or_404(Need, need_id)
+    if old.state not in (NeedState.LAPSED, NeedState.WITHDRAWN):
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    need = _draft(ctx)
+    for column in (
+        "amount_fen", "term_months", "purpose_kind", "purpose_text", "product_kind", "repayment", "first_loan", "distribution",
+    ):
+        setattr(need, column, getattr(old, column))
+    need.previous_id, need.step = old.id, 3
+    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in invited_banks(old.id)])
+    about(need, previous_id=old.id)
+    return need
+
+
+@use_case(Permission.NEED_LOOK, "need.look")
+def look_at_need(ctx: Context, need_id: UUID) -> None:
+    """Records that a bank opened a need (compliance paper §5: who saw it). Sealed like a bid: interest tells too."""
+    need = get_or_404(Need, need_id)
+    about(need)
+
+
+@use_case(Permission.NEED_MARK, "need.mark_bookable")
+def mark_bookable(ctx: Context, need_id: UUID, bookable: bool, reasons: list[str]) -> None:
+    """Leaves the pool's mark 可入库 on a published need, with the sentences (message ids) that explain it."""
+    need = get_or_404(Need, need_id, lock=True)
+    need.bookable, need.bookable_reasons = bookable, list(reasons)
+    about(need, bookable=bookable)
+
+
+@use_case(Permission.NEED_TICK, "need.tick")
+def settle_need(ctx: Context, need_id: UUID) -> bool:
+    """What time does to one need: closes it, or lets it lapse. ``False`` where nothing is due any more."""
+    need = get_or_404(Need, need_id, lock=True)
+    about(need)
+    if need.next_check_at is None or need.next_check_at > now():
+        return False
+    if need.state == NeedState.OPEN:
+        _close(ctx, need)
+    elif need.state == NeedState.CLOSED:
+        _lapse(ctx, need, str(N_("没有在期限内选定")))
+    else:
+        need.next_check_at = None
+    return True
+
+
+@timed("market.needs")
+def settle_due_needs(ctx: Context) -> int:
+    """Every need whose time has come, each in its own transaction; a late closing runs once all the same."""
+    with reading(ctx, Permission.NEED_TICK) as db:
+        due = list(db.scalars(
+            select(Need.id).where(Need.next_check_at <= now()).order_by(Need.next_check_at).limit(200)
+        ))
+    settled = 0
+    for need_id in due:
+        try:
+            settled += settle_need(ctx, need_id)
+        except Exception:
+            log.exception("need %s could not be settled", need_id)
+    return settled
+

@@ -1,0 +1,119 @@
+"""The words of the market: states, purposes, kinds of product, ways of sending a need out; each with its Chinese name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.core.working import N_
+from app.market.terms import RepaymentMethod
+
+
+class NeedState(StrEnum):
+    """Where a financing need stands. Bids are sealed while it is OPEN and compared while it is CLOSED."""
+
+    DRAFT = "DRAFT"
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+    CHOSEN = "CHOSEN"
+    WITHDRAWN = "WITHDRAWN"
+    LAPSED = "LAPSED"
+
+
+class BidState(StrEnum):
+    """Where a bank's bid stands. PROPOSED waits for the approver; a submitted bid never changes its terms."""
+
+    DRAFT = "DRAFT"
+    PROPOSED = "PROPOSED"
+    SUBMITTED = "SUBMITTED"
+    WITHDRAWN = "WITHDRAWN"
+    CHOSEN = "CHOSEN"
+    LAPSED = "LAPSED"
+
+
+class ChoiceState(StrEnum):
+    """A choice is live until it is cancelled with a reason (the bank does not lend after all)."""
+
+    LIVE = "LIVE"
+    CANCELLED = "CANCELLED"
+
+
+class ProductState(StrEnum):
+    """A retired product takes no new bids; bids that name it keep the version they were made with."""
+
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class ProductKind(StrEnum):
+    """Kinds of loan by their security; the compensation rule names the first six (穗金管规字〔2025〕1号)."""
+
+    CREDIT = "CREDIT"
+    RECEIVABLE_PLEDGE = "RECEIVABLE_PLEDGE"
+    IP_PLEDGE = "IP_PLEDGE"
+    ENVIRONMENT_PLEDGE = "ENVIRONMENT_PLEDGE"
+    LOAN_INSURANCE = "LOAN_INSURANCE"
+    GUARANTEED = "GUARANTEED"
+    MORTGAGE = "MORTGAGE"
+    OTHER = "OTHER"
+
+
+class Purpose(StrEnum):
+    """What the firm wants the money for."""
+
+    PURCHASE = "PURCHASE"
+    WAGES = "WAGES"
+    EQUIPMENT = "EQUIPMENT"
+    EXPANSION = "EXPANSION"
+    RESEARCH = "RESEARCH"
+    OTHER = "OTHER"
+
+
+class Distribution(StrEnum):
+    """Who hears of a need: every bank, or the few the firm names (peer-platforms paper §4 [P])."""
+
+    OPEN = "open"
+    TARGETED = "targeted"
+
+
+ANY = "ANY"
+"""The firm leaves it to the bank."""
+
+NEED_STATES: dict[str, str] = {
+    NeedState.DRAFT: N_("草稿"), NeedState.OPEN: N_("报价中"), NeedState.CLOSED: N_("待选定"),
+    NeedState.CHOSEN: N_("已选定"), NeedState.WITHDRAWN: N_("已撤回"), NeedState.LAPSED: N_("已失效"),
+}  # fmt: skip
+NEED_TONES = {
+    NeedState.DRAFT: "plain", NeedState.OPEN: "info", NeedState.CLOSED: "wait", NeedState.CHOSEN: "good",
+    NeedState.WITHDRAWN: "plain", NeedState.LAPSED: "plain",
+}  # fmt: skip
+BID_STATES: dict[str, str] = {
+    BidState.DRAFT: N_("起草中"), BidState.PROPOSED: N_("待审批"), BidState.SUBMITTED: N_("已提交"),
+    BidState.WITHDRAWN: N_("已撤回"), BidState.CHOSEN: N_("被选定"), BidState.LAPSED: N_("未被选定或已失效"),
+}  # fmt: skip
+BID_TONES = {
+    BidState.DRAFT: "plain", BidState.PROPOSED: "wait", BidState.SUBMITTED: "info", BidState.WITHDRAWN: "plain",
+    BidState.CHOSEN: "good", BidState.LAPSED: "plain",
+}  # fmt: skip
+PRODUCT_STATES: dict[str, str] = {ProductState.ACTIVE: N_("在售"), ProductState.RETIRED: N_("已停用")}
+PRODUCT_KINDS: dict[str, str] = {
+    ProductKind.CREDIT: N_("信用"), ProductKind.RECEIVABLE_PLEDGE: N_("应收账款质押"),
+    ProductKind.IP_PLEDGE: N_("知识产权质押"), ProductKind.ENVIRONMENT_PLEDGE: N_("环境权益质押"),
+    ProductKind.LOAN_INSURANCE: N_("保证保险"), ProductKind.GUARANTEED: N_("担保"), ProductKind.MORTGAGE: N_("抵押"),
+    ProductKind.OTHER: N_("其他"),
+}  # fmt: skip
+WANTED_KINDS: dict[str, str] = {ANY: N_("不限，由银行建议"), **PRODUCT_KINDS}
+PURPOSES: dict[str, str] = {
+    Purpose.PURCHASE: N_("采购原料或商品"), Purpose.WAGES: N_("发放工资、支付货款等周转"),
+    Purpose.EQUIPMENT: N_("购置设备"), Purpose.EXPANSION: N_("扩建、装修或新开门店"), Purpose.RESEARCH: N_("研发与技术改造"),
+    Purpose.OTHER: N_("其他经营用途"),
+}  # fmt: skip
+METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod}
+WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **METHODS}
+DISTRIBUTIONS: dict[str, str] = {
+    Distribution.OPEN: N_("公开：所有合作银行都能看到需求卡片"),
+    Distribution.TARGETED: N_("定向：只发给我指定的银行"),
+}
+SIZES: dict[str, str] = {
+    "micro": N_("微型"), "small": N_("小型"), "medium": N_("中型"), "large": N_("大型"), "unknown": N_("规模未定"),
+}
+FORMS: dict[str, str] = {"company": N_("企业"), "sole_trader": N_("个体"), "cooperative": N_("合作社")}
