@@ -1,0 +1,244 @@
+"""Deliveries: received, read in the background, taken in as a whole or not at all, tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import get_or_404, session, transaction
+from app.core.errors import ErrorCode, Refusal
+from app.core.lifecycle import begin, fire
+from app.core.notices import notify
+from app.core.outbox import emit, handles
+from app.core.permissions import OrgKind, Permission
+from app.core.storage import Stored, path_of
+from app.core.use_case import about, use_case
+from app.evidence import loading
+from app.evidence.invoice_files import InvoiceFile, broken, media_type_of, open_file
+from app.evidence.invoice_rows import check, firm_keys
+from app.evidence.models import DataItem, Delivery, Quarantine
+from app.evidence.rules import INTERRUPTED, INVOICES, N_, DeliveryState, side_of_filename
+from app.evidence.states import DELIVERY_LIFE
+
+Told = Callable[[str, int], None]
+"""Hears the phase (``reading`` or ``storing``) and how many rows are behind."""
+
+
+class Busy(Exception):
+    """Another process is reading this delivery just now."""
+
+
+@use_case(Permission.DELIVERY_UPLOAD, "delivery.receive", returns=Delivery)
+def receive_delivery(
+    ctx: Context, item_code: str, stored: Stored, filename: str, *, side: int | None = None, source_label: str = "",
+    synthetic: bool = False,
+) -> Delivery:
+    """A provider's own upload; it is read in the background.
+
+    ``side``: 0 purchases, 1 sales, ``None`` where the file's name or a column says it. Raises ``Refusal``: FILE_TYPE,
+    FILE_HEADER naming the missing columns, FILE_BROKEN, NOT_FOUND for an item that is not taken in yet.
+    """
+    if ctx.org_kind is not OrgKind.DATA_PROVIDER or ctx.org_id is None:
+        raise Refusal(ErrorCode.FORBIDDEN)
+    return _receive(ctx, ctx.org_id, item_code, stored, filename, side, source_label or ctx.org_name, synthetic)
+
+
+@use_case(Permission.DELIVERY_IMPORT, "delivery.receive_for", returns=Delivery)
+def receive_delivery_for(
+    ctx: Context, provider_org_id: UUID, item_code: str, stored: Stored, filename: str, *, side: int | None = None,
+    source_label: str, synthetic: bool,
+) -> Delivery:
+    """The same for a file that the platform takes in on behalf of a provider (command, demo city)."""
+    return _receive(ctx, provider_org_id, item_code, stored, filename, side, source_label, synthetic)
+
+
+def _receive(
+    ctx: Context, provider_org_id: UUID, item_code: str, stored: Stored, filename: str, side: int | None,
+    source_label: str, synthetic: bool,
+) -> Delivery:
+    item = session().get(DataItem, item_code)
+    if item is None or not item.active or item.code != INVOICES:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    name = Path(filename).name[:200]
+    media_type = media_type_of(stored.head, name)
+    side = side if side is not None else side_of_filename(name)
+    open_file(stored.path, media_type, side)  # a wrong heading is told at once, not in the background
+    delivery = Delivery(
+        number=session().execute(text("select nextval('delivery_number_seq')")).scalar_one(),
+        provider_org_id=provider_org_id, item_code=item.code, side=side, filename=name, media_type=media_type,
+        size=stored.size, sha256=stored.sha256, source_label=source_label, synthetic=synthetic,
+        state=DeliveryState.RECEIVED.value, phase=None, progress_rows=0, rows_total=None, rows_taken=None,
+        rows_identical=None, rows_superseding=None, rows_quarantined=None, attempt=0, failure=None, failure_params={},
+        created_at=now(), created_by=ctx.actor_id, started_at=None, finished_at=None,
+    )
+    session().add(delivery)
+    begin(ctx, DELIVERY_LIFE, delivery, event="receive")
+    about(delivery, sha256=stored.sha256, size=stored.size, item=item.code)
+    emit("delivery.received", delivery_id=delivery.id)
+    return delivery
+
+
+@use_case(Permission.DELIVERY_UPLOAD, "delivery.retry", returns=Delivery)
+def retry_delivery(ctx: Context, delivery_id: UUID) -> Delivery:
+    """Reads a failed delivery again. Raises ``Refusal(STATE_CHANGED)`` where it did not fail."""
+    delivery = get_or_404(Delivery, delivery_id, lock=True)
+    _again(ctx, delivery)
+    about(delivery)
+    emit("delivery.received", delivery_id=delivery.id)
+    return delivery
+
+
+def _again(ctx: Context, delivery: Delivery) -> None:
+    # The database holds failure and state together, so both change in one statement.
+    delivery.failure, delivery.failure_params, delivery.finished_at = None, {}, None
+    fire(ctx, DELIVERY_LIFE, delivery, "retry")
+
+
+@handles("delivery.received", "evidence.import", queue="long")
+def _import_received(ctx: Context, payload: dict[str, Any]) -> None:
+    import_delivery(ctx, UUID(payload["delivery_id"]))
+
+
+@use_case(Permission.DELIVERY_IMPORT, "delivery.import", returns=Delivery)
+def import_delivery(ctx: Context, delivery_id: UUID, told: Told | None = None) -> Delivery:
+    """Reads a delivery and takes it in, whole: the data live or die with this one transaction.
+
+    Running it again changes nothing. A file that cannot be read ends as FAILED with its reason. Raises ``Busy`` where
+    another process holds it; anything unexpected is left as FAILED (``interrupted``) and raised, so that it is tried again.
+    """
+    delivery = get_or_404(Delivery, delivery_id)
+    # Held to the end of the transaction, or of the process: nobody reads a delivery twice at the same time.
+    if not session().scalar(text("select pg_try_advisory_xact_lock(hashtext('delivery'), (:n % 2147483647)::int)"),
+                            {"n": delivery.number}):
+        raise Busy(f"delivery {delivery.number} is being read")
+    if not _may_begin(delivery):
+        about(delivery, result="nothing to do")
+        return delivery
+    _start(ctx, delivery.id)
+    try:
+        with session().begin_nested():
+            counts, quarantined, total = _take_in(delivery, _progress(ctx, delivery.id, told))
+    except Refusal as refusal:
+        return _fail(ctx, delivery.id, refusal)
+    except Exception:
+        _interrupt(ctx, delivery.id)
+        raise
+    return _finish(ctx, delivery.id, counts, quarantined, total)
+
+
+def _may_begin(delivery: Delivery) -> bool:
+    state = DeliveryState(delivery.state)
+    return state in (DeliveryState.RECEIVED, DeliveryState.READING) or (
+        state is DeliveryState.FAILED and delivery.failure == INTERRUPTED
+    )
+
+
+def _take_in(delivery: Delivery, told: Told) -> tuple[loading.Counts, int, int]:
+    opened = _opened(delivery)
+    loading.open_stage()
+    firms: dict[str, int] = {}
+    asked: set[str] = set()
+    seen = quarantined = 0
+    for batch in opened.batches():
+        new = firm_keys(batch) - asked
+        if new:
+            firms |= loading.firm_numbers(sorted(new))
+            asked |= new
+        sound, troubled = check(batch, delivery.side, firms)
+        loading.stage(sound)
+        loading.keep_quarantined(delivery, troubled)
+        seen += batch.height
+        quarantined += troubled.height
+        told("reading", seen)
+    return loading.store(delivery.number, lambda rows: told("storing", rows)), quarantined, seen
+
+
+def _opened(delivery: Delivery) -> InvoiceFile:
+    path = path_of(bytes(delivery.sha256))
+    if not path.exists() or path.stat().st_size != delivery.size:
+        raise broken(N_("存储中的文件不完整"))
+    return open_file(path, delivery.media_type, delivery.side)
+
+
+@contextmanager
+def _beside(ctx: Context, delivery_id: UUID) -> Iterator[Delivery]:
+    """A small transaction of its own beside the large one, so that a page can show where the reading stands."""
+    with transaction(ctx):
+        yield get_or_404(Delivery, delivery_id, lock=True)
+
+
+def _start(ctx: Context, delivery_id: UUID) -> None:
+    with _beside(ctx, delivery_id) as delivery:
+        if delivery.state == DeliveryState.FAILED:
+            _again(ctx, delivery)
+        fire(ctx, DELIVERY_LIFE, delivery, "start" if delivery.state == DeliveryState.RECEIVED else "start_again")
+        delivery.attempt += 1
+        delivery.started_at, delivery.phase, delivery.progress_rows, delivery.rows_total = now(), "reading", 0, None
+
+
+def _progress(ctx: Context, delivery_id: UUID, told: Told | None) -> Told:
+    totals: dict[str, int] = {}
+
+    def tell(phase: str, rows: int) -> None:
+        totals[phase] = rows
+        with transaction(ctx):
+            session().execute(update(Delivery).where(Delivery.id == delivery_id).values(
+                phase=phase, progress_rows=rows, rows_total=totals.get("reading") if phase == "storing" else None,
+            ))
+        if told is not None:
+            told(phase, rows)
+
+    return tell
+
+
+def _interrupt(ctx: Context, delivery_id: UUID) -> None:
+    with _beside(ctx, delivery_id) as delivery:
+        _failed(ctx, delivery, INTERRUPTED, {})
+
+
+def _fail(ctx: Context, delivery_id: UUID, refusal: Refusal) -> Delivery:
+    delivery = get_or_404(Delivery, delivery_id, lock=True)
+    _failed(ctx, delivery, refusal.code.value, {key: str(value) for key, value in refusal.params.items()})
+    about(delivery, sha256=bytes(delivery.sha256), result="failed", code=refusal.code.value)
+    notify(delivery.provider_org_id, N_("数据批次 %(name)s 没有读成，请查看原因后重试。"), name=delivery.filename,
+           path=f"/deliveries/{delivery.id}")
+    return delivery
+
+
+def _failed(ctx: Context, delivery: Delivery, failure: str, params: dict[str, str]) -> None:
+    delivery.failure, delivery.failure_params, delivery.finished_at, delivery.phase = failure, params, now(), None
+    fire(ctx, DELIVERY_LIFE, delivery, "fail")
+
+
+def _finish(ctx: Context, delivery_id: UUID, counts: loading.Counts, quarantined: int, total: int) -> Delivery:
+    delivery = get_or_404(Delivery, delivery_id, lock=True)
+    delivery.rows_total, delivery.rows_taken, delivery.rows_identical = total, counts.taken, counts.identical
+    delivery.rows_superseding, delivery.rows_quarantined, delivery.progress_rows = counts.superseding, quarantined, total
+    delivery.finished_at, delivery.phase = now(), None
+    fire(ctx, DELIVERY_LIFE, delivery, "take_in")
+    about(delivery, sha256=bytes(delivery.sha256), rows=total, taken=counts.taken, identical=counts.identical,
+          superseding=counts.superseding, quarantined=quarantined)
+    if counts.firm_ids:
+        emit("delivery.taken_in", delivery_id=delivery.id, firm_ids=[str(firm_id) for firm_id in counts.firm_ids])
+    if quarantined:
+        notify(delivery.provider_org_id, N_("数据批次 %(name)s 有 %(count)s 行待修复，请下载后改正再交。"), name=delivery.filename,
+               count=quarantined, path=f"/deliveries/{delivery.id}")
+    return delivery
+
+
+@use_case(Permission.DELIVERY_READ, "delivery.export_quarantine")
+def export_quarantine(ctx: Context, delivery_id: UUID, limit: int) -> list[Quarantine]:
+    """At most ``limit`` + 1 quarantined rows for a download; the export is recorded."""
+    delivery = get_or_404(Delivery, delivery_id)
+    rows = list(session().scalars(
+        select(Quarantine).where(Quarantine.delivery_id == delivery.id).order_by(Quarantine.row_no).limit(limit + 1)
+    ))
+    about(delivery, rows=len(rows))
+    return rows

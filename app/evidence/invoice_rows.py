@@ -1,0 +1,173 @@
+"""Checking invoice rows, a batch at a time: what is sound becomes columns of whole 分, the rest gets its reason.
+
+Each row gets the first reason that applies, in the order of the checks below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import polars as pl
+
+from app.core.calendar import today
+from app.evidence.rules import DELIVERY, SIDES, STATUSES, DeliveryRules, RowReason
+
+AMOUNTS = {"amount_net": "net_fen", "tax_amount": "tax_fen", "amount_gross": "gross_fen"}
+SOUND = ("row_no", "firm_no", "side", "content", "void", "day", "net_fen", "tax_fen", "gross_fen", "invoice_no", "counterparty")
+_AMOUNT = r"^([+-]?)(\d{1,13})(?:\.(\d{0,2})0*)?$"
+_LARGEST_FLOAT = 1e11
+"""Yuan up to which a binary float still tells every 分 apart."""
+
+
+def firm_keys(batch: pl.DataFrame) -> set[str]:
+    """Every name of a firm in the batch: social credit codes and codes of the source."""
+    found: set[str] = set()
+    for column in ("firm_id", "uscc"):
+        if column in batch.columns:
+            found.update(batch.select(_text(batch, column)).to_series().drop_nulls().unique().to_list())
+    return found
+
+
+def check(
+    batch: pl.DataFrame, side: int | None, firms: Mapping[str, int], rules: DeliveryRules = DELIVERY,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Splits a batch into sound rows (columns ``SOUND``) and quarantined ones (``row_no``, ``raw``, ``reason``, ``params``).
+
+    ``side`` is what file name or form said; a column of the file goes before it. ``firms``: name of a firm → firm number.
+    """
+    frame = _read(batch, side, firms)
+    frame = frame.with_columns(pl.coalesce(
+        pl.when(fails).then(pl.lit(json.dumps([reason.value, field])))
+        for reason, field, fails in _checks(batch, side, rules)
+    ).alias("trouble"))
+    sound = frame.filter(pl.col("trouble").is_null())
+    return _with_content(sound).select(SOUND), _quarantined(frame.filter(pl.col("trouble").is_not_null()), batch)
+
+
+def content(line: str) -> int:
+    """The 64-bit key of a line's content: BLAKE2b, read as a signed big-endian number."""
+    return int.from_bytes(blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _text(batch: pl.DataFrame, column: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String, strict=False).str.strip_chars(" \t\u3000\u00a0\ufeff")
+    return pl.when(text == "").then(None).otherwise(text).alias(column)
+
+
+def _read(batch: pl.DataFrame, side: int | None, firms: Mapping[str, int]) -> pl.DataFrame:
+    """Every column read as its kind; what cannot be read is null."""
+    names = [name for name in batch.columns if name not in ("row_no", "misfit")]
+    plain = batch.with_columns(_text(batch, name) for name in names if name not in AMOUNTS)
+    known = [_mapped(name, firms, pl.Int64) for name in ("uscc", "firm_id") if name in names]
+    sides = _mapped("side", SIDES, pl.Int16) if "side" in names else pl.lit(side, dtype=pl.Int16)
+    return plain.with_columns(
+        pl.coalesce(*known).alias("firm_no"), sides.alias("side_read"), _mapped("status", STATUSES, pl.Boolean).alias("void"),
+        _day(batch.schema["invoice_date"]).alias("day"),
+        *(_fen(name, batch.schema[name]).alias(target) for name, target in AMOUNTS.items()),
+    )
+
+
+def _mapped(column: str, table: Mapping[str, Any], kind: Any) -> pl.Expr:
+    value = pl.col(column).str.to_lowercase() if column in ("status", "side") else pl.col(column)
+    return value.replace_strict(dict(table) or {"": None}, default=None, return_dtype=kind)
+
+
+def _day(kind: pl.DataType) -> pl.Expr:
+    if kind in (pl.Date, pl.Datetime):
+        return pl.col("invoice_date").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    text = (
+        pl.col("invoice_date").str.replace_all(r"[/.年月]", "-").str.replace("日", "")
+        .str.replace(r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3").str.replace(r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$", "")
+    )
+    return text.str.to_date("%Y-%m-%d", strict=False)
+
+
+def _fen(column: str, kind: pl.DataType) -> pl.Expr:
+    """An amount in yuan as whole 分. Text is read digit by digit; a float must lie next to a whole 分."""
+    if kind.is_float():
+        scaled = pl.col(column) * 100
+        exact = pl.col(column).is_finite() & (pl.col(column).abs() < _LARGEST_FLOAT) & ((scaled - scaled.round()).abs() < 0.01)
+        return pl.when(exact).then(scaled.round()).cast(pl.Int64, strict=False)
+    text = pl.col(column).cast(pl.String, strict=False).str.replace_all(r"[,，￥¥\s]", "").str.strip_suffix("元")
+    sign = pl.when(text.str.extract(_AMOUNT, 1) == "-").then(-1).otherwise(1)
+    yuan = text.str.extract(_AMOUNT, 2).cast(pl.Int64, strict=False)
+    part = text.str.extract(_AMOUNT, 3).fill_null("").str.pad_end(2, "0").cast(pl.Int64, strict=False)
+    return sign * (yuan * 100 + part)
+
+
+def _checks(batch: pl.DataFrame, side: int | None, rules: DeliveryRules) -> list[tuple[RowReason, str, pl.Expr]]:
+    """The checks in their order: reason, field, and which rows fail."""
+    names = set(batch.columns)
+    firm_columns = [name for name in ("uscc", "firm_id") if name in names]
+    latest = today() + timedelta(days=rules.days_ahead)
+    required = ("invoice_no", "invoice_date", "counterparty_id", *AMOUNTS, "status", *(("side",) if "side" in names else ()))
+    day = pl.col("day")
+    return [
+        (RowReason.FIELD_COUNT, "", pl.col("misfit")),
+        (RowReason.MISSING_FIELD, firm_columns[0], pl.all_horizontal(pl.col(name).is_null() for name in firm_columns)),
+        *((RowReason.MISSING_FIELD, name, _missing(batch, name)) for name in required),
+        (RowReason.UNKNOWN_FIRM, firm_columns[0], pl.col("firm_no").is_null()),
+        (RowReason.UNKNOWN_SIDE, "side", pl.col("side_read").is_null()),
+        (RowReason.BAD_DATE, "invoice_date", day.is_null() | (day < rules.earliest_day) | (day > latest)),
+        *((RowReason.BAD_NUMBER, name, pl.col(target).is_null()) for name, target in AMOUNTS.items()),
+        (RowReason.UNKNOWN_STATUS, "status", pl.col("void").is_null()),
+        (RowReason.GROSS_MISMATCH, "amount_gross", _gap().abs() > rules.gross_tolerance_fen),
+        *((RowReason.TOO_LONG, name, pl.col(name).str.len_chars() > rules.longest_text)
+          for name in ("invoice_no", "counterparty_id")),
+    ]
+
+
+def _missing(batch: pl.DataFrame, name: str) -> pl.Expr:
+    if name in AMOUNTS and not batch.schema[name].is_numeric():
+        return pl.col(name).cast(pl.String, strict=False).str.strip_chars().fill_null("") == ""
+    return pl.col(name).is_null()
+
+
+def _gap() -> pl.Expr:
+    return pl.col("gross_fen") - pl.col("net_fen") - pl.col("tax_fen")
+
+
+def _with_content(sound: pl.DataFrame) -> pl.DataFrame:
+    """Side and firm stand in the key of their own; status is no content, so that a later void finds its line."""
+    named = sound.rename({"side_read": "side"} | ({"side": "side_text"} if "side" in sound.columns else {})).rename(
+        {"counterparty_id": "counterparty"})
+    lines = named.select(pl.concat_str(
+        "invoice_no", pl.col("day").cast(pl.String), "counterparty", "net_fen", "tax_fen", "gross_fen", separator="\x1f",
+    )).to_series()
+    return named.with_columns(pl.Series("content", [content(line) for line in lines], dtype=pl.Int64))
+
+
+def _quarantined(frame: pl.DataFrame, batch: pl.DataFrame) -> pl.DataFrame:
+    names = [name for name in batch.columns if name not in ("row_no", "misfit")]
+    rows = [_entry(row, names) for row in frame.iter_rows(named=True)]
+    return pl.DataFrame(rows, schema={"row_no": pl.Int64, "raw": pl.String, "reason": pl.String, "params": pl.String},
+                        orient="row")
+
+
+def _entry(row: dict[str, Any], names: list[str]) -> tuple[int, str, str, str]:
+    reason, field = json.loads(row["trouble"])
+    raw = {name: _plain(row[name]) for name in names}
+    params = {"field": field} if field else {}
+    if reason == RowReason.GROSS_MISMATCH:
+        gap = row["gross_fen"] - row["net_fen"] - row["tax_fen"]
+        params["value"] = f"{'-' if gap < 0 else ''}{abs(gap) // 100}.{abs(gap) % 100:02d}"
+    elif field and reason != RowReason.MISSING_FIELD:
+        params["value"] = str(raw.get(field) or raw.get("firm_id") or "")[:60]
+    return row["row_no"], _json(raw), reason, _json(params)
+
+
+def _plain(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, float):
+        return format(value, ".15g")
+    return value.isoformat() if isinstance(value, date) else str(value)[:1000]
+
+
+def _json(value: dict[str, Any]) -> str:
+    # PostgreSQL's jsonb holds no NUL.
+    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "")

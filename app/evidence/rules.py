@@ -1,0 +1,219 @@
+"""Policy of the evidence room: how long a consent lasts, what a delivery must hold, why a row waits in quarantine."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+def N_(message: str) -> str:
+    """Marks a Chinese sentence for the catalogues; it is translated where it is shown."""
+    return message
+
+
+INVOICES = "invoices"
+"""Code of the one item whose deliveries are taken in so far."""
+
+PURCHASE, SALE = 0, 1
+"""进项 and 销项, as ``invoice_line.side``."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    RECEIVED = "RECEIVED"
+    READING = "READING"
+    TAKEN_IN = "TAKEN_IN"
+    FAILED = "FAILED"
+
+
+class ConsentState(StrEnum):
+    """Where a consent stands. ``REPLACED``: the firm gave a newer one for the same item and receiver."""
+
+    ACTIVE = "ACTIVE"
+    REPLACED = "REPLACED"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+
+
+class Purpose(StrEnum):
+    """What evidence may be used for: one loan request, or to see beforehand what could be lent."""
+
+    PRE_APPROVAL = "pre_approval"
+    CASE = "case"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRules:
+    """How long a consent holds, in days (credit-data-catalogue.md §6, proposals)."""
+
+    default_days: int = 90
+    longest_days: int = 365
+    shortest_days: int = 1
+    warn_days: int = 14
+    """A consent that ends within so many days is shown as ending soon."""
+
+    def allows(self, days: int) -> bool:
+        """Whether a firm may consent for so many days."""
+        return self.shortest_days <= days <= self.longest_days
+
+
+CONSENT = ConsentRules()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """What an invoice file may hold. ``gross_tolerance_fen`` in 分 (issue: gross that is not net plus tax waits)."""
+
+    gross_tolerance_fen: int = 1
+    earliest_day: date = date(1994, 1, 1)
+    """VAT of the present kind began on this day (增值税暂行条例, 1993)."""
+    days_ahead: int = 1
+    """A provider's clock may be a day ahead of ours."""
+    longest_text: int = 200
+    """Characters of an invoice number or a counterparty."""
+    batch_rows: int = 50_000
+    command_limit_bytes: int = 20 * 1024**3
+    unpacked_limit_bytes: int = 4 * 1024**3
+    """A workbook is a ZIP archive: what it unpacks to is limited too."""
+
+
+DELIVERY = DeliveryRules()
+
+
+@dataclass(frozen=True, slots=True)
+class LookRules:
+    """What a summary of invoices shows."""
+
+    months: int = 24
+    top_counterparties: int = 5
+
+
+LOOK = LookRules()
+
+
+class RowReason(StrEnum):
+    """Why a row waits in quarantine."""
+
+    BAD_DATE = "bad_date"
+    BAD_NUMBER = "bad_number"
+    FIELD_COUNT = "field_count"
+    GROSS_MISMATCH = "gross_mismatch"
+    MISSING_FIELD = "missing_field"
+    TOO_LONG = "too_long"
+    UNKNOWN_FIRM = "unknown_firm"
+    UNKNOWN_SIDE = "unknown_side"
+    UNKNOWN_STATUS = "unknown_status"
+
+
+ROW_REASONS: dict[RowReason, str] = {
+    RowReason.BAD_DATE: N_("“%(field)s”不是有效的日期：%(value)s"),
+    RowReason.BAD_NUMBER: N_("“%(field)s”不是精确到分的金额：%(value)s"),
+    RowReason.FIELD_COUNT: N_("这一行的列数与表头不符"),
+    RowReason.GROSS_MISMATCH: N_("价税合计不等于金额加税额，相差 %(value)s 元"),
+    RowReason.MISSING_FIELD: N_("“%(field)s”没有填"),
+    RowReason.TOO_LONG: N_("“%(field)s”过长"),
+    RowReason.UNKNOWN_FIRM: N_("平台上没有这家企业：%(value)s"),
+    RowReason.UNKNOWN_SIDE: N_("“%(field)s”应为进项或销项：%(value)s"),
+    RowReason.UNKNOWN_STATUS: N_("“%(field)s”应为有效或作废：%(value)s"),
+}
+
+INTERRUPTED = "interrupted"
+FAILURES: dict[str, str] = {INTERRUPTED: N_("读取中断，平台会自动再试；没有任何一行留下一半。")}
+"""Failures of a delivery that are no refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of an invoice file: its code, its Chinese name and every heading under which it may come."""
+
+    code: str
+    label: str
+    headings: tuple[str, ...]
+    required: bool = True
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("firm_id", N_("企业代码"), ("firm_id", "企业代码", "企业代号"), required=False),
+    Field("uscc", N_("统一社会信用代码"), ("uscc", "统一社会信用代码", "纳税人识别号"), required=False),
+    Field("side", N_("进销方向"), ("side", "进销方向", "方向", "进项销项"), required=False),
+    Field("invoice_no", N_("发票号码"), ("invoice_no", "发票号码", "发票号")),
+    Field("invoice_date", N_("开票日期"), ("invoice_date", "开票日期")),
+    Field("counterparty_id", N_("对方单位"), (
+        "counterparty_id", "对方单位", "对方单位代号", "销方单位代号", "购方单位代号", "销方名称", "购方名称", "销售方名称", "购买方名称",
+    )),
+    Field("amount_net", N_("金额"), ("amount_net", "金额", "不含税金额")),
+    Field("tax_amount", N_("税额"), ("tax_amount", "税额")),
+    Field("amount_gross", N_("价税合计"), ("amount_gross", "价税合计")),
+    Field("status", N_("发票状态"), ("status", "发票状态", "状态")),
+)
+FIELD_LABELS = {field.code: field.label for field in FIELDS}
+TEMPLATE_HEADINGS = tuple(field.label for field in FIELDS if field.code != "firm_id")
+"""Headings of the template that providers download: firms by their social credit code."""
+
+STATUSES = {
+    "valid": False, "有效": False, "有效发票": False, "正常": False, "void": True, "作废": True, "作废发票": True, "已作废": True,
+}
+"""Spelling of a status → is it void?"""
+SIDES = {
+    "in": PURCHASE, "purchase": PURCHASE, "进项": PURCHASE, "购进": PURCHASE, "0": PURCHASE,
+    "out": SALE, "sale": SALE, "销项": SALE, "销售": SALE, "1": SALE,
+}
+"""Spelling of a side → side."""
+_SIDE_IN_NAME = (("invoices_in", PURCHASE), ("进项", PURCHASE), ("invoices_out", SALE), ("销项", SALE))
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Which column of a file holds which field."""
+
+    columns: dict[str, str]
+    """Field code → heading as it stands in the file."""
+    missing: tuple[str, ...]
+    """Labels of required columns that the file lacks."""
+
+
+def read_heading(names: Sequence[str], side: int | None) -> Heading:
+    """Finds the fields among a file's headings. ``side`` given: no column needs to say it.
+
+    A firm may be named by its social credit code or by a code of the source; one of the two must be there.
+    """
+    spelled = {spelling: field.code for field in FIELDS for spelling in field.headings}
+    columns: dict[str, str] = {}
+    for name in names:
+        code = spelled.get(_plain(name))
+        if code is not None:
+            columns.setdefault(code, name)
+    missing = [_named(field) for field in FIELDS if field.required and field.code not in columns]
+    if "firm_id" not in columns and "uscc" not in columns:
+        missing.insert(0, "uscc（统一社会信用代码）")
+    if "side" not in columns and side is None:
+        missing.append("side（进销方向）")
+    return Heading(columns, tuple(missing))
+
+
+def _named(field: Field) -> str:
+    return f"{field.code}（{field.label}）"
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().strip("\ufeff").lower().replace(" ", "")
+
+
+def side_of_filename(filename: str) -> int | None:
+    """The side that a file's name tells, such as ``invoices_in_2026.parquet`` or ``销项2026-10.csv``."""
+    found = {side for word, side in _SIDE_IN_NAME if word in filename.lower()}
+    return found.pop() if len(found) == 1 else None
+
+
+def consent_words(body: str, *, purpose: str, items: Iterable[str], receivers: Iterable[str], days: int) -> str:
+    """The consent text as the firm reads and signs it: every receiver is named (个人信息保护法 art. 23), no "all partners".
+
+    ``days``: how long it holds. Raises ``KeyError`` for a text version with unknown placeholders.
+    """
+    return body % {
+        "purpose": purpose, "items": "、".join(items), "receivers": "、".join(receivers), "days": str(days),
+    }
