@@ -26,14 +26,22 @@ class ErrorCode(StrEnum):
     BOOKING_EXISTS = "booking_exists"
     BOOKING_LATE = "booking_late"
     BOOKING_REFUSED = "booking_refused"
+    BRIDGE_CHECKS = "bridge_checks"
     BRIDGE_EXISTS = "bridge_exists"
+    BRIDGE_NOT_NEEDED = "bridge_not_needed"
+    BRIDGE_NOT_PICKED = "bridge_not_picked"
     BRIDGE_OVER_LIMIT = "bridge_over_limit"
+    BRIDGE_OWN_MONEY = "bridge_own_money"
+    BRIDGE_RENEWAL_PENDING = "bridge_renewal_pending"
+    BRIDGE_URGENT = "bridge_urgent"
     BUDGET_EXHAUSTED = "budget_exhausted"
     CASES_OPEN = "cases_open"
     CHOICE_EXISTS = "choice_exists"
     CLAIM_EXISTS = "claim_exists"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_TOO_LATE = "claim_too_late"
+    COMMITMENT_EXPIRED = "commitment_expired"
+    COMMITMENT_WORSE = "commitment_worse"
     CONSENT_MISSING = "consent_missing"
     CONSTRAINT = "constraint"
     DATE_OUT_OF_RANGE = "date_out_of_range"
@@ -68,6 +76,7 @@ class ErrorCode(StrEnum):
     REPAYMENT_ORDER = "repayment_order"
     REPAYMENT_TOO_LARGE = "repayment_too_large"
     RETURNS_USED_UP = "returns_used_up"
+    RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
@@ -92,14 +101,22 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
     ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),
     ErrorCode.BOOKING_REFUSED: N_("这笔贷款没有通过入库检查，请看未通过的各项。"),
+    ErrorCode.BRIDGE_CHECKS: N_("这笔转贷没有通过预审，请看未通过的各项，或写明理由退回。"),
     ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
+    ErrorCode.BRIDGE_NOT_NEEDED: N_("银行已同意无还本续贷，不需要转贷。"),
+    ErrorCode.BRIDGE_NOT_PICKED: N_("企业还没有选定资金方，选定后才能审批。"),
     ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
+    ErrorCode.BRIDGE_OWN_MONEY: N_("企业自有资金须先到还款账户，还差 %(gap)s。"),
+    ErrorCode.BRIDGE_RENEWAL_PENDING: N_("续贷贷款 %(number)s 还没有批准，请先由本行审批人批准，再登记放款。"),
+    ErrorCode.BRIDGE_URGENT: N_("距到期日不足 %(days)s 个工作日，请勾选加急办理。"),
     ErrorCode.BUDGET_EXHAUSTED: N_("资金池余额不足，这笔补偿暂不能支付，已列入等候。"),
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
+    ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
+    ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
@@ -134,6 +151,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
+    ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
