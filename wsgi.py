@@ -1,0 +1,5 @@
+"""gunicorn's door: ``gunicorn wsgi:app``."""
+
+from app.factory import create_app
+
+app = create_app()
