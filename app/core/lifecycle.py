@@ -135,9 +135,8 @@ def fire_many(
     if not any(ctx.can(permission) for move in moves for permission in move.who):
         raise Refusal(ErrorCode.FORBIDDEN)
     chosen = list(ids)
-    before = dict(session().execute(
-        select(model.id, model.state).where(model.id.in_(chosen)).with_for_update()
-    ).tuples())
+    locked = session().execute(select(model.id, model.state).where(model.id.in_(chosen)).with_for_update())
+    before: dict[UUID, str] = {row.id: row.state for row in locked}
     allowed = {move.source.value: move for move in moves}
     moving = [key for key, state in before.items() if state in allowed]
     if not moving:
