@@ -82,11 +82,12 @@ class Quarantine(Identified, Base):
 class InvoiceLine(Base):
     """A line of a VAT invoice: a fact, keyed by firm, side, content and which such line of its delivery it is.
 
-    ``content`` is the 64-bit digest of ``invoice_rows.content``. Amounts in 分, negative on red-letter lines.
+    ``content`` is the 64-bit digest of ``invoice_rows.content``. Amounts in 分, negative on red-letter lines. That firm and
+    delivery exist is checked by the database once a statement, not once a row (migration 0004).
     """
 
     __tablename__ = "invoice_line"
-    firm_no: Mapped[int] = mapped_column(ForeignKey("enterprise.firm_no"), primary_key=True)
+    firm_no: Mapped[int] = mapped_column(primary_key=True)
     side: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     content: Mapped[int] = mapped_column(primary_key=True)
     k: Mapped[int] = mapped_column(primary_key=True)
@@ -97,7 +98,7 @@ class InvoiceLine(Base):
     net_fen: Mapped[int]
     tax_fen: Mapped[int]
     gross_fen: Mapped[int]
-    delivery_no: Mapped[int] = mapped_column(ForeignKey("delivery.number"))
+    delivery_no: Mapped[int]
     invoice_no: Mapped[str]
     counterparty: Mapped[str]
 

@@ -227,10 +227,11 @@ def catalogue(*, active: bool | None = None) -> list[DataItem]:
 
 def banks() -> list[tuple[UUID, str]]:
     """Banks of the portal that a firm may name as receivers."""
-    return list(session().execute(
+    rows = session().execute(
         select(Organisation.id, Organisation.name)
         .where(Organisation.kind == OrgKind.BANK.value, Organisation.state == "active").order_by(Organisation.name)
-    ).tuples())
+    )
+    return [(row.id, row.name) for row in rows]
 
 
 def deliveries() -> Any:
