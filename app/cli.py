@@ -18,6 +18,8 @@ from app.core import database
 from app.core.embedded import servers
 from app.core.paths import REASONS, ReadableError
 from app.core.settings import Settings, SettingsError, load_settings
+from app.credit import commands as credit_commands
+from app.evidence import commands as evidence_commands
 
 
 class Portal(click.Group):
@@ -151,7 +153,16 @@ def _run_alone(arguments: list[str]) -> None:
 
 
 def register(group: click.Group) -> None:
-    """The one place where rooms add their commands, each named explicitly: ``group.add_command(...)``."""
+    """The one place where rooms add their commands, each named explicitly."""
+    evidence_commands.add_to(group, _prepare)
+    credit_commands.add_to(group, _prepare)
+
+
+def _prepare(settings: Settings) -> None:
+    """Rooms and database; imported late, since most commands need neither."""
+    from app.factory import prepare
+
+    prepare(settings)
 
 
 register(main)

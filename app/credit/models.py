@@ -14,7 +14,8 @@ from app.core.database import Base, Identified
 
 
 class ScoringModel(Identified, Base):
-    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or synthetic.
+    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or
+    synthetic.
 
     ``bands``: the highest probability of default of each grade. At most one model is active.
     """
@@ -38,10 +39,11 @@ class ScoringModel(Identified, Base):
 class CreditProfile(Identified, Base):
     """信用画像 of a firm at one moment. Rows are kept; a newer one only takes ``current`` away (design §5).
 
-    ``state``: rules.ProfileState. ``score`` 0–1000, more is better; ``probability`` of default as a fraction; both
-    absent unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data per category.
-    ``reasons``: feature, direction, zh, en, contribution (a decimal as text), value (text or null), strongest first.
-    ``features``: the snapshot the score was computed from. ``consent_ids``: the consents it rested on.
+    ``state``: rules.ProfileState. ``score`` 0–1000, more is better; ``probability`` of default as a fraction;
+    both absent unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data
+    per category. ``reasons``: feature, direction, zh, en, contribution (a decimal as text), value (text or
+    null), strongest first. ``features``: the snapshot the score was computed from. ``consent_ids``: the
+    consents it rested on.
     """
 
     __tablename__ = "credit_profile"

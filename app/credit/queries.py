@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Row, Select, select, text
 
 from app.core.calendar import now
 from app.core.database import session
@@ -22,10 +23,10 @@ from app.identity.models import Organisation
 class CardProfile:
     """What the card of a firm may say to whoever looks, by consent and by the switch.
 
-    Without a consent that names the viewer only ``insufficient`` speaks: there is a profile, or the data do not suffice.
-    ``rank_percent``: the firm is among the first x % of scored firms. ``visible``: the setting of the switch.
-    ``synthetic_model``: the model learned on made-up firms, which the page must say. ``consented``: the viewer may open
-    the profile itself.
+    Without a consent that names the viewer only ``insufficient`` speaks: there is a profile, or the data do
+    not suffice. ``rank_percent``: the firm is among the first x % of scored firms. ``visible``: the setting
+    of the switch. ``synthetic_model``: the model learned on made-up firms, which the page must say.
+    ``consented``: the viewer may open the profile itself.
     """
 
     rank_percent: int | None
@@ -75,6 +76,11 @@ def active_model() -> ScoringModel | None:
     return session().scalar(select(ScoringModel).where(ScoringModel.active))
 
 
+def model_of(profile: CreditProfile) -> ScoringModel | None:
+    """The model that scored a profile, without its content."""
+    return session().get(ScoringModel, profile.model_id) if profile.model_id else None
+
+
 def models_by_id(ids: set[UUID]) -> dict[UUID, ScoringModel]:
     """Models by id, without their content."""
     if not ids:
@@ -105,8 +111,9 @@ _CARDS = text("""
 def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
     """What the cards of these firms say, in one statement. Firms without any profile are absent.
 
-    Rank, grade and score come from rows that row-level security lets the viewer see (a consent names the bank), cut down
-    to what the switch shows. For the others the database tells only that a profile exists or that data do not suffice.
+    Rank, grade and score come from rows that row-level security lets the viewer see (a consent names the
+    bank), cut down to what the switch shows. For the others the database tells only that a profile exists or
+    that data do not suffice.
     """
     if not firm_ids:
         return {}
@@ -125,6 +132,56 @@ def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
             consented=row.consented,
         )
     return cards
+
+
+_SINCE = text("select hq_profile_since(:firm)")
+
+
+def profile_since(firm_id: UUID) -> datetime | None:
+    """When the firm had its first profile; ``None`` without one, or where the actor may not know the firm."""
+    found: datetime | None = session().scalar(_SINCE, {"firm": firm_id})
+    return found
+
+
+_GLANCE = text("""
+    select e.state as firm, p.state as profile, p.grade, coalesce(p.partial, false) as partial, place.better, place.scored,
+           exists (select 1 from consent c where c.firm_id = e.id and c.item_code = :item and c.receiver_org_id is null
+                   and c.state = 'ACTIVE' and c.valid_until > now()) as consented,
+           exists (select 1 from profile_review r where r.firm_id = e.id and r.state = 'asked') as asked
+    from enterprise e
+    left join credit_profile p on p.firm_id = e.id and p.current
+    left join hq_profile_place(array[e.id]) place on place.firm_id = e.id
+    where e.id = :firm
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How it stands with a firm's profile, as its home says it. ``profile``: a value of ``ProfileState`` or ``None``."""
+
+    verified: bool
+    consented: bool
+    profile: str | None
+    grade: str | None
+    place: Place | None
+    partial: bool
+    asked: bool
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score may be shown: it stands, and the consent it rests on is in force this very moment."""
+        return self.consented and self.profile == ProfileState.SCORED.value
+
+
+def glance(firm_id: UUID) -> Glance | None:
+    """How it stands with the firm's profile, in one statement; ``None`` where the actor may not know the firm."""
+    row = session().execute(_GLANCE, {"firm": firm_id, "item": PARAMETERS.item}).one_or_none()
+    if row is None:
+        return None
+    place = Place(row.better, row.scored) if row.scored else None
+    return Glance(
+        row.firm == "verified", row.consented, row.profile, row.grade, place, row.partial, row.asked,
+    )
 
 
 def consents_of_portal(firm_id: UUID) -> list[UUID]:
@@ -166,14 +223,15 @@ def reviews_of(firm_id: UUID) -> list[ProfileReview]:
     ))
 
 
-def reviews_query() -> Select[tuple[ProfileReview, str]]:
+def reviews_query() -> Select[Any, Any, Any, Any, Any]:
     """Requests for a human look with the firm's name, for the desk."""
-    return select(ProfileReview, Organisation.name.label("firm")).join(
-        Organisation, Organisation.id == ProfileReview.firm_id
-    )
+    return select(
+        ProfileReview.id, ProfileReview.asked_at, ProfileReview.due_on, ProfileReview.state,
+        Organisation.name.label("firm"),
+    ).join(Organisation, Organisation.id == ProfileReview.firm_id)
 
 
-def open_reviews(limit: int = 20) -> list[tuple[ProfileReview, str]]:
+def open_reviews(limit: int = 20) -> Sequence[Row[Any]]:
     """Requests that wait for an answer, the most urgent first."""
-    stmt = reviews_query().where(ProfileReview.state == ReviewState.ASKED.value).order_by(ProfileReview.due_on).limit(limit)
-    return [(review, name) for review, name in session().execute(stmt).tuples()]
+    waiting = reviews_query().where(ProfileReview.state == ReviewState.ASKED.value)
+    return session().execute(waiting.order_by(ProfileReview.due_on).limit(limit)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -34,11 +35,14 @@ class ReviewState(StrEnum):
 class Parameters:
     """Numbers of this room, all proposals unless a law is named.
 
-    ``item``: the catalogue item a profile is computed from. ``review_days``: calendar days for the written answer to a
-    firm that disagrees (征信业管理条例 art. 25: 20 days). ``chunk``: firms scored in one transaction of a job.
+    ``item``: the catalogue item a profile is computed from. ``review_days``: calendar days for the written
+    answer to a firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery
+    whose last line is of this day of a month or later tells about the whole month. ``chunk``: firms scored in
+    one transaction of a job.
     """
 
     item: str = "invoices"
+    month_complete_from: int = 25
     visible: Visible = Visible.RANK
     review_days: int = 20
     review_due_soon_days: int = 5
@@ -63,8 +67,8 @@ class Shown:
 def shown_to_bank(visible: Visible) -> Shown:
     """What a bank sees of a profile it may look at at all.
 
-    The strength of reasons adds up to the score, so it is shown only where the score is; "why this rank" never reveals
-    more than the switch allows (compliance.md §1).
+    The strength of reasons adds up to the score, so it is shown only where the score is; "why this rank"
+    never reveals more than the switch allows (compliance.md §1).
     """
     return Shown(
         rank=True,
@@ -75,14 +79,25 @@ def shown_to_bank(visible: Visible) -> Shown:
 
 
 def rank_percent(better: int, scored: int) -> int:
-    """The rank as "among the first x %": ``better`` of ``scored`` firms have a higher score. Between 1 and 100.
+    """The rank as "among the first x %": ``better`` of ``scored`` firms have a higher score. Between 1 and
+    100.
 
-    Whole per cent, rounded up: a finer rank would tell the score of a firm to whoever knows a few others. Raises
-    ``ValueError`` where the counts cannot be.
+    Whole per cent, rounded up: a finer rank would tell the score of a firm to whoever knows a few others.
+    Raises ``ValueError`` where the counts cannot be.
     """
     if not 0 <= better < scored:
         raise ValueError("a scored firm has fewer firms above it than there are scored firms")
     return max(1, -(-100 * better // scored))
+
+
+def known_until(last_line: date, parameters: Parameters = PARAMETERS) -> date:
+    """The last day a delivery tells about, by the day of its last line.
+
+    A small delivery rarely has a line on the very last day; where the month is nearly over, the month counts.
+    """
+    if last_line.day < parameters.month_complete_from:
+        return last_line
+    return last_line.replace(day=monthrange(last_line.year, last_line.month)[1])
 
 
 def review_due(asked_on: date, parameters: Parameters = PARAMETERS) -> date:

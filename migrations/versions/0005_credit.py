@@ -146,11 +146,19 @@ create function hq_profile_place(wanted uuid[]) returns table (firm_id uuid, bet
      where p.current and p.state = 'scored' and p.firm_id = any(wanted)
        and (hq_kind() = 'system' or p.firm_id in (select hq_profile_firms())) $$;
 
+-- Since when a firm has had a profile: the station 画像 of a case's line, for whoever may know the firm. A moment, no more.
+create function hq_profile_since(firm uuid) returns timestamptz
+  language sql stable security definer set search_path = public as
+  $$ select min(p.at) from credit_profile p
+     where p.firm_id = $1 and p.state <> 'no_consent'
+       and (p.firm_id = hq_org() or hq_kind() in ('system', 'platform', 'bureau', 'bridge_centre') or hq_knows_firm($1)) $$;
+
 -- The desk answers requests; it sees the very profile a firm asked about, no other.
 create function hq_profile_asked_about(profile uuid) returns boolean
   language sql stable security definer set search_path = public as
   $$ select exists (select 1 from profile_review r where r.profile_id = $1) $$;
 """
+
 
 def upgrade() -> None:
     run(TABLES)

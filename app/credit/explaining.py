@@ -1,0 +1,160 @@
+"""How a profile is told on a page: reasons in the reader's language, the working of a score, the charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.core.calendar import SHANGHAI
+from app.core.charts import BarChart, LineChart, Series
+from app.core.formats import NOTHING, date_text, is_english, money_series, rate_text
+from app.core.pages import Text, Tone
+from app.credit.look_service import ShownReason
+from app.credit.models import CreditProfile, ScoringModel
+from app.credit.rules import ProfileState
+from app.evidence.queries import MonthlyInvoices
+
+GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "info", "C": "wait", "D": "bad"}
+
+GRADE_MEANINGS: dict[str, Text] = {
+    "A": _l("按历史数据估计，违约的可能性很低。"),
+    "B": _l("按历史数据估计，违约的可能性较低。"),
+    "C": _l("按历史数据估计，违约的可能性中等，银行通常会多了解一些情况。"),
+    "D": _l("按历史数据估计，违约的可能性偏高。补充材料、说明情况，仍可以提交融资需求。"),
+}
+
+STATE_NAMES: dict[str, Text] = {
+    ProfileState.SCORED.value: _l("已评分"),
+    ProfileState.INSUFFICIENT.value: _l("数据不足"),
+    ProfileState.NO_CONSENT.value: _l("未授权"),
+}
+
+COVERAGE_NAMES: dict[str, Text] = {
+    "invoices": _l("增值税发票"), "sales": _l("销项（销售）"), "purchases": _l("进项（采购）"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason in the reader's language. ``strength`` in log-odds as text, or ``None`` where it is not shown."""
+
+    text: str
+    up: bool
+    strength: str | None
+
+
+def reasons(rows: Sequence[Mapping[str, Any]]) -> list[Reason]:
+    """The stored reasons of a profile, strongest first within each direction."""
+    words = "en" if is_english() else "zh"
+    return [Reason(row[words], row["direction"] == "up", _signed(row["contribution"])) for row in rows]
+
+
+def shown_reasons(rows: Sequence[ShownReason]) -> list[Reason]:
+    """The reasons that the switch shows to a bank."""
+    english = is_english()
+    return [
+        Reason(
+            row.en if english else row.zh, row.direction == "up",
+            _signed(row.strength) if row.strength is not None else None,
+        )
+        for row in rows
+    ]
+
+
+def _signed(contribution: str) -> str:
+    return f"{Decimal(contribution):+.2f}"
+
+
+def coverage(counted: Mapping[str, int]) -> list[tuple[Text, str]]:
+    """Months with data, per category and side, as (name, months)."""
+    return [
+        (COVERAGE_NAMES.get(name, name), gettext("%(count)d 个月", count=months)) for name, months in counted.items()
+    ]
+
+
+def working(profile: CreditProfile, model: ScoringModel) -> list[tuple[str, ...]]:
+    """How the score came about: every feature of the snapshot, the strength of the reasons, then the arithmetic."""
+    from scoring.catalogue import FEATURES
+
+    language: Literal["zh", "en"] = "en" if is_english() else "zh"
+    strengths = {row["feature"]: _signed(row["contribution"]) for row in profile.reasons}
+    rows: list[tuple[str, ...]] = []
+    for feature in FEATURES:
+        value = profile.features.get(feature.name)
+        words = feature.en if language == "en" else feature.zh
+        note = gettext("对结果的影响 %(strength)s", strength=strengths[feature.name]) if feature.name in strengths else ""
+        shown = feature.show(float("nan") if value is None else float(value), language)
+        rows.append((words.label, shown, note))
+    probability = profile.probability or Decimal(0)
+    rows.append((
+        gettext("估计的违约可能性"), rate_text(probability),
+        gettext("由模型给出，并按训练企业的实际结果校准"),
+    ))
+    rows.append((gettext("评分 = 1000 ×（1 − 违约可能性）"), str(profile.score), ""))
+    bands = {grade: Decimal(str(limit)) for grade, limit in model.bands.items()}
+    limits = gettext(
+        "A 不高于 %(a)s，B 不高于 %(b)s，C 不高于 %(c)s，其余为 D",
+        a=rate_text(bands["A"], 0), b=rate_text(bands["B"], 0), c=rate_text(bands["C"], 0),
+    )
+    rows.append((gettext("等级"), str(profile.grade), limits))
+    return rows
+
+
+def model_facts(model: ScoringModel) -> list[tuple[str, str]]:
+    """Where the model comes from."""
+    learned = gettext("合成企业（演示）") if model.trained_on == "synthetic" else gettext("真实企业的脱敏数据")
+    facts = [
+        (gettext("模型版本"), model.version),
+        (gettext("学习用的数据"), gettext(
+            "%(kind)s，%(firms)d 家，其中 %(bad)d 家违约", kind=learned, firms=model.firms, bad=model.defaults,
+        )),
+        (gettext("数据期间"), gettext(
+            "%(start)s 至 %(end)s", start=date_text(model.window_from), end=date_text(model.window_to),
+        )),
+    ]
+    auc = model.metrics.get("auc")
+    if auc is not None:
+        facts.append((gettext("区分能力（AUC）"), f"{float(auc):.3f}"))
+    return facts
+
+
+def monthly_chart(months: Sequence[MonthlyInvoices]) -> BarChart | None:
+    """Sales and purchases by month, earliest first; nothing to draw without months."""
+    if not months:
+        return None
+    sales, unit = money_series([month.sales_fen for month in months])
+    purchases, _ = money_series([month.purchases_fen for month in months])
+    return BarChart(
+        gettext("每月开票销售额与采购额"), [f"{month.month:%Y-%m}" for month in months],
+        [Series(gettext("销售额"), sales), Series(gettext("采购额"), purchases)], unit=unit, places=2,
+    )
+
+
+def history_chart(history: Sequence[CreditProfile]) -> LineChart | None:
+    """The scores over time, oldest first; nothing to draw below two of them."""
+    scored = [profile for profile in reversed(history) if profile.score is not None]
+    if len(scored) < 2:
+        return None
+    return LineChart(
+        gettext("评分的变化"), [f"{profile.at.astimezone(SHANGHAI):%m-%d}" for profile in scored],
+        [Series(gettext("评分"), [profile.score for profile in scored])], unit=gettext("分"),
+    )
+
+
+def history_rows(history: Sequence[CreditProfile], models: Mapping[Any, ScoringModel]) -> list[dict[str, Any]]:
+    """The profiles of a firm as its table shows them, newest first."""
+    return [
+        {
+            "at": profile.at, "as_of": profile.as_of, "state": STATE_NAMES[profile.state],
+            "score": NOTHING if profile.score is None else str(profile.score), "grade": profile.grade,
+            "tone": GRADE_TONES.get(profile.grade or "", "plain"),
+            "version": models[profile.model_id].version if profile.model_id in models else NOTHING,
+            "current": profile.current,
+        }
+        for profile in history
+    ]

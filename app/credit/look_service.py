@@ -1,0 +1,95 @@
+"""A bank looks at a firm's profile: recorded, under a consent that names it, and cut down to what the switch shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from app.core.context import Context
+from app.core.errors import NotFound
+from app.core.permissions import Permission
+from app.core.use_case import about, use_case
+from app.credit.models import CreditProfile
+from app.credit.queries import Place, current_profile, firm_name, model_of, place_of, visible_now
+from app.credit.rules import PARAMETERS, ProfileState, Shown, Visible, shown_to_bank
+from app.evidence import service as evidence
+from app.evidence.queries import InvoiceSummary
+from app.evidence.rules import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class ShownReason:
+    """One reason as a bank reads it. ``strength`` in log-odds, as text; only where the score itself is shown."""
+
+    direction: str
+    zh: str
+    en: str
+    strength: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BankProfile:
+    """A profile as a bank may see it: what the switch hides is not in here at all, so no page can show it."""
+
+    firm_id: UUID
+    firm_name: str
+    state: ProfileState
+    at: datetime
+    as_of: date | None
+    partial: bool
+    months_covered: int
+    coverage: dict[str, int]
+    visible: Visible
+    shown: Shown
+    place: Place | None
+    grade: str | None
+    score: int | None
+    reasons: tuple[ShownReason, ...]
+    model_version: str | None
+    model_window: tuple[date, date] | None
+    synthetic_model: bool
+
+
+def bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None = None) -> tuple[BankProfile, InvoiceSummary]:
+    """The profile and the invoice summary of a firm whose consent names the actor's bank. Every look is
+    written down.
+
+    Call it outside a transaction: a refused look stays on record too. Raises ``Refusal(CONSENT_MISSING)``
+    without a consent in force, ``NotFound`` where there is consent and no profile yet.
+    """
+    ctx.require(Permission.PROFILE_LOOK)
+    purpose = Purpose.PRE_APPROVAL if case_id is None else Purpose.CASE
+    summary = evidence.look(ctx, firm_id, PARAMETERS.item, purpose, case_id)
+    return _bank_profile(ctx, firm_id, case_id), summary
+
+
+@use_case(Permission.PROFILE_LOOK, "credit.look")
+def _bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None) -> BankProfile:
+    profile = current_profile(firm_id)
+    if profile is None or profile.state == ProfileState.NO_CONSENT.value:
+        raise NotFound
+    visible = visible_now()
+    about(profile, case_id=case_id, visible=visible.value)
+    return as_shown(profile, visible, place_of(firm_id), firm_name(firm_id))
+
+
+def as_shown(profile: CreditProfile, visible: Visible, place: Place | None, name: str) -> BankProfile:
+    """The profile cut down to a setting of the switch."""
+    shown = shown_to_bank(visible)
+    model = model_of(profile)
+    return BankProfile(
+        firm_id=profile.firm_id, firm_name=name, state=ProfileState(profile.state), at=profile.at,
+        as_of=profile.as_of, partial=profile.partial, months_covered=profile.months_covered,
+        coverage=dict(profile.coverage), visible=visible, shown=shown,
+        place=place if shown.rank else None,
+        grade=profile.grade if shown.grade else None,
+        score=profile.score if shown.score else None,
+        reasons=tuple(
+            ShownReason(row["direction"], row["zh"], row["en"], row["contribution"] if shown.strength else None)
+            for row in profile.reasons
+        ),
+        model_version=model.version if model else None,
+        model_window=(model.window_from, model.window_to) if model else None,
+        synthetic_model=model is not None and model.trained_on == "synthetic",
+    )

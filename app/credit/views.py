@@ -1,0 +1,244 @@
+"""Pages of credit profiles: the firm's own, a bank's look, the desk's answers to requests for a human look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask import session as cookie
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.core import pages
+from app.core.calendar import SHANGHAI, today
+from app.core.context import Context
+from app.core.errors import NotFound
+from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.ids import new_id
+from app.core.lifecycle import can_fire
+from app.core.models import Case
+from app.core.permissions import OrgKind, Permission
+from app.core.tables import Column, Filter, Table, remembered
+from app.core.use_case import reading
+from app.core.web import Room, attempt, context, send_xlsx
+from app.credit import explaining, look_service, queries, review_service
+from app.credit import service as service  # its handlers register on import
+from app.credit.forms import AnswerReviewForm, AskReviewForm
+from app.credit.models import ProfileReview, ScoringModel
+from app.credit.rules import PARAMETERS, ProfileState, ReviewState
+from app.credit.states import REVIEW_LIFE
+from app.evidence import queries as evidence
+from app.evidence.queries import MonthlyInvoices
+from app.identity.models import Organisation
+
+room = Room("credit", __name__, template_folder="templates")
+
+pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15)
+pages.menu.add(_l("画像复核"), "credit.reviews", Permission.ENTERPRISE_DESK, 40)
+pages.event_texts.add("profile_review", "ask", _l("企业请求人工复核信用画像"))
+pages.event_texts.add("profile_review", "answer", _l("服务台答复了复核请求"))
+
+REVIEW_STATES = {ReviewState.ASKED.value: _l("待答复"), ReviewState.ANSWERED.value: _l("已答复")}
+
+
+def stage_of(glance: queries.Glance | None, has_model: bool) -> str:
+    """Which of its states the firm's page is in; the consent is asked anew, so a revoked one hides the score at once."""
+    if glance is None or not glance.verified:
+        return "unverified"
+    if not glance.consented:
+        return "no_consent"
+    if glance.profile in (None, ProfileState.NO_CONSENT.value):
+        return "computing" if has_model else "no_model"
+    return str(glance.profile)
+
+
+@room.page("/profile", Permission.PROFILE_READ, methods=["GET", "POST"])
+def profile() -> Any:
+    """The firm's own profile, and its request for a human look."""
+    ctx = context()
+    form = AskReviewForm()
+    if form.validate_on_submit():
+        review = attempt(form, lambda: review_service.ask_review(ctx, form.message.data or ""))
+        if review is not None:
+            flash(gettext("已收到您的请求，我们会在 %(day)s 前书面答复。", day=review.due_on.isoformat()), "success")
+            return redirect(url_for("credit.profile", _anchor="review"))
+    fresh_token(form)
+    if ctx.org_id is None:
+        raise NotFound
+    with reading(ctx, Permission.PROFILE_READ):
+        glance = queries.glance(ctx.org_id)
+        model = queries.active_model()
+        stage = stage_of(glance, model is not None)
+        found = queries.current_profile(ctx.org_id) if stage in ("scored", "insufficient") else None
+        history = queries.profile_history(ctx.org_id) if stage != "unverified" else []
+        models = queries.models_by_id({row.model_id for row in history if row.model_id is not None})
+        scored_by = models.get(found.model_id) if found is not None and found.model_id else None
+        return render_template(
+            "credit/profile.html", stage=stage, profile=found, place=glance.place if glance else None, model=scored_by,
+            synthetic=is_synthetic(scored_by or model),
+            reasons=explaining.reasons(found.reasons) if found else [],
+            coverage=explaining.coverage(found.coverage) if found else [],
+            working=explaining.working(found, scored_by) if found and scored_by else [],
+            model_facts=explaining.model_facts(scored_by) if scored_by else [],
+            chart=explaining.monthly_chart(_months(ctx.org_id)) if found else None,
+            history=explaining.history_rows(history, models), history_chart=explaining.history_chart(history),
+            reviews=queries.reviews_of(ctx.org_id), form=form, review_days=PARAMETERS.review_days,
+            meanings=explaining.GRADE_MEANINGS, tones=explaining.GRADE_TONES, consents_url=consents_url(),
+        )
+
+
+def _months(firm_id: UUID) -> list[MonthlyInvoices]:
+    firm_no = queries.firm_no_of(firm_id)
+    return evidence.monthly_invoices(firm_no, PARAMETERS.chart_months) if firm_no is not None else []
+
+
+def is_synthetic(model: ScoringModel | None) -> bool:
+    """Whether the model learned on made-up firms, which the page must say."""
+    return model is not None and model.trained_on == "synthetic"
+
+
+def fresh_token(form: AskReviewForm | AnswerReviewForm) -> None:
+    """A new token for a form that is shown: a corrected form is another form."""
+    form.idempotency_token.data = str(new_id())
+
+
+def consents_url() -> str:
+    """Where a firm gives and takes back consents."""
+    return url_for("evidence.consents")
+
+
+@room.page("/profiles/<uuid:firm_id>", Permission.PROFILE_LOOK)
+def look(firm_id: UUID) -> Any:
+    """A bank looks at a firm; what the page shows follows the consent and the switch, and the look is recorded."""
+    shown, summary = look_service.bank_profile(context(), firm_id, request.args.get("case", type=UUID))
+    return render_template(
+        "credit/look.html", profile=shown, summary=summary, coverage=explaining.coverage(shown.coverage),
+        reasons=explaining.shown_reasons(shown.reasons), chart=explaining.monthly_chart(summary.months),
+        tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS,
+    )
+
+
+# --- the desk
+# ---------------------------------------------------------------------------------------------------
+
+REVIEWS = Table(
+    "profile_reviews",
+    columns=[
+        Column("firm", _l("企业"), Organisation.name),
+        Column("asked_at", _l("请求时间"), ProfileReview.asked_at, kind="datetime"),
+        Column("due_on", _l("答复期限"), ProfileReview.due_on, kind="date"),
+        Column("state", _l("状态"), ProfileReview.state, render=lambda row: str(REVIEW_STATES[row.state])),
+    ],
+    filters=[
+        Filter("state", _l("状态"), kind="choice", choices=list(REVIEW_STATES.items()),
+               apply=lambda stmt, value: stmt.where(ProfileReview.state == value)),
+        Filter("q", _l("企业名称"), kind="text",
+               apply=lambda stmt, value: stmt.where(Organisation.name.icontains(value, autoescape=True))),
+    ],
+    default_sort="due_on",
+    row_url=lambda row: url_for("credit.review", review_id=row.id),
+    empty_title=_l("没有复核请求"),
+    empty_hint=_l("企业不认同信用画像时，可以请求人工复核，请求会出现在这里。"),
+)
+
+
+@room.page("/profile-reviews", Permission.ENTERPRISE_DESK)
+def reviews() -> Any:
+    """Requests for a human look, the most urgent first."""
+    ctx = context()
+    with reading(ctx, Permission.ENTERPRISE_DESK) as db:
+        arguments = remembered(REVIEWS, request.args, cookie)
+        if wants_export(request.args):
+            rows = REVIEWS.load_all(db, queries.reviews_query(), arguments, EXPORT_LIMIT)
+            return send_xlsx(export_xlsx(REVIEWS, rows, gettext("画像复核")), "profile-reviews.xlsx")
+        page = REVIEWS.load(db, queries.reviews_query(), arguments)
+        return render_template("credit/reviews.html", page=page)
+
+
+@room.page("/profile-reviews/<uuid:review_id>", Permission.ENTERPRISE_DESK, methods=["GET", "POST"])
+def review(review_id: UUID) -> Any:
+    """One request with the profile it is about; the desk answers in writing. Opening it is recorded."""
+    ctx = context()
+    form = AnswerReviewForm()
+    if form.validate_on_submit():
+        answered = attempt(form, lambda: review_service.answer_review(ctx, review_id, form.answer.data or ""))
+        if answered is not None:
+            flash(gettext("答复已送达企业。"), "success")
+            return redirect(url_for("credit.review", review_id=review_id))
+    fresh_token(form)
+    found, profile = review_service.look_at_review(ctx.with_token(None), review_id)
+    with reading(ctx, Permission.ENTERPRISE_DESK):
+        model = queries.model_of(profile)
+        return render_template(
+            "credit/review.html", review=found, profile=profile, firm=queries.firm_name(found.firm_id), form=form,
+            reasons=explaining.reasons(profile.reasons), coverage=explaining.coverage(profile.coverage),
+            working=explaining.working(profile, model) if model else [], tones=explaining.GRADE_TONES,
+            state=REVIEW_STATES[found.state], may_answer=can_fire(ctx, REVIEW_LIFE, found, "answer"),
+            synthetic=is_synthetic(model),
+        )
+
+
+# --- what other pages show of this room
+# --------------------------------------------------------------------------
+
+
+def firm_figures(ctx: Context) -> Iterable[pages.Figure]:
+    """Grade and place on the firm's home, while its consent is in force."""
+    glance = queries.glance(ctx.org_id) if ctx.org_id else None
+    if glance is None or not glance.scored or glance.grade is None:
+        return
+    url = url_for("credit.profile")
+    yield pages.Figure(_l("信用等级"), glance.grade, tone=explaining.GRADE_TONES[glance.grade], url=url)
+    if glance.place is not None:
+        yield pages.Figure(_l("评分在已评分企业中的位置"), gettext("前 %(percent)d%%", percent=glance.place.percent), url=url)
+
+
+def firm_waits(ctx: Context) -> Iterable[pages.Wait]:
+    """A verified firm without a consent is told what it is for; without any duty."""
+    glance = queries.glance(ctx.org_id) if ctx.org_id else None
+    if glance is not None and glance.verified and not glance.consented:
+        yield pages.Wait(
+            _l("看看银行怎样评价您的企业"), _l("授权平台读取发票数据后，即可得到信用画像；不授权也可以提交材料申请。"),
+            url_for("credit.profile"), order=60,
+        )
+
+
+def desk_waits(ctx: Context) -> Iterable[pages.Wait]:
+    """Requests for a human look that the desk has to answer."""
+    for row in queries.open_reviews():
+        due = datetime.combine(row.due_on, time(18), SHANGHAI)
+        near = (row.due_on - today()).days <= PARAMETERS.review_due_soon_days
+        yield pages.Wait(
+            _l("答复信用画像复核请求"), row.firm, url_for("credit.review", review_id=row.id), due=due,
+            tone="wait" if near else "plain", order=30,
+        )
+
+
+def station(ctx: Context, case: Case) -> Iterable[pages.Station]:
+    """画像 on the line of a need: reached when the firm has its first profile."""
+    if case.kind != "need":
+        return
+    since = queries.profile_since(case.subject_org_id)
+    url = url_for("credit.profile") if ctx.org_id == case.subject_org_id else None
+    yield pages.Station("profile", _l("画像"), "done" if since else "todo", at=since, url=url)
+
+
+def case_link(ctx: Context, case: Case) -> Iterable[pages.CaseLink]:
+    """The profile beside the objects of a case, for the firm and for a bank that its consent names."""
+    if ctx.org_id == case.subject_org_id:
+        yield pages.CaseLink(_l("信用画像"), _l("本企业"), url_for("credit.profile"))
+    elif ctx.org_kind is OrgKind.BANK and ctx.can(Permission.PROFILE_LOOK):
+        card = queries.card_profiles([case.subject_org_id]).get(case.subject_org_id)
+        if card is not None and card.consented:
+            url = url_for("credit.look", firm_id=case.subject_org_id, case=case.id)
+            yield pages.CaseLink(_l("信用画像"), _l("企业已授权"), url, "good")
+
+
+pages.home.add_figures(Permission.PROFILE_READ, firm_figures)
+pages.home.add_waits(Permission.PROFILE_READ, firm_waits)
+pages.home.add_waits(Permission.ENTERPRISE_DESK, desk_waits)
+pages.stations.add(10, station)
+pages.case_links.add(10, case_link)

@@ -1,0 +1,116 @@
+"""What tests of credit profiles need: firms with invoices, a small model trained in seconds, consents."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from tempfile import mkdtemp
+from uuid import UUID
+
+from sqlalchemy import insert, select, text
+
+from app.core import outbox
+from app.core.calendar import now
+from app.core.database import session, transaction
+from app.core.ids import new_id
+from app.core.permissions import Role
+from app.credit import model_service
+from app.credit.models import CreditProfile
+from app.enterprises.models import Enterprise
+from app.evidence import service as evidence
+from app.evidence.models import Consent, Delivery, InvoiceLine
+from scoring.synthetic import InvoiceLines, SyntheticFirm, synthesise
+from tests import cast
+
+EPOCH = date(1970, 1, 1)
+
+
+@lru_cache(maxsize=2)
+def model_file(seed: int = 11) -> Path:
+    """A model file, trained once a test process on synthetic firms."""
+    from scoring.model import Settings, train
+    from scoring.training_data import load
+
+    data = load(None, seed=seed)
+    model = train(
+        data.X, data.y, trained_on="synthetic", trained_at=date(2026, 11, 22), window_from=data.window_from,
+        window_to=data.window_to, settings=Settings(calibration_repeats=1, rounds=40), metrics={"auc": 0.7},
+    )
+    path = Path(mkdtemp(prefix=f"huiqiao-credit-{os.getpid()}-")) / "model.json"
+    model.save(path)
+    return path
+
+
+@lru_cache(maxsize=1)
+def city() -> list[SyntheticFirm]:
+    """Forty synthetic firms, the same every time, each with at least 20 months of sales."""
+    return [firm for firm in synthesise(60, 24, 7) if len({day // 30 for day in firm.lines.day.tolist()}) >= 20][:40]
+
+
+def register_model(seed: int = 11) -> None:
+    """Makes the small model the one that scores."""
+    model_service.register_model(cast.SYSTEM, model_file(seed))
+
+
+def deliver(firm: cast.Cast, lines: InvoiceLines, provider: cast.Cast | None = None) -> int:
+    """Puts a firm's invoice lines where a delivery would have put them. Returns the delivery's number."""
+    provider = provider or cast.provider()
+    with transaction(cast.SYSTEM):
+        firm_no = session().scalars(select(Enterprise.firm_no).where(Enterprise.id == firm.id)).one()
+        number = session().execute(text("select nextval('delivery_number_seq')")).scalar_one()
+        session().add(Delivery(
+            id=new_id(), number=number, provider_org_id=provider.id, item_code="invoices", side=None,
+            filename="invoices.csv", media_type="text/csv", size=1, sha256=bytes(32), source_label="test", synthetic=True,
+            state="TAKEN_IN", phase=None, rows_total=len(lines), rows_taken=len(lines), rows_identical=0,
+            rows_superseding=0, rows_quarantined=0, failure=None, created_at=now(), created_by=None, started_at=now(),
+            finished_at=now(),
+        ))
+        session().flush()
+        rows = [
+            {
+                "firm_no": firm_no, "side": int(lines.side[i]), "content": number * 1_000_000 + i, "k": 1, "version": 1,
+                "current": True, "void": bool(lines.void[i]), "day": EPOCH + timedelta(days=int(lines.day[i])),
+                "net_fen": int(lines.net_fen[i]), "tax_fen": int(lines.tax_fen[i]), "gross_fen": int(lines.gross_fen[i]),
+                "delivery_no": number, "invoice_no": lines.invoice_no[i], "counterparty": lines.counterparty_id[i],
+            }
+            for i in range(len(lines))
+        ]
+        session().execute(insert(InvoiceLine), rows)
+    return int(number)
+
+
+def firm_with_invoices(number: int = 0, name: str | None = None) -> cast.Cast:
+    """A verified firm with the invoices of one synthetic firm; nothing is consented yet."""
+    synthetic = city()[number]
+    firm = cast.firm(name or synthetic.name)
+    deliver(firm, synthetic.lines)
+    return firm
+
+
+def consent(firm: cast.Cast, *receivers: cast.Cast | None) -> list[UUID]:
+    """The representative consents for invoices: to the portal (``None``) and to the banks named. Jobs run at once."""
+    given = evidence.give_consent(
+        firm[Role.FIRM_REPRESENTATIVE], ["invoices"], [bank.id if bank else None for bank in receivers or (None,)],
+    )
+    outbox.drain()
+    return [one.id for one in given]
+
+
+def revoke(firm: cast.Cast, bank: cast.Cast | None = None, *, run_jobs: bool = True) -> None:
+    """The representative takes the consent back."""
+    with transaction(cast.SYSTEM, read_only=True):
+        found = session().scalars(select(Consent.id).where(
+            Consent.firm_id == firm.id, Consent.state == "ACTIVE",
+            Consent.receiver_org_id.is_not_distinct_from(bank.id if bank else None),
+        )).one()
+    evidence.revoke_consent(firm[Role.FIRM_REPRESENTATIVE], found, "不再需要")
+    if run_jobs:
+        outbox.drain()
+
+
+def current(firm: cast.Cast) -> CreditProfile | None:
+    """The profile that stands, as the portal sees it."""
+    with transaction(cast.SYSTEM, read_only=True):
+        return session().scalar(select(CreditProfile).where(CreditProfile.firm_id == firm.id, CreditProfile.current))
