@@ -25,6 +25,7 @@ from app.core.secrets import configure_keys
 from app.core.settings import Settings, load_settings
 from app.core.storage import configure_storage
 from app.core.web import TOKEN_FIELD, init_gate
+from app.demo import accounts
 
 ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loans", "pool", "bridge")
 """In the order of the main road. Each has ``views`` with ``room``; importing it fills the registries of ``core``."""
@@ -73,7 +74,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=12), WTF_CSRF_TIME_LIMIT=None, BOOTSTRAP_SERVE_LOCAL=True,
         BABEL_DEFAULT_LOCALE=LANGUAGES[0], BABEL_DEFAULT_TIMEZONE="Asia/Shanghai", BABEL_TRANSLATION_DIRECTORIES="translations",
         RATELIMIT_STORAGE_URI=_limit_storage(settings), RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_HEADERS_ENABLED=False, HUIQIAO=settings,
+        RATELIMIT_HEADERS_ENABLED=False, HUIQIAO=settings, DEMO_ACCOUNTS=accounts() if settings.demo else [],
     )
     app.config.update(overrides)
     Babel(app, locale_selector=_language)
@@ -99,7 +100,7 @@ def _language() -> str:
     chosen = session.get("language")
     if chosen in LANGUAGES:
         return str(chosen)
-    return request.accept_languages.best_match(["zh", "en"], "zh") == "en" and "en" or LANGUAGES[0]
+    return (request.accept_languages.best_match(["zh", "en"], "zh") == "en" and "en") or LANGUAGES[0]
 
 
 def _init_login(app: Flask) -> None:

@@ -29,7 +29,7 @@ FORM = 1
 
 def plain(value: Any) -> Any:
     """A value as form 1 writes it. Raises ``TypeError`` on a float or anything unknown: a digest must not depend on luck."""
-    if value is None or isinstance(value, bool | int) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
         return plain(value.value)

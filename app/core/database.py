@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core.context import Context
@@ -190,7 +191,9 @@ def elevated(ctx: Context, name: str) -> Iterator[Context]:
     finally:
         current.context = before
         if current.session.is_active:
-            identify(current.session, before, read_only=current.read_only)
+            # In a transaction that a statement has broken nothing more can run, and the first error is to be told.
+            with suppress(InternalError):
+                identify(current.session, before, read_only=current.read_only)
 
 
 def get_or_404(model: type[T], key: UUID | None, *, lock: bool = False) -> T:

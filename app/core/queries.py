@@ -36,6 +36,11 @@ def timeline(ctx: Context, case_id: UUID) -> list[TimelineEntry]:
     rows = list(session().scalars(
         select(Transition).where(Transition.case_id == case_id).order_by(Transition.at.desc(), Transition.id.desc())
     ))
+    return timeline_entries(rows)
+
+
+def timeline_entries(rows: list[Transition]) -> list[TimelineEntry]:
+    """Transitions as a page tells them."""
     names = organisation_names({row.org_id for row in rows if row.org_id is not None})
     return [
         TimelineEntry(
@@ -47,7 +52,7 @@ def timeline(ctx: Context, case_id: UUID) -> list[TimelineEntry]:
     ]
 
 
-def cases_query() -> Select[tuple[Case]]:
+def cases_query() -> Select[Case]:
     """Cases the actor may see."""
     return select(Case)
 

@@ -116,7 +116,7 @@ def papers_of(subject: Any) -> list[Paper]:
     ))
 
 
-def papers_of_case(case_id: UUID) -> Select[tuple[Paper]]:
+def papers_of_case(case_id: UUID) -> Select[Paper]:
     """Papers of a case that the actor may see, oldest first."""
     return select(Paper).where(Paper.case_id == case_id).order_by(Paper.stored_at)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
@@ -92,7 +92,7 @@ def use_case(
                         else:
                             result = execute(ctx, *args, **kwargs)
                     outbox.hand_over(unit.outbox_ids)
-                    return result
+                    return cast(R, result)
                 except DBAPIError as error:
                     if _sqlstate(error) not in _RETRYABLE or attempt == RETRIES - 1:
                         raise _translated(error) from error
@@ -100,7 +100,7 @@ def use_case(
 
         gate.hq_permission = permission  # type: ignore[attr-defined]
         gate.hq_action = action  # type: ignore[attr-defined]
-        return gate
+        return cast(Callable[Concatenate[Context, P], R], gate)
 
     return decorate
 

@@ -12,21 +12,22 @@ from sqlalchemy import text
 
 from app.core import notices, pages, storage
 from app.core.cases import case_by_number
+from app.core.context import Context
 from app.core.database import transaction
 from app.core.errors import NotFound
+from app.core.models import Case
 from app.core.permissions import Permission
 from app.core.queries import cases_query, organisation_names, timeline
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import PUBLIC, Room, act, context, send_paper
-from app.core.context import Context
-from app.core.models import Case
 
 room = Room("core", __name__, template_folder="templates")
 
 pages.menu.add(_l("今天"), "core.home", Permission.ACCOUNT_USE, 0)
 pages.menu.add(_l("业务"), "core.cases", Permission.CASE_READ, 80)
 
+CASE_KINDS = {"need": _l("融资"), "bridge": _l("转贷"), "offline": _l("线下贷款")}
 CASES = Table(
     "cases",
     columns=[
@@ -44,7 +45,6 @@ CASES = Table(
     empty_title=_l("还没有业务"),
     empty_hint=_l("提交融资需求或转贷申请后，业务会出现在这里。"),
 )
-CASE_KINDS = {"need": _l("融资"), "bridge": _l("转贷"), "offline": _l("线下贷款")}
 
 
 @room.page("/", Permission.ACCOUNT_USE)

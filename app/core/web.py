@@ -61,7 +61,7 @@ def context() -> Context:
 
 def say(refusal: Refusal) -> str:
     """The sentence of a refusal, in the language of the page."""
-    return gettext(MESSAGES[refusal.code], **refusal.params)
+    return str(gettext(MESSAGES[refusal.code], **refusal.params))
 
 
 def attempt(form: FlaskForm, call: Callable[[], R]) -> R | None:

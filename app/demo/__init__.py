@@ -38,11 +38,9 @@ def accounts() -> list[Account]:
 def seed_if_empty(settings: Settings) -> bool:
     """Makes the city unless the database already holds an organisation. Returns whether it did.
 
-    It runs in one process, in the order of the main road; what leaves through the outbox is handled here at once.
+    The caller has prepared the portal (``app.factory.prepare``). It runs in one process, in the order of the main road;
+    what leaves through the outbox is handled here at once.
     """
-    from app.factory import prepare
-
-    prepare(settings)
     outbox.configure_queue(None)
     with transaction(SYSTEM, read_only=True):
         if session().scalar(select(Organisation.id).limit(1)) is not None:

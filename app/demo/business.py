@@ -1,10 +1,193 @@
-"""What the firms and banks of the demo city have been doing: products, needs, bids, loans, claims, bridges."""
+"""What the firms and banks of the demo city have been doing: products, needs, sealed bids, loans, bookings, a claim."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core import outbox
+from app.core.calendar import add_working_days, today
+from app.core.context import Context
+from app.core.database import session, transaction
+from app.core.money import WAN
 from app.demo.firms import DemoFirm
-from app.demo.people import Staff
+from app.demo.people import SYSTEM, Staff
+from app.loans import service as loans
+from app.loans.models import Instalment, Loan
+from app.market import bid_service, choice_service, product_service
+from app.market import service as needs
+from app.market.models import Bid, Need, Product
+from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
+from app.pool import claim_service
+from app.pool import service as pool
+
+BANKS = ("zhuan", "yuncheng", "linghai")
+RATES = {"zhuan": Decimal("0.0385"), "yuncheng": Decimal("0.0345"), "linghai": Decimal("0.0395")}
+METHODS = {
+    "zhuan": RepaymentMethod.INTEREST_ONLY, "yuncheng": RepaymentMethod.EQUAL_INSTALMENT,
+    "linghai": RepaymentMethod.INTEREST_ONLY,
+}
+FEES = {
+    "zhuan": Fee(FeeKind.APPRAISAL, 200_000, Payee.APPRAISER),
+    "yuncheng": Fee(FeeKind.GUARANTEE, 1_800_000, Payee.GUARANTOR),
+    "linghai": Fee(FeeKind.INSURANCE, 2_340_000, Payee.INSURER),
+}
+Products = dict[str, Product]
 
 
 def make(staff: Staff, firms: list[DemoFirm]) -> None:
-    """Fills the city with business in every state of the main road."""
+    """Fills the city with business in every stretch of the main road."""
+    products = _shelves(staff)
+    _pool(staff)
+    _offers_to_compare(staff, products, firms[0])
+    _open_needs(staff, products, firms[1:9])
+    _lent(staff, products, firms[9:12])
+    booked = _booked(staff, firms[12:20])
+    _repaying(staff, firms[20:32])
+    _claims(staff, booked)
+    outbox.drain(10_000)
+
+
+def _shelves(staff: Staff) -> Products:
+    shelves = {}
+    for bank in BANKS:
+        admin = staff[f"{bank}.admin"]
+        shelves[bank] = product_service.create_product(admin, product_service.ProductFields(
+            "小微信用贷", "CREDIT", 10 * WAN, 1000 * WAN, 3, 36,
+        ))
+        product_service.create_product(admin, product_service.ProductFields(
+            "应收账款贷", "RECEIVABLE_PLEDGE", 50 * WAN, 3000 * WAN, 3, 24,
+        ))
+    return shelves
+
+
+def _pool(staff: Staff) -> None:
+    leader = staff["bureau.leader"]
+    pool.fund_pool(leader, today().year, 100_000 * WAN, "演示预算", guarantee_fen=5_000 * WAN)
+    for bank in BANKS:
+        bank_id = staff[f"{bank}.officer"].org_id
+        assert bank_id is not None
+        pool.register_agreement(leader, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+
+
+def _need(firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
+    need = needs.start_need(firm.boss)
+    needs.save_need(
+        firm.boss, need.id, needs.PurposePart(wan * WAN, "PURCHASE", text), needs.TermsPart(months, kind, "ANY", True),
+        needs.AudiencePart("open"),
+    )
+    return needs.submit_need(firm.boss, need.id)
+
+
+def _bid(staff: Staff, products: Products, bank: str, need: Need, wan: int, months: int, *, submit: bool = True) -> Bid:
+    offer = Offer(wan * WAN, RATES[bank], months, METHODS[bank], (FEES[bank],))
+    terms = bid_service.BidTerms(products[bank].id, offer, add_working_days(today(), 30), "法定代表人连带保证")
+    bid = bid_service.draft_bid(staff[f"{bank}.officer"], need.id, terms)
+    bid_service.propose_bid(staff[f"{bank}.officer"], bid.id)
+    return bid_service.submit_bid(staff[f"{bank}.approver"], bid.id) if submit else bid
+
+
+def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None:
+    """Three offers lie open before the demo firm."""
+    need = _need(firm, 300, 12, "采购数控机床配件")
+    for bank, wan in (("zhuan", 300), ("yuncheng", 300), ("linghai", 260)):
+        _bid(staff, products, bank, need, wan, 12)
+    needs.close_need(firm.boss, need.id)
+
+
+def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
+    """Needs in the queue; some already carry sealed bids, one waits for the approver."""
+    for number, firm in enumerate(firms):
+        need = _need(firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2])
+        if number < 3:
+            _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
+
+
+def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
+    """Choices made through the portal: one waits for approval, one for the money, one is drawn."""
+    for number, firm in enumerate(firms):
+        need = _need(firm, 120 + 40 * number, 12, "扩大生产")
+        bid = _bid(staff, products, "zhuan", need, 120 + 40 * number, 12)
+        needs.close_need(firm.boss, need.id)
+        choice = choice_service.choose_bid(firm.boss, bid.id)
+        outbox.drain()
+        with transaction(SYSTEM, read_only=True):
+            loan = session().scalars(select(Loan).where(Loan.choice_id == choice.id)).one()
+        if number >= 1:
+            loans.approve_loan(staff["zhuan.approver"], loan.id)
+        if number >= 2:
+            _draw(staff["zhuan.officer"], loan, today() - timedelta(days=1))
+
+
+def _draw(officer: Context, loan: Loan, day: date) -> Loan:
+    mark = loan.number.replace("/", "-")
+    return loans.report_drawdown(officer, loan.id, loans.Drawdown(loan.amount_fen, day, f"演示合同-{mark}", f"演示借据-{mark}"))
+
+
+def _offline(staff: Staff, bank: str, firm: DemoFirm, wan: int, drawn_on: date, months: int = 12) -> Loan:
+    officer = staff[f"{bank}.officer"]
+    loan = loans.open_offline_loan(officer, firm.uscc, loans.LoanTerms(
+        wan * WAN, RATES[bank], months, RepaymentMethod.INTEREST_ONLY.value, "CREDIT", "流动资金周转",
+    ))
+    loans.approve_loan(staff[f"{bank}.approver"], loan.id)
+    return _draw(officer, loan, drawn_on)
+
+
+def _pay_what_fell_due(officer: Context, loan_id: UUID) -> None:
+    with transaction(SYSTEM, read_only=True):
+        due = list(session().scalars(
+            select(Instalment).where(Instalment.loan_id == loan_id, Instalment.due_on <= today()).order_by(Instalment.no)
+        ))
+    for row in due:
+        amount = row.principal_fen + row.interest_fen
+        if amount:
+            loans.report_repayment(officer, loan_id, loans.RepaymentReport(row.due_on, amount, "normal", f"演示回单-{row.no}"))
+
+
+EVIDENCE = pool.Evidence("CREDIT", "WORKING_CAPITAL", operates_in_city=True, first_loan=True, not_dishonest=True)
+
+
+def _booked(staff: Staff, firms: Sequence[DemoFirm]) -> list[Loan]:
+    """Loans in the pool. The first two were drawn long ago, never repaid, and are bad by now."""
+    booked = []
+    for number, firm in enumerate(firms):
+        bad = number < 2
+        loan = _offline(staff, BANKS[number % 3], firm, 150 if bad else 600 + 100 * number,
+                        today() - timedelta(days=170 if bad else 12))
+        evidence = replace(EVIDENCE, late_reason="演示：补录早前发放的贷款" if bad else "")
+        booking = pool.submit_booking(staff[f"{BANKS[number % 3]}.officer"], loan.id, evidence)
+        if bad:
+            pool.accept_late(staff["bureau.leader"], booking.id, "演示：同意补录")
+        booked.append(loan)
+    return booked
+
+
+def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> None:
+    """Outcomes: loans of earlier months, paid on time by sound firms and left unpaid by those that failed."""
+    for number, firm in enumerate(firms):
+        bank = BANKS[number % 3]
+        loan = _offline(staff, bank, firm, 60 + 20 * number, today() - timedelta(days=330 - 12 * number))
+        if not firm.drawn.defaulted:
+            _pay_what_fell_due(staff[f"{bank}.officer"], loan.id)
+
+
+def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
+    """Two claims on bad loans: one waits at the bureau's desk, one is with the decider."""
+    from app.pool.models import Booking
+
+    for number, loan in enumerate(booked[:2]):
+        bank = BANKS[number % 3]
+        with transaction(SYSTEM, read_only=True):
+            booking_id = session().scalars(select(Booking.id).where(Booking.loan_id == loan.id)).one()
+        claim = claim_service.prepare_claim(
+            staff[f"{bank}.officer"], booking_id, claim_service.LossParts(statement="演示：催收无果，借款人已停业"),
+        )
+        claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
+        if number == 1:
+            claim_service.accept_claim(staff["bureau.reviewer"], claim.id)
+            claim_service.audit_claim(staff["bureau.auditor"], claim.id, "演示：材料齐全，损失属实")

@@ -127,7 +127,9 @@ STEPS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
-def test_whatever_happens_the_book_balances_and_nothing_is_overdrawn(database: TestDatabase, steps: list[tuple[str, int]]) -> None:
+def test_whatever_happens_the_book_balances_and_nothing_is_overdrawn(
+    database: TestDatabase, steps: list[tuple[str, int]],
+) -> None:
     fund, bank = funded(1000)
     open_holds: list[Transfer] = []
     for number, (step, amount) in enumerate(steps):
