@@ -17,6 +17,7 @@ from app.core.database import session, transaction
 from app.core.ids import new_id
 from app.core.permissions import Role
 from app.credit import model_service
+from app.credit import service as service  # its handlers register on import
 from app.credit.models import CreditProfile
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Select, select, text
 
 from app.core.calendar import now
 from app.core.database import session
@@ -231,7 +231,7 @@ def reviews_query() -> Select[Any, Any, Any, Any, Any]:
     ).join(Organisation, Organisation.id == ProfileReview.firm_id)
 
 
-def open_reviews(limit: int = 20) -> Sequence[Row[Any]]:
+def open_reviews(limit: int = 20) -> Sequence[Any]:
     """Requests that wait for an answer, the most urgent first."""
     waiting = reviews_query().where(ProfileReview.state == ReviewState.ASKED.value)
     return session().execute(waiting.order_by(ProfileReview.due_on).limit(limit)).all()

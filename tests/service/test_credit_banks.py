@@ -1,0 +1,241 @@
+"""What lenders may know of a firm's profile: by consent, by the switch, proved in SQL as the portal's login role."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.context import Context
+from app.core.database import engine, identify, session, transaction
+from app.core.errors import ErrorCode, Refusal
+from app.core.permissions import Permission, Role
+from app.core.use_case import reading
+from app.credit import look_service, model_service, queries
+from app.credit.rules import ProfileState, Visible, rank_percent
+from app.evidence.models import EvidenceLook
+from tests import cast
+from tests.credit_cast import city, consent, current, deliver, firm_with_invoices, register_model, revoke
+
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
+
+SWITCH = list(Visible)
+
+
+def seen(ctx: Context | None, sql: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
+    """What a statement finds as the portal's login role, under an identity or under none."""
+    with Session(engine()) as db:
+        if ctx is not None:
+            identify(db, ctx)
+        return list(db.execute(sa.text(sql), values).all())
+
+
+def profiles_seen(ctx: Context | None) -> set[UUID]:
+    return {row[0] for row in seen(ctx, "select firm_id from credit_profile")}  # type: ignore[misc]
+
+
+def test_only_the_firm_and_the_banks_it_named_see_its_profile_in_sql() -> None:
+    register_model()
+    firm, other = firm_with_invoices(0), firm_with_invoices(1)
+    named, unnamed, bureau = cast.bank("珠岸银行"), cast.bank("越秀农商银行"), cast.bureau()
+    consent(firm, None, named)
+    consent(other, None)
+    assert profiles_seen(named[Role.BANK_OFFICER]) == {firm.id}
+    assert profiles_seen(unnamed[Role.BANK_OFFICER]) == set()
+    assert profiles_seen(bureau[Role.BUREAU_LEADER]) == set()
+    assert profiles_seen(cast.platform()[Role.DESK]) == set()
+    assert profiles_seen(cast.provider()[Role.PROVIDER_CLERK]) == set()
+    assert profiles_seen(other[Role.FIRM_CLERK]) == {other.id}
+    assert profiles_seen(None) == set()
+
+
+def test_revoking_the_banks_consent_closes_the_row_to_that_bank_at_once() -> None:
+    register_model()
+    firm, bank, second = firm_with_invoices(), cast.bank("珠岸银行"), cast.bank("越秀农商银行")
+    consent(firm, None, bank, second)
+    officer = bank[Role.BANK_OFFICER]
+    assert profiles_seen(officer) == {firm.id}
+    revoke(firm, bank, run_jobs=False)
+    assert profiles_seen(officer) == set()
+    assert profiles_seen(second[Role.BANK_OFFICER]) == {firm.id}
+    assert seen(officer, "select * from hq_profile_place(:firms)", firms=[firm.id]) == []
+
+
+def test_revoking_the_portals_consent_leaves_no_score_to_any_bank() -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm, None, bank)
+    revoke(firm)
+    standing = current(firm)
+    assert standing is not None and standing.state == ProfileState.NO_CONSENT.value
+    assert seen(bank[Role.BANK_OFFICER], "select score from credit_profile") == [(None,)]
+    with pytest.raises(Refusal) as refused:
+        look_service.bank_profile(bank[Role.BANK_OFFICER], firm.id)
+    assert refused.value.code is ErrorCode.NOT_FOUND
+
+
+def test_a_bank_never_sees_the_history_before_its_consent() -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm)
+    deliver(firm, city()[4].lines)
+    consent(firm, None, bank)
+    with reading(bank[Role.BANK_OFFICER], Permission.PROFILE_LOOK):
+        assert [row.current for row in queries.profile_history(firm.id)] == [True]
+    with reading(firm[Role.FIRM_CLERK], Permission.PROFILE_READ):
+        assert len(queries.profile_history(firm.id)) == 2
+
+
+def test_a_firm_that_the_desk_has_not_verified_sees_nothing_yet() -> None:
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    with transaction(cast.SYSTEM):
+        session().execute(sa.text("update enterprise set state = 'unverified', verified_at = null"))
+    assert profiles_seen(firm[Role.FIRM_REPRESENTATIVE]) == set()
+
+
+WRITES = {
+    "credit_profile": ("update credit_profile set current = false", "delete from credit_profile"),
+    "scoring_model": ("update scoring_model set active = false", "delete from scoring_model"),
+    "credit_policy": ("update credit_policy set visible = 'score'", "delete from credit_policy",
+                      "insert into credit_policy select gen_random_uuid(), now(), 'score'"),
+    "credit_horizon": ("update credit_horizon set known_until = '2030-01-01'", "delete from credit_horizon"),
+}
+
+
+@pytest.mark.parametrize("table", WRITES)
+def test_nobody_but_the_portal_writes_what_a_score_rests_on(table: str) -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm, None, bank)
+    model_service.set_visible(cast.SYSTEM, Visible.RANK)
+    everything = f"select md5(string_agg(t::text, '' order by t::text)), count(*) from {table} t"
+    before = seen(cast.SYSTEM, everything)
+    assert before[0][1] == 1
+    for ctx in (firm[Role.FIRM_REPRESENTATIVE], bank[Role.BANK_APPROVER], cast.platform()[Role.SYSTEM_ADMIN], None):
+        for statement in WRITES[table]:
+            with suppress(sa.exc.DBAPIError), Session(engine()) as db:
+                if ctx is not None:
+                    identify(db, ctx)
+                db.execute(sa.text(statement))
+                db.commit()
+    assert seen(cast.SYSTEM, everything) == before
+
+
+def test_without_a_consent_a_card_tells_only_that_there_is_a_profile() -> None:
+    register_model()
+    firm, thin, silent = firm_with_invoices(0), cast.firm("广州从化小店"), firm_with_invoices(2)
+    consent(firm)
+    consent(thin)
+    model_service.set_visible(cast.SYSTEM, Visible.SCORE)
+    with reading(cast.bank()[Role.BANK_OFFICER], Permission.QUEUE_READ):
+        cards = queries.card_profiles([firm.id, thin.id, silent.id])
+    assert set(cards) == {firm.id, thin.id}
+    for card in cards.values():
+        assert (card.rank_percent, card.grade, card.score, card.consented) == (None, None, None, False)
+    assert not cards[firm.id].insufficient and cards[thin.id].insufficient
+
+
+@pytest.mark.parametrize("visible", SWITCH)
+def test_a_card_shows_a_named_bank_what_the_switch_allows(visible: Visible) -> None:
+    register_model()
+    bank = cast.bank()
+    firm = firm_with_invoices()
+    consent(firm, None, bank)
+    model_service.set_visible(cast.SYSTEM, visible)
+    with reading(bank[Role.BANK_OFFICER], Permission.QUEUE_READ):
+        card = queries.card_profiles([firm.id])[firm.id]
+    assert card.consented and card.rank_percent == 1 and card.visible == visible.value and card.synthetic_model
+    assert (card.grade is not None) == (visible is not Visible.RANK)
+    assert (card.score is not None) == (visible is Visible.SCORE)
+
+
+def test_the_switch_stands_at_rank_until_somebody_turns_it() -> None:
+    with reading(cast.SYSTEM, Permission.PROFILE_COMPUTE):
+        assert queries.visible_now() is Visible.RANK
+    model_service.set_visible(cast.SYSTEM, Visible.SCORE)
+    model_service.set_visible(cast.SYSTEM, Visible.GRADE)
+    with reading(cast.bank()[Role.BANK_OFFICER], Permission.QUEUE_READ):
+        assert queries.visible_now() is Visible.GRADE
+
+
+@pytest.mark.parametrize("visible", SWITCH)
+def test_a_look_at_a_profile_holds_nothing_that_the_switch_hides(visible: Visible) -> None:
+    register_model()
+    bank = cast.bank()
+    firm = firm_with_invoices()
+    consent(firm, None, bank)
+    model_service.set_visible(cast.SYSTEM, visible)
+    shown, summary = look_service.bank_profile(bank[Role.BANK_OFFICER], firm.id)
+    standing = current(firm)
+    assert standing is not None and summary.months
+    assert shown.grade == (standing.grade if visible is not Visible.RANK else None)
+    assert shown.score == (standing.score if visible is Visible.SCORE else None)
+    assert len(shown.reasons) == len(standing.reasons)
+    assert all((reason.strength is not None) == (visible is Visible.SCORE) for reason in shown.reasons)
+    if visible is Visible.RANK:
+        words = repr(shown)
+        assert standing.grade is not None and f"grade='{standing.grade}'" not in words
+        assert f"score={standing.score}" not in words and "contribution" not in words
+
+
+def test_every_look_is_recorded_the_refused_one_too() -> None:
+    register_model()
+    firm, named, unnamed = firm_with_invoices(), cast.bank("珠岸银行"), cast.bank("越秀农商银行")
+    consent(firm, None, named)
+    look_service.bank_profile(named[Role.BANK_OFFICER], firm.id)
+    with pytest.raises(Refusal) as refused:
+        look_service.bank_profile(unnamed[Role.BANK_OFFICER], firm.id)
+    assert refused.value.code is ErrorCode.CONSENT_MISSING
+    with reading(firm[Role.FIRM_CLERK], Permission.EVIDENCE_READ) as db:
+        looks = db.execute(sa.select(EvidenceLook.org_id, EvidenceLook.result)).all()
+    assert {tuple(row) for row in looks} == {(named.id, "shown"), (unnamed.id, "refused")}
+
+
+@pytest.mark.parametrize("role", [Role.BANK_ADMIN])
+def test_an_administrator_of_a_bank_does_not_look_at_firms(role: Role) -> None:
+    firm, bank = cast.firm(), cast.bank()
+    with pytest.raises(Refusal) as refused:
+        look_service.bank_profile(bank[role], firm.id)
+    assert refused.value.code is ErrorCode.FORBIDDEN
+
+
+def test_the_place_counts_every_scored_firm_and_tells_no_other_firms_score() -> None:
+    register_model()
+    firms = [firm_with_invoices(number) for number in range(4)]
+    for firm in firms:
+        consent(firm)
+    scores = {firm.id: (current(firm).score or 0) for firm in firms}  # type: ignore[union-attr]
+    for firm in firms:
+        with reading(firm[Role.FIRM_CLERK], Permission.PROFILE_READ):
+            place = queries.place_of(firm.id)
+            others = queries.place_of(next(one.id for one in firms if one.id != firm.id))
+        assert place is not None and place.scored == 4
+        assert place.better == sum(score > scores[firm.id] for score in scores.values())
+        assert others is None
+
+
+@pytest.mark.parametrize(("better", "scored", "percent"), [(0, 1, 1), (0, 200, 1), (1, 200, 1), (3, 200, 2), (199, 200, 100)])
+def test_a_rank_is_told_in_whole_per_cent_rounded_up(better: int, scored: int, percent: int) -> None:
+    assert rank_percent(better, scored) == percent
+
+
+@pytest.mark.parametrize(("better", "scored"), [(0, 0), (5, 5), (-1, 5)])
+def test_a_rank_that_cannot_be_is_no_rank(better: int, scored: int) -> None:
+    with pytest.raises(ValueError, match="scored firm"):
+        rank_percent(better, scored)
+
+
+def test_the_station_of_the_line_is_told_to_the_city_without_the_profile() -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm)
+    with reading(cast.bureau()[Role.BUREAU_AUDITOR], Permission.CASE_READ):
+        assert queries.profile_since(firm.id) is not None
+        assert queries.current_profile(firm.id) is None
+    with reading(bank[Role.BANK_OFFICER], Permission.CASE_READ):
+        assert queries.profile_since(firm.id) is None
