@@ -153,11 +153,11 @@ EVIDENCE = pool.Evidence("CREDIT", "WORKING_CAPITAL", operates_in_city=True, fir
 
 
 def _booked(staff: Staff, firms: Sequence[DemoFirm]) -> list[Loan]:
-    """Loans in the pool. The first two were drawn long ago, never repaid, and are bad by now."""
+    """Loans in the pool. The first three were drawn long ago, never repaid, and are bad by now."""
     booked = []
     for number, firm in enumerate(firms):
-        bad = number < 2
-        loan = _offline(staff, BANKS[number % 3], firm, 150 if bad else 600 + 100 * number,
+        bad = number < 3
+        loan = _offline(staff, BANKS[number % 3], firm, 45 if bad else 600 + 100 * number,
                         today() - timedelta(days=170 if bad else 12))
         evidence = replace(EVIDENCE, late_reason="演示：补录早前发放的贷款" if bad else "")
         booking = pool.submit_booking(staff[f"{BANKS[number % 3]}.officer"], loan.id, evidence)
@@ -177,10 +177,10 @@ def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> None:
 
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
-    """Two claims on bad loans: one waits at the bureau's desk, one is with the decider."""
+    """Three claims on bad loans: one at the bureau's desk, one with the decider, one held by the stop line."""
     from app.pool.models import Booking
 
-    for number, loan in enumerate(booked[:2]):
+    for number, loan in enumerate(booked[:3]):
         bank = BANKS[number % 3]
         with transaction(SYSTEM, read_only=True):
             booking_id = session().scalars(select(Booking.id).where(Booking.loan_id == loan.id)).one()
