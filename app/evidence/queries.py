@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -249,12 +248,13 @@ def quarantine(delivery_id: UUID) -> Any:
     return select(Quarantine).where(Quarantine.delivery_id == delivery_id)
 
 
-def reasons(delivery_id: UUID) -> Sequence[Row[Any]]:
+def reasons(delivery_id: UUID) -> list[tuple[str, int]]:
     """How many rows wait for which reason, most first."""
-    return session().execute(
+    rows = session().execute(
         select(Quarantine.reason, func.count()).where(Quarantine.delivery_id == delivery_id)
         .group_by(Quarantine.reason).order_by(func.count().desc())
-    ).all()
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def provider_named(name: str) -> Organisation | None:

@@ -76,6 +76,8 @@ class DeliveryRules:
     longest_text: int = 200
     """Characters of an invoice number or a counterparty."""
     batch_rows: int = 50_000
+    remind_days: int = 14
+    """Rows in quarantine stand on the home of their provider for so many days."""
     command_limit_bytes: int = 20 * 1024**3
     unpacked_limit_bytes: int = 4 * 1024**3
     """A workbook is a ZIP archive: what it unpacks to is limited too."""

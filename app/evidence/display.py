@@ -1,0 +1,83 @@
+"""Words and charts that several pages of the room show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
+
+from app.core.charts import BarChart, Series
+from app.core.errors import MESSAGES, ErrorCode
+from app.core.formats import is_english, money_series
+from app.core.pages import Text
+from app.evidence.models import Delivery
+from app.evidence.queries import MonthlyInvoices
+from app.evidence.rules import FAILURES, FIELD_LABELS, ROW_REASONS, ConsentState, DeliveryState, Purpose, RowReason
+
+DELIVERY_STATES: dict[str, tuple[Text, str]] = {
+    DeliveryState.RECEIVED: (_l("已收到，等待读取"), "info"), DeliveryState.READING: (_l("正在读取"), "info"),
+    DeliveryState.TAKEN_IN: (_l("已入库"), "good"), DeliveryState.FAILED: (_l("未读成"), "bad"),
+}
+CONSENT_STATES: dict[str, tuple[Text, str]] = {
+    ConsentState.ACTIVE: (_l("有效"), "good"), ConsentState.REPLACED: (_l("已被新授权取代"), "plain"),
+    ConsentState.REVOKED: (_l("已撤回"), "plain"), ConsentState.EXPIRED: (_l("已到期"), "plain"),
+}
+PURPOSES: dict[str, Text] = {Purpose.PRE_APPROVAL: _l("预授信"), Purpose.CASE: _l("一笔融资业务")}
+SIDES: dict[int | None, Text] = {0: _l("进项"), 1: _l("销项"), None: _l("见文件")}
+RESULTS: dict[str, tuple[Text, str]] = {"shown": (_l("已查看"), "info"), "refused": (_l("没有授权，被拒绝"), "wait")}
+MODES: dict[str, Text] = {"pushed": _l("归集"), "query": _l("授权查询"), "model": _l("可用不可见"), "self": _l("企业自报")}
+PORTAL = _l("本平台（计算信用画像）")
+
+
+def chip(words: tuple[Text, str]) -> Markup:
+    """A state as a chip, as the macro draws it; warning tones carry a sign."""
+    text, tone = words
+    sign = {"wait": "!", "bad": "✕"}.get(tone)
+    mark = Markup('<span class="chip-sign" aria-hidden="true">{}</span>').format(sign) if sign else Markup("")
+    return Markup('<span class="chip chip-{}">{}{}</span>').format(tone, mark, escape(str(text)))
+
+
+def item_name(row: Any) -> str:
+    """The name of a catalogue item in the language of the page."""
+    return str(row.name_en if is_english() else row.name_zh)
+
+
+def reason_text(reason: str, params: dict[str, Any]) -> str:
+    """Why a row waits, in plain words."""
+    shown = {**params, "value": params.get("value", "")}
+    if "field" in shown:
+        shown["field"] = gettext(FIELD_LABELS.get(shown["field"], shown["field"]))
+    return gettext(ROW_REASONS[RowReason(reason)], **shown)
+
+
+REASON_NAMES: dict[str, Text] = {
+    RowReason.BAD_DATE: _l("日期无效"), RowReason.BAD_NUMBER: _l("金额无效"), RowReason.FIELD_COUNT: _l("列数不符"),
+    RowReason.GROSS_MISMATCH: _l("价税合计不符"), RowReason.MISSING_FIELD: _l("缺少内容"), RowReason.TOO_LONG: _l("内容过长"),
+    RowReason.UNKNOWN_FIRM: _l("企业未知"), RowReason.UNKNOWN_SIDE: _l("方向不明"), RowReason.UNKNOWN_STATUS: _l("状态不明"),
+}
+
+
+def failure_text(delivery: Delivery) -> str:
+    """Why a delivery failed, in plain words."""
+    if delivery.failure is None:
+        return ""
+    if delivery.failure in FAILURES:
+        return gettext(FAILURES[delivery.failure])
+    params = dict(delivery.failure_params)
+    if "detail" in params:
+        params["detail"] = gettext(params["detail"])
+    return gettext(MESSAGES[ErrorCode(delivery.failure)], **params)
+
+
+def monthly_chart(months: Iterable[MonthlyInvoices]) -> BarChart:
+    """Sales and purchases per month, net of tax."""
+    shown = list(months)
+    sales, unit = money_series([month.sales_fen for month in shown])
+    purchases, _ = money_series([month.purchases_fen for month in shown])
+    return BarChart(
+        gettext("每月销项与进项（不含税）"), [f"{month.month:%y-%m}" for month in shown],
+        [Series(gettext("销项"), sales), Series(gettext("进项"), purchases)], unit=unit, places=2,
+    )

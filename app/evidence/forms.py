@@ -1,0 +1,43 @@
+"""Forms of the evidence room: shape and plausibility of what is typed."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import HiddenField, IntegerField, RadioField, SelectMultipleField
+from wtforms.validators import InputRequired, NumberRange
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from app.core.ids import new_id
+from app.evidence.rules import CONSENT, PURCHASE, SALE
+
+
+class Checkboxes(SelectMultipleField):
+    """Several choices as boxes to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class UploadForm(FlaskForm):
+    """A file of invoices."""
+
+    file = FileField(_l("发票文件"), [FileRequired(_l("请选择文件。"))])
+    side = RadioField(_l("进销方向"), default="", choices=[
+        ("", _l("文件里有“进销方向”一列，或文件名已写明")), (str(PURCHASE), _l("全部是进项发票")), (str(SALE), _l("全部是销项发票")),
+    ])
+    idempotency_token = HiddenField(default=lambda: str(new_id()))
+
+
+class ConsentForm(FlaskForm):
+    """What the firm lets be read, by whom, for how long. Choices are set by the view."""
+
+    items = Checkboxes(_l("授权哪些资料"), [InputRequired(_l("请至少选择一项资料。"))])
+    receivers = Checkboxes(_l("提供给谁"), [InputRequired(_l("请至少选择一个接收方。"))])
+    days = IntegerField(_l("有效期"), [
+        InputRequired(_l("请填写天数。")),
+        NumberRange(CONSENT.shortest_days, CONSENT.longest_days, _l("有效期最短 %(low)s 天，最长 %(high)s 天。",
+                                                                    low=CONSENT.shortest_days, high=CONSENT.longest_days)),
+    ], default=CONSENT.default_days)
+    idempotency_token = HiddenField(default=lambda: str(new_id()))
