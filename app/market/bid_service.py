@@ -226,3 +226,9 @@ def withdraw_bid(ctx: Context, bid_id: UUID, reason: str) -> Bid:
     fire(ctx, BID, bid, "withdraw", reason=reason)
     about(bid)
     return bid
+
+
+@use_case(Permission.QUEUE_READ, "queue.export")
+def record_queue_export(ctx: Context, rows: int) -> None:
+    """Leaves the audit event of an export of the queue."""
+    about(rows=rows)

@@ -57,7 +57,7 @@ def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
     fire(ctx, NEED, need, "choose")
     if found.valid_until < today():
         raise Refusal(ErrorCode.BID_EXPIRED)
-    need.next_check_at = None
+    need.next_check_at, need.ended_at = None, now()
     bids = list(session().scalars(
         select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).options(selectinload(Bid.fees))
         .order_by(Bid.id).execution_options(populate_existing=True)

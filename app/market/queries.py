@@ -79,18 +79,18 @@ def case_of(need: Need) -> Case | None:
 
 def banks() -> list[tuple[UUID, str]]:
     """Banks that take part, by name."""
-    return list(session().execute(
+    return [(row.id, row.name) for row in session().execute(
         select(Organisation.id, Organisation.name).where(
             Organisation.kind == OrgKind.BANK.value, Organisation.state == "active").order_by(Organisation.name)
-    ).tuples())
+    )]
 
 
 def invited(need_id: UUID) -> list[tuple[UUID, str]]:
     """The banks that a targeted need names."""
-    return list(session().execute(
+    return [(row.id, row.name) for row in session().execute(
         select(Organisation.id, Organisation.name).join(NeedInvitee, NeedInvitee.org_id == Organisation.id)
         .where(NeedInvitee.need_id == need_id).order_by(Organisation.name)
-    ).tuples())
+    )]
 
 
 def industry_name(code: str | None) -> str:
@@ -208,7 +208,8 @@ def people(ids: set[UUID | None]) -> dict[UUID, str]:
     known = [one for one in ids if one is not None]
     if not known:
         return {}
-    return dict(session().execute(select(Person.id, Person.name).where(Person.id.in_(known))).tuples().all())
+    rows = session().execute(select(Person.id, Person.name).where(Person.id.in_(known)))
+    return {row.id: row.name for row in rows}
 
 
 def own_products(ctx: Context, *, active: bool = True) -> list[Product]:

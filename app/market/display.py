@@ -1,0 +1,116 @@
+"""How needs and offers are put in words on the pages of the market."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext
+from markupsafe import Markup, escape
+
+from app.core.formats import datetime_text, is_past, money_text
+from app.core.pieces import bar, chip
+from app.core.uscc import DISTRICTS
+from app.market.queries import industry_name
+from app.market.queue import QueueRow
+from app.market.rules import REASON_TEXTS
+from app.market.words import BID_STATES, BID_TONES, FORMS, NEED_STATES, NEED_TONES, PURPOSES, SIZES, WANTED_KINDS
+
+
+def months_text(months: int | None) -> str:
+    """A term in months."""
+    return gettext("%(count)s 个月", count=months) if months else "—"
+
+
+def need_title(need: Any) -> str:
+    """What a need is called: 采购原料或商品 300 万元，12 个月."""
+    if need.amount_fen is None or need.term_months is None or need.purpose_kind is None:
+        return gettext("还没有填完的需求")
+    return gettext("%(purpose)s %(amount)s，%(term)s", purpose=gettext(PURPOSES[need.purpose_kind]),
+                   amount=money_text(need.amount_fen), term=months_text(need.term_months))
+
+
+def card_title(need: Any) -> str:
+    """A firm without its name: 制造业 · 小型 · 黄埔区."""
+    parts = [
+        gettext(industry_name(need.industry_code)) if need.industry_code else gettext("行业未填"), size_text(need),
+        gettext(DISTRICTS.get(need.district or "", "")) if need.district in DISTRICTS else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def size_text(need: Any) -> str:
+    """Size class, or the legal form of those who have none."""
+    if need.firm_form == "sole_trader":
+        return gettext(FORMS["sole_trader"])
+    return gettext(SIZES.get(need.size_class or "unknown", SIZES["unknown"]))
+
+
+def kind_text(kind: str | None) -> str:
+    """Security wanted; what the firm leaves open is said shortly."""
+    if kind in (None, "ANY"):
+        return gettext("担保方式不限")
+    return gettext(WANTED_KINDS[kind or ""])
+
+
+def need_chip(state: str) -> Markup:
+    """State of a need."""
+    return chip(gettext(NEED_STATES[state]), NEED_TONES[state])
+
+
+def bid_chip(state: str) -> Markup:
+    """State of a bid."""
+    return chip(gettext(BID_STATES[state]), BID_TONES[state])
+
+
+def profile_chips(row: Any) -> Markup:
+    """What the card may say of the credit profile: rank, grade, or why there is none."""
+    profile = row.profile
+    if profile is None:
+        return chip(gettext("未评级"))
+    if profile.insufficient:
+        return chip(gettext("数据不足"), "wait")
+    shown = []
+    if profile.grade:
+        tone = "good" if profile.grade == "A" else "info" if profile.grade == "B" else "plain"
+        shown.append(chip(gettext("%(grade)s 级", grade=profile.grade), tone))
+    elif profile.rank_percent is not None:
+        tone = "good" if profile.rank_percent <= 33 else "info" if profile.rank_percent <= 67 else "plain"
+        shown.append(chip(gettext("前 %(percent)s%%", percent=profile.rank_percent), tone))
+    else:
+        shown.append(chip(gettext("有画像，未授权本行")))
+    if profile.partial:
+        shown.append(chip(gettext("部分数据"), "wait"))
+    return Markup(" ").join(shown)
+
+
+def marks(row: QueueRow) -> Markup:
+    """Marks of a need: may enter the pool, first loan, sent to us alone, our own bid."""
+    shown = []
+    if row.bid_state:
+        shown.append(bid_chip(row.bid_state))
+    if row.bookable:
+        shown.append(chip(gettext("可入库"), "info"))
+    if row.first_loan:
+        shown.append(chip(gettext("首贷户"), "good"))
+    if row.distribution == "targeted":
+        shown.append(chip(gettext("定向"), "info"))
+    return Markup(" ").join(shown)
+
+
+def deadline(row: Any) -> Markup:
+    """When bidding closes; today stands out."""
+    text = datetime_text(row.closes_at, relative=True)
+    if is_past(row.closes_at):
+        return chip(gettext("已截止"), "plain")
+    return chip(text, "wait") if text != datetime_text(row.closes_at) and text.startswith(gettext("今天")) else escape(text)
+
+
+def score_text(row: QueueRow) -> Markup:
+    """Points with a bar and the reasons, opened on demand."""
+    reasons = Markup("").join(
+        Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in row.reasons
+    )
+    product = Markup("<li>{}</li>").format(gettext("按本行产品“%(name)s”计算", name=row.product)) if row.product else ""
+    return Markup('{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul></details>').format(
+        bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)), row.score, gettext("为什么排在这里"), reasons, product,
+    )

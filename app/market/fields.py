@@ -1,0 +1,86 @@
+"""Form fields of the market: money in 分 typed as 万元 or 元, rates as fractions typed in per cent, sentences of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_babel import gettext
+from wtforms import Form, HiddenField, StringField
+
+from app.core.ids import new_id
+from app.core.money import EXACT, WAN, YUAN, fen_from_yuan
+from app.core.working import Problem, shown
+
+
+class TokenField(HiddenField):
+    """The idempotency token: made with the page, kept when the page comes back with errors."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("", default=lambda: str(new_id()), **options)
+
+
+class MoneyField(StringField):
+    """An amount; ``data`` is 分. ``unit`` is the 分 of the unit people type in: ``WAN`` or ``YUAN``."""
+
+    def __init__(self, label: Any = None, validators: Any = None, unit: int = YUAN, **options: Any) -> None:
+        self.unit = unit
+        self.typed: str | None = None
+        super().__init__(label, validators, **options)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Reads what was typed. Raises ``ValueError`` with a sentence where it is no amount."""
+        self.data = None
+        self.typed = valuelist[0].strip() if valuelist else ""
+        if not self.typed:
+            return
+        try:
+            units = fen_from_yuan(self.typed.removesuffix("万元").removesuffix("万") if self.unit == WAN else self.typed)
+        except ValueError:
+            raise ValueError(gettext("请填写数字，最多两位小数，例如 300 或 1,200.50。")) from None
+        self.data = units * (self.unit // YUAN)
+
+    def _value(self) -> str:
+        if self.typed is not None:
+            return self.typed
+        return "" if self.data is None else f"{EXACT.divide(Decimal(self.data), Decimal(self.unit)).normalize():f}"
+
+
+class PercentField(StringField):
+    """A rate; ``data`` is a fraction per year, typed in per cent."""
+
+    typed: str | None = None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Reads what was typed. Raises ``ValueError`` with a sentence where it is no rate."""
+        self.data = None
+        self.typed = valuelist[0].strip() if valuelist else ""
+        if not self.typed:
+            return
+        try:
+            percent = Decimal(self.typed.removesuffix("%").strip())
+        except InvalidOperation:
+            raise ValueError(gettext("请填写百分数，例如 3.85。")) from None
+        if not percent.is_finite() or abs(percent) >= 1000 or percent != round(percent, 4):
+            raise ValueError(gettext("请填写百分数，最多四位小数，例如 3.85。"))
+        self.data = percent / 100
+
+    def _value(self) -> str:
+        if self.typed is not None:
+            return self.typed
+        return "" if self.data is None else f"{(self.data * 100).normalize():f}"
+
+
+def put_problems(form: Form, problems: Iterable[Problem]) -> bool:
+    """Puts each sentence of a rule at its field, or above the form. ``True`` where there was none."""
+    clean = True
+    for problem in problems:
+        clean = False
+        sentence = gettext(problem.message, **shown(problem.params, gettext))
+        field = form._fields.get(problem.field)
+        if field is None:
+            form.form_errors.append(sentence)
+        elif sentence not in field.errors:
+            field.errors = [*field.errors, sentence]
+    return clean

@@ -1,0 +1,160 @@
+"""What the market tells the shared pages: menu, homes, stations of the line, next step, words of the timeline, links."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.core.calendar import SHANGHAI, now, today
+from app.core.context import Context
+from app.core.formats import datetime_text, money_text
+from app.core.models import Case
+from app.core.pages import (
+    CaseLink, Figure, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations,
+)
+from app.core.permissions import OrgKind, Permission
+from app.core.queries import organisation_names
+from app.market import queries
+from app.market.display import card_title, need_title
+from app.market.need_rules import choice_asked_by, choice_ends_at
+from app.market.words import NEED_STATES, NEED_TONES, BidState, NeedState
+
+menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10)
+menu.add(_l("需求"), "market.queue_list", Permission.QUEUE_READ, 10)
+menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
+menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70)
+
+for _event, _text in {
+    "create": _l("开始填写融资需求"), "submit": _l("提交融资需求，开始密封报价"), "discard": _l("删除草稿"),
+    "extend": _l("延长报价时间"), "close": _l("报价截止，报价开启"), "withdraw": _l("撤回融资需求"), "choose": _l("选定一家银行"),
+    "lapse": _l("融资需求失效"),
+}.items():
+    event_texts.add("need", _event, _text)
+for _event, _text in {
+    "create": _l("起草报价"), "edit": _l("修改报价"), "propose": _l("提请审批"), "discard": _l("删除报价草稿"),
+    "return": _l("退回起草人"), "submit": _l("密封提交报价"), "withdraw": _l("撤回报价"), "choose": _l("报价被选定"),
+    "lapse": _l("报价失效"),
+}.items():
+    event_texts.add("bid", _event, _text)
+for _event, _text in {"make": _l("选定生效，银行进入审批"), "cancel": _l("选定被取消")}.items():
+    event_texts.add("choice", _event, _text)
+for _event, _text in {"create": _l("新增产品"), "edit": _l("修改产品"), "retire": _l("停用产品")}.items():
+    event_texts.add("product", _event, _text)
+
+
+def line_stations(ctx: Context, case: Case) -> list[Station]:
+    """提交, 报价, 选定: one statement for the three."""
+    need = queries.need_of_case(case.id)
+    if need is None:
+        return []
+    url = url_for("market.need", need_id=need.id) if ctx.org_kind is OrgKind.ENTERPRISE else None
+    over = need.state in (NeedState.WITHDRAWN, NeedState.LAPSED)
+    sent = Station("submit", _l("提交"), "done", at=need.published_at, url=url)
+    if need.closed_at is None:
+        bidding = Station("bids", _l("报价"), "stopped" if over else "here", at=need.ended_at, due=need.closes_at, url=url)
+        return [sent, bidding, Station("choice", _l("选定"))]
+    offers = url_for("market.offers", need_id=need.id) if url else None
+    bidding = Station("bids", _l("报价"), "done", at=need.closed_at, url=offers)
+    if over:
+        return [sent, bidding, Station("choice", _l("选定"), "stopped", at=need.ended_at)]
+    if need.state == NeedState.CHOSEN:
+        return [sent, bidding, Station("choice", _l("选定"), "done", at=need.ended_at, url=offers)]
+    return [sent, bidding, Station("choice", _l("选定"), "here", due=asked_by(need), url=offers)]
+
+
+def asked_by(need: Any) -> datetime:
+    """By when the firm is asked to choose; after that, when the offers expire."""
+    target, last = choice_asked_by(need.closed_at), choice_ends_at(need.closed_at)
+    return target if target > now() else last
+
+
+def next_step(ctx: Context, case: Case) -> NextStep | None:
+    """Whose turn it is between publishing and choice."""
+    need = queries.need_of_case(case.id)
+    if need is None:
+        return None
+    firm = ctx.org_kind is OrgKind.ENTERPRISE
+    if need.state == NeedState.OPEN:
+        text = _l("正在密封报价，%(time)s 截止时一起开启；在那之前谁也看不到报价，也看不到有几家。",
+                  time=datetime_text(need.closes_at, relative=True))
+        return NextStep(_l("银行"), text, mine=False)
+    if need.state == NeedState.CLOSED:
+        last = datetime_text(choice_ends_at(need.closed_at)) if need.closed_at else ""
+        return NextStep(
+            _l("轮到您了") if firm else _l("企业"), _l("银行的报价已开启，请选定一家。"), by=asked_by(need),
+            otherwise=_l("最晚 %(time)s，超过时间报价失效，可重新发起。", time=last), mine=firm,
+        )
+    if need.state == NeedState.CHOSEN:
+        return NextStep(_l("银行"), _l("正在审批，结果和放款会出现在这里。"), mine=False)
+    return NextStep(_l("已结束"), _l("这一轮没有成交，可以照原来的内容重新发起一轮。"), mine=False)
+
+
+stations.add(20, line_stations)
+next_steps.add(20, next_step)
+
+
+def links(ctx: Context, case: Case) -> list[CaseLink]:
+    """The need of the case, for the firm; the bid, for its bank."""
+    need = queries.need_of_case(case.id)
+    if need is None:
+        return []
+    if ctx.org_kind is OrgKind.BANK:
+        bid = queries.own_live_bid(ctx, need.id)
+        return [CaseLink(_l("本行报价"), money_text(bid.amount_fen), url_for("market.bid", bid_id=bid.id), "info")] if bid else []
+    if ctx.org_kind is not OrgKind.ENTERPRISE:
+        return []
+    tone: Any = NEED_TONES[NeedState(need.state)]
+    return [CaseLink(_l("融资需求"), gettext(NEED_STATES[need.state]), url_for("market.need", need_id=need.id), tone)]
+
+
+case_links.add(20, links)
+
+
+def firm_waits(ctx: Context) -> list[Wait]:
+    """Drafts to finish, offers to choose from."""
+    waits = []
+    for need in queries.firm_waits():
+        if need.state == NeedState.DRAFT:
+            waits.append(Wait(_l("继续填写融资需求"), need_title(need), url_for("market.need", need_id=need.id), order=60))
+        elif need.state == NeedState.CLOSED:
+            waits.append(Wait(_l("报价已开启，请选定一家银行"), need_title(need), url_for("market.offers", need_id=need.id),
+                              due=asked_by(need), tone="wait", order=10))
+    return waits
+
+
+def _day_ends() -> datetime:
+    return datetime.combine(today(), time.max, SHANGHAI)
+
+
+def bank_figures(ctx: Context) -> list[Figure]:
+    """The bank's day in figures."""
+    desk = queries.bank_desk(ctx, _day_ends())
+    return [
+        Figure(_l("今天截止，尚未报价"), str(desk.due_today), tone="wait" if desk.due_today else "plain",
+               url=url_for("market.queue_list", f="1", unanswered="1", sort="closes_at", dir="asc")),
+        Figure(_l("开放中的需求"), f"{desk.open_needs:,}", url=url_for("market.queue_list")),
+        Figure(_l("待审批的报价"), str(desk.proposed), tone="wait" if desk.proposed else "plain",
+               url=url_for("market.bids", f="1", state=BidState.PROPOSED.value)),
+    ]
+
+
+def bank_waits(ctx: Context) -> list[Wait]:
+    """An approver: bids to decide on. An officer: drafts to finish, those sent back first."""
+    wanted = [BidState.PROPOSED] if ctx.can(Permission.BID_SUBMIT) else [BidState.DRAFT]
+    rows = queries.waiting_bids(ctx, wanted)
+    names = organisation_names({row.firm_id for row in rows})
+    text = _l("审批报价") if ctx.can(Permission.BID_SUBMIT) else _l("完成报价草稿")
+    return [
+        Wait(text, f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
+             url_for("market.bid", bid_id=row.id), due=row.closes_at, tone="wait", order=20)
+        for row in rows
+    ]
+
+
+home.add_waits(Permission.NEED_READ, firm_waits)
+home.add_figures(Permission.QUEUE_READ, bank_figures)
+home.add_waits(Permission.BID_READ, bank_waits)

@@ -1,0 +1,273 @@
+"""Pages of the firm: its needs, the wizard, the offers compared, the choice. Bank pages are in ``bank_views``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flask import redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.core import pages
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import get_or_404
+from app.core.errors import ErrorCode, Refusal
+from app.core.lifecycle import can_fire
+from app.core.permissions import Permission
+from app.core.queries import organisation_names, timeline
+from app.core.tables import Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.use_case import reading
+from app.core.web import act, attempt, context, send_xlsx
+from app.credit.queries import current_profile
+from app.market import bank_views, choice_service, need_rules, product_views, queries, registers, service
+from app.market.display import kind_text, months_text, need_chip, need_title
+from app.market.door import room
+from app.market.fields import put_problems
+from app.market.forms import AudienceForm, PurposeForm, SendForm, TermsForm
+from app.market.lifecycles import NEED
+from app.market.models import Bid, Need
+from app.market.words import NEED_STATES, NeedState
+
+__all__ = ["bank_views", "product_views", "registers", "room"]
+
+STEPS = ("purpose", "terms", "audience", "check")
+STEP_NAMES = {
+    "purpose": _l("用途与金额"), "terms": _l("期限与担保"), "audience": _l("发给谁"), "check": _l("检查并提交"),
+}
+
+NEEDS = Table(
+    "needs",
+    columns=[
+        Column("title", _l("需求"), sortable=False, render=need_title, export=need_title,
+               sub=lambda row: row.number or gettext("还没有编号")),
+        Column("amount_fen", _l("金额"), Need.amount_fen, kind="money"),
+        Column("product_kind", _l("担保方式"), sortable=False, render=lambda row: kind_text(row.product_kind), hide_small=True),
+        Column("created_at", _l("建立"), Need.created_at, kind="datetime", hide_small=True),
+        Column("closes_at", _l("报价截止"), Need.closes_at, kind="datetime"),
+        Column("state", _l("状态"), sortable=False, render=lambda row: need_chip(row.state),
+               export=lambda row: gettext(NEED_STATES[row.state])),
+    ],
+    filters=[Filter("state", _l("状态"), choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()],
+                    apply=lambda stmt, value: stmt.where(Need.state == value))],
+    default_sort="-created_at",
+    row_url=lambda row: url_for("market.need", need_id=row.id),
+    empty_title=_l("还没有融资需求"),
+    empty_hint=_l("填好金额、用途和期限，银行会在三个工作日内密封报价；截止前任何人都看不到报价，截止后由您比较选定。"),
+)
+
+
+@room.page("/needs", Permission.NEED_READ)
+def needs() -> Any:
+    """The firm's needs."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_READ) as db:
+        args = remembered(NEEDS, request.args, session)
+        if wants_export(request.args):
+            rows = NEEDS.load_all(db, queries.needs_query(), args, 10_000)
+            return send_xlsx(export_xlsx(NEEDS, rows, gettext("融资需求")), "needs.xlsx")
+        return render_template("market/needs.html", page=NEEDS.load(db, queries.needs_query(), args), form=SendForm())
+
+
+@room.page("/needs/new", Permission.NEED_DRAFT, methods=["POST"])
+def new_need() -> Any:
+    """Begins a draft, or takes up the one that lies there."""
+    need = service.start_need(context())
+    return redirect(url_for("market.need_step", need_id=need.id, step=STEPS[min(need.step, 4) - 1]))
+
+
+def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UUID]) -> Any:
+    if step == "purpose":
+        return PurposeForm(data={"amount": need.amount_fen, "purpose_kind": need.purpose_kind, "purpose_text": need.purpose_text})
+    if step == "terms":
+        return TermsForm(data={
+            "term_months": need.term_months, "product_kind": need.product_kind, "repayment": need.repayment,
+            "first_loan": need.first_loan,
+        })
+    return AudienceForm(banks, data={"distribution": need.distribution, "invited": [str(bank) for bank in invited]})
+
+
+def _draft(need_id: UUID) -> Need:
+    need = get_or_404(Need, need_id)
+    if need.state != NeedState.DRAFT:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    return need
+
+
+@room.page("/needs/<uuid:need_id>/edit/<any(purpose, terms, audience):step>", Permission.NEED_DRAFT, methods=["GET", "POST"])
+def need_step(need_id: UUID, step: str) -> Any:
+    """One step of the wizard; what is typed is kept, also when going back."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_DRAFT):
+        need = _draft(need_id)
+        form = _form(step, need, queries.banks(), service.invited_banks(need_id))
+        profile = current_profile(need.org_id)
+    if request.method == "POST":
+        back = "back" in request.form
+        fine = (form.validate_on_submit() and _fits(step, need, form)) or back
+        if fine and attempt(form, lambda: service.save_need(ctx, need_id, form.part())) is not None:
+            at = STEPS.index(step) + (-1 if back else 1)
+            if at < 0:
+                return redirect(url_for("market.needs"))
+            target = "market.need_check" if STEPS[at] == "check" else "market.need_step"
+            return redirect(url_for(target, need_id=need_id, **({} if STEPS[at] == "check" else {"step": STEPS[at]})))
+    return render_template(f"market/step_{step}.html", need=need, form=form, step=step, steps=_steps(need), profile=profile)
+
+
+def _fits(step: str, need: Need, form: Any) -> bool:
+    """The rule's sentences for this step alone, so that nothing impossible is carried on to the next."""
+    part = form.part()
+    wanted = {"purpose": ("amount",), "terms": ("term_months",), "audience": ("invited",)}[step]
+    terms = need_rules.NeedTerms(
+        form.amount.data if step == "purpose" else 1, form.term_months.data if step == "terms" else 1, "", "", "", "",
+        part.distribution if step == "audience" else "open", len(part.banks) if step == "audience" else 0,
+    )
+    return put_problems(form, [problem for problem in need_rules.check_need(terms) if problem.field in wanted])
+
+
+def _steps(need: Need) -> list[tuple[str, Any, str | None]]:
+    reached = max(need.step + 1, 1)
+    return [
+        (step, STEP_NAMES[step], _step_url(need, step) if number <= reached else None)
+        for number, step in enumerate(STEPS, start=1)
+    ]
+
+
+def _step_url(need: Need, step: str) -> str:
+    if step == "check":
+        return url_for("market.need_check", need_id=need.id)
+    return url_for("market.need_step", need_id=need.id, step=step)
+
+
+@room.page("/needs/<uuid:need_id>/keep/<any(purpose, terms, audience):step>", Permission.NEED_DRAFT, methods=["POST"])
+def keep_step(need_id: UUID, step: str) -> Any:
+    """Keeps what is typed while it is typed; unfinished answers count as none."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_DRAFT):
+        form = _form(step, _draft(need_id), queries.banks(), [])
+    service.save_need(ctx, need_id, form.part())
+    return "", 204
+
+
+@room.page("/needs/<uuid:need_id>/check", Permission.NEED_DRAFT, methods=["GET", "POST"])
+def need_check(need_id: UUID) -> Any:
+    """Check your answers, then publish."""
+    ctx = context()
+    form = SendForm()
+    if form.validate_on_submit() and attempt(form, lambda: service.submit_need(ctx, need_id)) is not None:
+        return redirect(url_for("market.need", need_id=need_id))
+    with reading(ctx, Permission.NEED_DRAFT):
+        need = get_or_404(Need, need_id)
+        if need.state != NeedState.DRAFT:  # the same form sent twice lands on what it made
+            return redirect(url_for("market.need", need_id=need_id))
+        invited = queries.invited(need_id)
+        problems = need_rules.check_need(service.terms_of(need, len(invited)))
+        return render_template(
+            "market/check.html", need=need, form=form, invited=invited, problems=problems, steps=_steps(need),
+            profile=current_profile(need.org_id), closes_at=need_rules.bids_close_at(now()), step_of=_step_of,
+            step_url=lambda step: _step_url(need, step),
+        )
+
+
+def _step_of(field: str) -> str:
+    return {"amount": "purpose", "purpose_kind": "purpose", "term_months": "terms", "product_kind": "terms",
+            "repayment": "terms"}.get(field, "audience")
+
+
+@room.page("/needs/<uuid:need_id>", Permission.NEED_READ)
+def need(need_id: UUID) -> Any:
+    """One need: where it stands, what comes next, what was asked, who did what."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_READ):
+        found = get_or_404(Need, need_id)
+        if found.state == NeedState.DRAFT:
+            return redirect(_step_url(found, STEPS[min(found.step, 4) - 1]))
+        case = queries.case_of(found)
+        rows = queries.offers(found) if found.closed_at is not None else []
+        choice = queries.live_choice(found.id)
+        return render_template(
+            "market/need.html", need=found, case=case, line=pages.build_line(ctx, case) if case else None,
+            entries=timeline(ctx, found.case_id)[:6] if found.case_id else [], offers=rows, choice=choice,
+            invited=queries.invited(need_id) if found.distribution == "targeted" else [], can=_buttons(ctx, found),
+            bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
+            title=need_title(found), kind_text=kind_text,
+            all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None, latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
+        )
+
+
+def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
+    can = {event: can_fire(ctx, NEED, need, event) for event in ("extend", "close", "withdraw", "choose")}
+    can["extend"] = can["extend"] and need.extended_at is None
+    can["again"] = need.state in (NeedState.LAPSED, NeedState.WITHDRAWN) and ctx.can(Permission.NEED_DRAFT)
+    return can
+
+
+@room.page("/needs/<uuid:need_id>/offers", Permission.NEED_READ)
+def offers(need_id: UUID) -> Any:
+    """The opened offers side by side, every cost counted in."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_READ):
+        found = get_or_404(Need, need_id)
+        if found.closed_at is None:
+            return redirect(url_for("market.need", need_id=need_id))
+        case = queries.case_of(found)
+        return render_template(
+            "market/offers.html", need=found, case=case, line=pages.build_line(ctx, case) if case else None,
+            rows=queries.offers(found), can_choose=can_fire(ctx, NEED, found, "choose"), title=need_title(found),
+            choice=queries.live_choice(found.id), levels=need_rules.LEVELS, months_text=months_text,
+        )
+
+
+@room.page("/offers/<uuid:bid_id>/sheet", Permission.NEED_READ)
+def cost_sheet(bid_id: UUID) -> Any:
+    """贷款明白纸 of one offer, made to be printed."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_READ):
+        return bank_views.sheet_page(bid_id, [(gettext("融资"), url_for("market.needs"))])
+
+
+@room.page("/offers/<uuid:bid_id>/choose", Permission.CHOICE_MAKE, methods=["POST"])
+def choose(bid_id: UUID) -> Any:
+    """Takes this offer."""
+    ctx = context()
+    with reading(ctx, Permission.CHOICE_MAKE):
+        need_id = get_or_404(Bid, bid_id).need_id
+    made: list[UUID] = []
+    response = act(
+        lambda: made.append(choice_service.choose_bid(ctx, bid_id).id), to=url_for("market.offers", need_id=need_id),
+        done=gettext("已选定。银行会在承诺的时间内完成审批，进度会出现在这里。"),
+    )
+    return redirect(url_for("market.need", need_id=need_id)) if made else response
+
+
+def _need_button(name: str, call: Any, done: Any) -> None:
+    """A button of the need page: one use case, then back to the page."""
+
+    def view(need_id: UUID) -> Any:
+        return act(lambda: call(context(), need_id), done=str(done), to=url_for("market.need", need_id=need_id))
+
+    room.page(f"/needs/<uuid:need_id>/{name}", Permission.NEED_CLOSE, methods=["POST"], endpoint=f"{name}_need")(view)
+
+
+_need_button("close", service.close_need, _l("报价已截止，已收到的报价现在开启。"))
+_need_button("extend", service.extend_need, _l("已延长报价时间。"))
+_need_button("withdraw", lambda ctx, need_id: service.withdraw_need(ctx, need_id, request.form.get("reason", "")),
+             _l("已撤回融资需求。"))
+
+
+@room.page("/needs/<uuid:need_id>/discard", Permission.NEED_DRAFT, methods=["POST"])
+def discard_need(need_id: UUID) -> Any:
+    """Puts a draft away."""
+    return act(lambda: service.discard_need(context(), need_id), done=gettext("草稿已删除。"), to=url_for("market.needs"))
+
+
+@room.page("/needs/<uuid:need_id>/again", Permission.NEED_DRAFT, methods=["POST"])
+def again(need_id: UUID) -> Any:
+    """A second round: the answers of the first, ready to be changed."""
+    made: list[UUID] = []
+    response = act(lambda: made.append(service.second_round(context(), need_id).id), done=gettext("已照原来的内容建好草稿，请检查后提交。"),
+                   to=url_for("market.need", need_id=need_id))
+    return redirect(url_for("market.need_check", need_id=made[0])) if made else response
+
