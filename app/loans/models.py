@@ -1,0 +1,111 @@
+"""Loans, their schedules, repayments and class reports. Money in 分, rates as fractions per year."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, Identified
+
+
+class Loan(Identified, Base):
+    """A loan from the promise to the last repayment. ``org_id`` is the bank, ``firm_id`` the borrower.
+
+    ``amount_fen`` is what was agreed, ``principal_fen`` what was drawn. ``conventions`` holds the schedule's day
+    count, interest day, holiday rule and first period. ``five_class`` is derived, never typed in.
+    """
+
+    __tablename__ = "loan"
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    number: Mapped[str] = mapped_column(unique=True)
+    choice_id: Mapped[UUID | None] = mapped_column(unique=True)
+    origin: Mapped[str]
+    renewed_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("loan.id"))
+    product_kind: Mapped[str]
+    purpose: Mapped[str]
+    state: Mapped[str]
+    amount_fen: Mapped[int]
+    annual_rate: Mapped[Decimal]
+    term_months: Mapped[int]
+    method: Mapped[str]
+    conventions: Mapped[dict[str, Any]]
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[UUID | None]
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[UUID | None]
+    contract_no: Mapped[str | None]
+    note_no: Mapped[str | None]
+    principal_fen: Mapped[int | None]
+    drawn_on: Mapped[date | None]
+    due_on: Mapped[date | None]
+    drawn_by: Mapped[UUID | None]
+    principal_repaid_fen: Mapped[int] = mapped_column(default=0)
+    interest_paid_fen: Mapped[int] = mapped_column(default=0)
+    overdue_days: Mapped[int] = mapped_column(default=0)
+    reported_class: Mapped[str | None]
+    reported_overdue_days: Mapped[int] = mapped_column(default=0)
+    reported_on: Mapped[date | None]
+    five_class: Mapped[str | None]
+    classed_on: Mapped[date | None]
+    next_check_at: Mapped[datetime | None]
+
+    @property
+    def principal_left_fen(self) -> int:
+        """Principal still out (分); 0 before drawdown."""
+        return (self.principal_fen or 0) - self.principal_repaid_fen
+
+
+class Instalment(Base):
+    """A row of the schedule: what was planned, and what of it is still to be paid."""
+
+    __tablename__ = "instalment"
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    due_on: Mapped[date]
+    principal_fen: Mapped[int]
+    interest_fen: Mapped[int]
+    balance_fen: Mapped[int]
+    principal_left_fen: Mapped[int]
+    interest_left_fen: Mapped[int]
+
+    @property
+    def left_fen(self) -> int:
+        """Principal and interest still to be paid (分)."""
+        return self.principal_left_fen + self.interest_left_fen
+
+
+class Repayment(Identified, Base):
+    """Money that reached the bank. Never edited: a mistake gets a reversing entry that names the first."""
+
+    __tablename__ = "repayment"
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"))
+    paid_on: Mapped[date]
+    amount_fen: Mapped[int]
+    principal_fen: Mapped[int]
+    interest_fen: Mapped[int]
+    kind: Mapped[str]
+    reverses_id: Mapped[UUID | None] = mapped_column(unique=True)
+    reference: Mapped[str]
+    reason: Mapped[str | None]
+    reported_by: Mapped[UUID | None]
+    reported_at: Mapped[datetime]
+
+
+class ClassReport(Identified, Base):
+    """What the bank said about a loan on a day, and the class that was derived from it."""
+
+    __tablename__ = "class_report"
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"))
+    reported_on: Mapped[date]
+    reported_class: Mapped[str]
+    overdue_days: Mapped[int]
+    derived_class: Mapped[str]
+    reported_by: Mapped[UUID | None]
+    reported_at: Mapped[datetime]

@@ -1,0 +1,413 @@
+"""Use cases of the pool: rule sets, agreements, the budget, and bookings. Claims are in ``claim_service``.
+
+Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕1号); what its text leaves open is a parameter of the rule set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+
+from app.core.calendar import now, today
+from app.core.cases import join_case
+from app.core.context import Context
+from app.core.database import elevated, get_or_404, session
+from app.core.errors import N_, ErrorCode, Refusal, constraint
+from app.core.formats import money_text
+from app.core.ledger import Account, transfer
+from app.core.lifecycle import begin, fire
+from app.core.notices import notify
+from app.core.outbox import handles
+from app.core.permissions import Permission
+from app.core.use_case import about, use_case
+from app.core.working import shown
+from app.enterprises.models import Enterprise
+from app.enterprises.rules import SizeClass
+from app.identity.models import Organisation
+from app.loans.models import Loan
+from app.loans.rules import FiveClass, is_bad
+from app.loans.states import LoanState
+from app.market.models import Need
+from app.market.service import mark_bookable
+from app.pool import money
+from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.records import check_rows
+from app.pool.rules import (
+    BorrowerKind,
+    Check,
+    JudgeDate,
+    LoanFacts,
+    Mode,
+    Product,
+    RuleSet,
+    UseOfFunds,
+    eligibility,
+    is_eligible,
+    judging_date,
+)
+from app.pool.states import BOOKING, BookingState
+
+constraint("uq_booking_live", ErrorCode.BOOKING_EXISTS)
+constraint("uq_booking_note_no", ErrorCode.BOOKING_EXISTS)
+constraint("uq_booking_loan_id_version", ErrorCode.BOOKING_EXISTS)
+constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
+constraint("uq_rule_set_code", ErrorCode.ALREADY_DONE)
+
+CITY = "4401"
+"""广州市, first digits of its districts' codes (GB/T 2260)."""
+LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, BookingState.BOOKED, BookingState.CLAIMED)
+
+
+# --- rule sets, agreements, money --------------------------------------------------------------------------------------
+
+
+@use_case(Permission.POOL_FUND, "pool.rule_set", returns=StoredRuleSet)
+def load_rule_set(ctx: Context, rules: RuleSet) -> StoredRuleSet:
+    """Stores an edition of the rule under its code. Raises ``Refusal(ALREADY_DONE)`` where the code exists."""
+    stored = StoredRuleSet(
+        code=rules.code, valid_from=rules.valid_from, valid_to=rules.valid_to, rules=rules.to_json(),
+        document=f"{rules.title} {rules.document_no}", created_at=now(),
+    )
+    session().add(stored)
+    session().flush()
+    about(stored, code=rules.code, valid_from=rules.valid_from, valid_to=rules.valid_to)
+    return stored
+
+
+def rule_set_on(day: date) -> StoredRuleSet | None:
+    """The edition in force on a day; of two the one that begins later, then the one stored later."""
+    return session().scalar(
+        select(StoredRuleSet).where(StoredRuleSet.valid_from <= day, StoredRuleSet.valid_to >= day)
+        .order_by(StoredRuleSet.valid_from.desc(), StoredRuleSet.created_at.desc()).limit(1)
+    )
+
+
+def rules_of(rule_set_id: UUID) -> RuleSet:
+    """The parameters of a stored edition."""
+    return RuleSet.from_json(get_or_404(StoredRuleSet, rule_set_id).rules)
+
+
+@use_case(Permission.POOL_FUND, "pool.agreement", returns=Agreement)
+def register_agreement(
+    ctx: Context, bank_id: UUID, document_no: str, valid_from: date, valid_to: date | None = None,
+) -> Agreement:
+    """Registers a bank's agreement with the city: only loans drawn while it runs are booked."""
+    bank = get_or_404(Organisation, bank_id)
+    if bank.kind != "bank":
+        raise Refusal(ErrorCode.NOT_FOUND)
+    if valid_to is not None and valid_to < valid_from:
+        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="valid_to", low=valid_from.isoformat(), high="9999-12-31")
+    agreement = Agreement(
+        org_id=bank_id, document_no=document_no.strip(), valid_from=valid_from, valid_to=valid_to,
+        registered_by=ctx.actor_id, registered_at=now(),
+    )
+    session().add(agreement)
+    session().flush()
+    about(agreement, bank_id=bank_id, valid_from=valid_from)
+    return agreement
+
+
+def agreement_on(bank_id: UUID, day: date) -> Agreement | None:
+    """The bank's agreement on a day; where none runs, the one that began last before it."""
+    return session().scalar(
+        select(Agreement).where(Agreement.org_id == bank_id, Agreement.valid_from <= day)
+        .order_by(or_(Agreement.valid_to.is_(None), Agreement.valid_to >= day).desc(), Agreement.valid_from.desc())
+        .limit(1)
+    )
+
+
+@use_case(Permission.POOL_FUND, "pool.fund")
+def fund_pool(ctx: Context, year: int, amount_fen: int, document_no: str, guarantee_fen: int = 0) -> Account:
+    """Puts money into the year's budget (分), of which ``guarantee_fen`` is set aside for guarantors.
+
+    Raises ``Refusal(AMOUNT_OUT_OF_RANGE)`` beyond the yearly ceiling of the rule (15 亿元, 政担 5000 万元 of it [C2]).
+    """
+    stored = rule_set_on(today())
+    if stored is None:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    rules = RuleSet.from_json(stored.rules)
+    account, guarantee = money.budget(year), money.guarantee_budget(year)
+    session().refresh(account, with_for_update=False)
+    left = rules.budget_fen - account.credits_posted_fen
+    if not 0 < amount_fen <= left:
+        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(max(0, left)))
+    most = min(amount_fen, rules.guarantee_budget_fen - guarantee.credits_posted_fen)
+    if not 0 <= guarantee_fen <= most:
+        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="guarantee", low=money_text(0), high=money_text(max(0, most)))
+    reference = f"pool:fund:{year}:{document_no.strip()}"
+    transfer(money.treasury(), account, amount_fen, reference=reference, memo=document_no)
+    if guarantee_fen:
+        transfer(account, guarantee, guarantee_fen, reference=f"{reference}:guarantee", memo=document_no)
+    about(account, year=year, amount_fen=amount_fen, guarantee_fen=guarantee_fen)
+    return account
+
+
+# --- booking -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4)."""
+
+    product: str
+    use_of_funds: str
+    operates_in_city: bool = False
+    on_key_list: bool = False
+    key_list_version: str = ""
+    ip_certificate_no: str = ""
+    receivable_no: str = ""
+    policy_tool: str = ""
+    shared_by: str = ""
+    first_loan: bool = False
+    not_dishonest: bool = False
+    late_reason: str = ""
+
+
+@use_case(Permission.BOOKING_SUBMIT, "booking.submit", returns=Booking)
+def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
+    """Submits a drawn loan; the automatic checks run at once and end it BOOKED or REJECTED.
+
+    A loan past the deadline with a reason waits for the bureau. Raises ``Refusal(BOOKING_EXISTS)``,
+    ``Refusal(BOOKING_LATE)`` (late and no reason given), ``Refusal(STATE_CHANGED)``.
+    """
+    booking = _submit(ctx, get_or_404(Loan, loan_id), evidence, today(), None)
+    about(booking, principal_fen=booking.principal_fen, note_no=booking.note_no, state=booking.state)
+    return booking
+
+
+@use_case(Permission.BOOKING_SUBMIT, "booking.correct", returns=Booking)
+def correct_booking(ctx: Context, booking_id: UUID, evidence: Evidence, reason: str) -> Booking:
+    """Corrects a booking by a new version: the old one is withdrawn with the reason, never overwritten."""
+    old = get_or_404(Booking, booking_id, lock=True)
+    fire(ctx, BOOKING, old, "withdraw", reason=reason)
+    booking = _submit(ctx, get_or_404(Loan, old.loan_id), evidence, old.submitted_on, old.id)
+    about(booking, replaces_id=old.id, state=booking.state)
+    return booking
+
+
+@use_case(Permission.BOOKING_SUBMIT, "booking.withdraw", returns=Booking)
+def withdraw_booking(ctx: Context, booking_id: UUID, reason: str) -> Booking:
+    """Takes a loan out of the pool, before any claim."""
+    booking = get_or_404(Booking, booking_id, lock=True)
+    fire(ctx, BOOKING, booking, "withdraw", reason=reason)
+    about(booking)
+    return booking
+
+
+def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None) -> Booking:
+    if loan.state != LoanState.DRAWN or loan.drawn_on is None or loan.principal_fen is None or loan.note_no is None:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    stored = _judging_set(loan.drawn_on)
+    rules = RuleSet.from_json(stored.rules)
+    late = (submitted_on - loan.drawn_on).days > rules.booking_deadline_days
+    if late and not evidence.late_reason.strip():
+        raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", days=rules.booking_deadline_days)
+    version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
+    booking = Booking(
+        case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
+        replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=Mode.BANK.value,
+        product=Product(evidence.product).value, note_no=loan.note_no, principal_fen=loan.principal_fen,
+        rule_set_id=stored.id, snapshot=_snapshot(ctx, loan, evidence), checks=[],
+        late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,
+        judged_on=_judged_on(rules, loan.drawn_on), created_at=now(),
+    )
+    session().add(booking)
+    begin(ctx, BOOKING, booking)
+    fire(ctx, BOOKING, booking, "submit")
+    if not late:
+        _check(ctx, booking, rules, "")
+    return booking
+
+
+def _judged_on(rules: RuleSet, drawn_on: date) -> date:
+    # A set that judges by the loss is applied on booking for the checks, and again when a loss is claimed.
+    return today() if rules.judge_date is JudgeDate.LOSS else judging_date(rules, drawn_on, today())
+
+
+def _judging_set(drawn_on: date) -> StoredRuleSet:
+    stored = rule_set_on(today())
+    if stored is not None:
+        day = _judged_on(RuleSet.from_json(stored.rules), drawn_on)
+        stored = rule_set_on(day) or stored
+    if stored is None:
+        raise Refusal(ErrorCode.BOOKING_REFUSED)
+    return stored
+
+
+def _snapshot(ctx: Context, loan: Loan, evidence: Evidence) -> dict[str, Any]:
+    """The loan, its borrower and the bank's evidence as they stand now (paper §4): the claim is judged by this."""
+    firm = get_or_404(Enterprise, loan.firm_id)
+    assert loan.drawn_on is not None and loan.due_on is not None
+    return {
+        "loan_number": loan.number, "contract_no": loan.contract_no, "note_no": loan.note_no,
+        "drawn_on": loan.drawn_on.isoformat(), "due_on": loan.due_on.isoformat(), "principal_fen": loan.principal_fen,
+        "annual_rate": str(loan.annual_rate), "term_months": loan.term_months, "method": loan.method,
+        "purpose": loan.purpose, "origin": loan.origin, "branch_id": str(ctx.branch_id) if ctx.branch_id else None,
+        "renewed_from_id": str(loan.renewed_from_id) if loan.renewed_from_id else None,
+        "uscc": firm.uscc, "form": firm.form, "size_class": firm.size_class.upper(),
+        "sized_at": firm.sized_at.isoformat() if firm.sized_at else None, "industry_code": firm.industry_code or "",
+        "district": firm.district, "product": evidence.product, "use_of_funds": evidence.use_of_funds,
+        "operates_in_city": evidence.operates_in_city, "on_key_list": evidence.on_key_list,
+        "key_list_version": evidence.key_list_version.strip(), "ip_certificate_no": evidence.ip_certificate_no.strip(),
+        "receivable_no": evidence.receivable_no.strip(), "policy_tool": evidence.policy_tool.strip(),
+        "shared_by": evidence.shared_by.strip(), "first_loan": evidence.first_loan,
+        "not_dishonest": evidence.not_dishonest,
+    }
+
+
+def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
+    """A booking's snapshot as the checks read it. Runs with the portal's identity."""
+    data = booking.snapshot
+    drawn_on = date.fromisoformat(data["drawn_on"])
+    agreement = agreement_on(booking.org_id, drawn_on)
+    others = session().execute(
+        select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
+            Booking.id != booking.id, Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
+            Booking.state.in_(LIVE),
+        )
+    ).all()
+    same = [row for row in others if row.note_no == booking.note_no]
+    return LoanFacts(
+        mode=Mode(booking.mode), product=Product(booking.product), principal_fen=booking.principal_fen,
+        borrower_kind=borrower_kind(data["form"]), size=SizeClass(data["size_class"]),
+        registered_in_city=data["district"].startswith(CITY), operates_in_city=data["operates_in_city"],
+        on_key_list=data["on_key_list"], industry_code=data["industry_code"], annual_rate=Decimal(data["annual_rate"]),
+        term_months=data["term_months"], use_of_funds=UseOfFunds(data["use_of_funds"]), drawdown_on=drawn_on,
+        submitted_on=booking.submitted_on, judged_on=booking.judged_on,
+        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.valid_to if agreement else None,
+        booked_before=any(row.mode == booking.mode for row in same),
+        in_other_mode=any(row.mode != booking.mode for row in same),
+        seriously_dishonest=not data["not_dishonest"], late_approved_reason=late_accepted,
+        borrower_total_fen=booking.principal_fen + sum(row.principal_fen for row in others),
+    )
+
+
+def borrower_kind(form: str) -> BorrowerKind:
+    """Kind of borrower by the firm's legal form."""
+    return BorrowerKind.SOLE_TRADER if form.upper() == "SOLE_TRADER" else BorrowerKind.ENTERPRISE
+
+
+def sentence(check: Check) -> str:
+    """A check as its Chinese sentence, for reasons that are kept."""
+    return check.message % shown(check.params)
+
+
+def _check(ctx: Context, booking: Booking, rules: RuleSet, late_accepted: str) -> None:
+    with elevated(ctx, "pool") as acting:
+        checks = eligibility(loan_facts(booking, late_accepted), rules)
+        booking.checks = check_rows(checks)
+        fire(acting, BOOKING, booking, "check")
+        if is_eligible(checks):
+            booking.booked_on = today()
+            fire(acting, BOOKING, booking, "book")
+            for bureau_id in session().scalars(select(Organisation.id).where(Organisation.kind == "bureau")):
+                join_case(booking.case_id, bureau_id)
+        else:
+            failed = "；".join(sentence(check) for check in checks if not check.passed)
+            fire(acting, BOOKING, booking, "reject", reason=failed)
+
+
+@use_case(Permission.CLAIM_DECIDE, "booking.accept_late", returns=Booking)
+def accept_late(ctx: Context, booking_id: UUID, reason: str) -> Booking:
+    """The bureau lets a late booking in, with its reason; the automatic checks then run as for any other."""
+    booking = get_or_404(Booking, booking_id, lock=True)
+    if booking.state != BookingState.SUBMITTED:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    if not reason.strip():
+        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+    booking.late_accepted_by = ctx.actor_id
+    _check(ctx, booking, rules_of(booking.rule_set_id), reason.strip())
+    _tell_bank(ctx, booking, N_("金融局已同意借据 %(note)s 补报入库，检查结果请看入库单。"))
+    about(booking, state=booking.state)
+    return booking
+
+
+@use_case(Permission.CLAIM_DECIDE, "booking.refuse_late", returns=Booking)
+def refuse_late(ctx: Context, booking_id: UUID, reason: str) -> Booking:
+    """The bureau keeps a late booking out, with its reason."""
+    booking = get_or_404(Booking, booking_id, lock=True)
+    fire(ctx, BOOKING, booking, "refuse_late", reason=reason)
+    _tell_bank(ctx, booking, N_("金融局没有同意借据 %(note)s 补报入库，理由请看入库单。"))
+    about(booking)
+    return booking
+
+
+def _tell_bank(ctx: Context, booking: Booking, message: str) -> None:
+    with elevated(ctx, "pool"):
+        notify(booking.org_id, message, path=f"/bookings/{booking.id}", case_id=booking.case_id, note=booking.note_no)
+
+
+PRECHECKED = frozenset({"RULE_IN_FORCE", "SIZE", "PLACE", "PRODUCT", "AMOUNT", "INDUSTRY", "TERM"})
+"""What may be said of a need before any bank has lent on it; the rest is checked when the loan is booked."""
+
+
+# --- what other rooms tell ---------------------------------------------------------------------------------------------
+
+
+@handles("need.published", "pool.mark")
+def _on_need(ctx: Context, payload: dict[str, Any]) -> None:
+    """Leaves the mark 可入库 on a published need, with the sentences that speak against it."""
+    need = session().get(Need, UUID(payload["need_id"]))
+    stored = rule_set_on(today())
+    if need is None or stored is None or need.amount_fen is None or need.term_months is None:
+        return
+    rules = RuleSet.from_json(stored.rules)
+    kinds = {product.value for product in Product}
+    wanted = need.product_kind if need.product_kind in kinds else None
+    product = Product(wanted) if wanted else Product.CREDIT if need.product_kind == "ANY" else Product.OTHER
+    facts = LoanFacts(
+        mode=Mode.BANK, product=product, principal_fen=need.amount_fen, borrower_kind=borrower_kind(need.firm_form or ""),
+        size=SizeClass((need.size_class or "unknown").upper()), registered_in_city=(need.district or "").startswith(CITY),
+        operates_in_city=False, on_key_list=False, industry_code=need.industry_code or "", annual_rate=Decimal(0),
+        term_months=need.term_months, use_of_funds=UseOfFunds.WORKING_CAPITAL, drawdown_on=today(), submitted_on=today(),
+        judged_on=today(), agreement_from=None, agreement_to=None,
+    )
+    checks = [check for check in eligibility(facts, rules) if check.code in PRECHECKED]
+    failed = [NEED_REASONS[check.code] for check in checks if not check.passed]
+    mark_bookable(ctx, need.id, not failed, failed)
+
+
+NEED_REASONS = {
+    "RULE_IN_FORCE": N_("现在没有有效的风险补偿办法"),
+    "SIZE": N_("借款人不属于小型、微型企业或个体工商户"),
+    "PLACE": N_("借款人不在广州市注册"),
+    "PRODUCT": N_("所需产品不在补偿范围内"),
+    "AMOUNT": N_("金额超过可补偿的单笔上限"),
+    "INDUSTRY": N_("所属行业不在补偿范围内"),
+    "TERM": N_("期限不在补偿范围内"),
+}
+
+
+@handles("loan.drawn", "pool.remind")
+def _on_drawn(ctx: Context, payload: dict[str, Any]) -> None:
+    """Tells the bank by when a drawn loan may be booked."""
+    loan = session().get(Loan, UUID(payload["loan_id"]))
+    stored = rule_set_on(today())
+    if loan is None or loan.drawn_on is None or stored is None:
+        return
+    days = RuleSet.from_json(stored.rules).booking_deadline_days
+    notify(
+        loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请在放款后 %(days)s 天内办理风险补偿入库。"),
+        path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, days=days,
+    )
+
+
+@handles("loan.class_changed", "pool.bad_loan")
+def _on_class(ctx: Context, payload: dict[str, Any]) -> None:
+    """Tells the bank that a booked loan has gone bad and may be claimed."""
+    loan = session().get(Loan, UUID(payload["loan_id"]))
+    if loan is None or loan.five_class is None or not is_bad(FiveClass(loan.five_class)):
+        return
+    booking = session().scalar(
+        select(Booking).where(Booking.loan_id == loan.id, Booking.state == BookingState.BOOKED.value)
+    )
+    if booking is not None:
+        notify(
+            loan.org_id, N_("入库贷款 %(number)s 已成为不良，可以准备补偿申请。"), path=f"/bookings/{booking.id}",
+            case_id=loan.case_id, number=loan.number,
+        )
