@@ -172,21 +172,21 @@ class Home:
     """The first page after sign-in: at most four big figures and one list of what waits."""
 
     def __init__(self) -> None:
-        self._figures: dict[str, tuple[Permission | None, FigureProvider]] = {}
+        self._figures: dict[str, tuple[int, Permission | None, FigureProvider]] = {}
         self._waits: dict[str, tuple[Permission | None, WaitProvider]] = {}
 
-    def add_figures(self, permission: Permission | None, provider: FigureProvider) -> None:
-        """Let `provider(ctx)` put figures on the home of everyone who holds the permission."""
-        self._figures[_name(provider)] = (permission, provider)
+    def add_figures(self, permission: Permission | None, provider: FigureProvider, order: int = 50) -> None:
+        """Let `provider(ctx)` put figures on the home of everyone who holds the permission; a lower order stands first."""
+        self._figures[_name(provider)] = (order, permission, provider)
 
     def add_waits(self, permission: Permission | None, provider: WaitProvider) -> None:
         """Let `provider(ctx)` put waiting things on the home of everyone who holds the permission."""
         self._waits[_name(provider)] = (permission, provider)
 
     def figures(self, ctx: Viewer) -> list[Figure]:
-        """The first four figures for this viewer, in the order in which the rooms were built."""
+        """The first four figures for this viewer: by order, then in the order in which the rooms were built."""
         found: list[Figure] = []
-        for permission, provider in self._figures.values():
+        for _, permission, provider in sorted(self._figures.values(), key=lambda entry: entry[0]):
             if len(found) < BIG_FIGURES and (permission is None or ctx.can(permission)):
                 found.extend(provider(ctx))
         return found[:BIG_FIGURES]

@@ -57,6 +57,11 @@ def cases_query() -> Select[Case]:
     return select(Case)
 
 
+def own_cases(ctx: Context, limit: int) -> Select[Case]:
+    """The newest cases of the actor's own firm."""
+    return select(Case).where(Case.subject_org_id == ctx.org_id).order_by(Case.opened_at.desc()).limit(limit)
+
+
 def N_(message: str) -> str:
     """Marks a Chinese word for extraction."""
     return message

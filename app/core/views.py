@@ -16,11 +16,14 @@ from app.core.context import Context
 from app.core.database import transaction
 from app.core.errors import NotFound
 from app.core.models import Case
-from app.core.permissions import Permission
-from app.core.queries import cases_query, organisation_names, timeline
+from app.core.permissions import OrgKind, Permission
+from app.core.queries import cases_query, organisation_names, own_cases, timeline
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import PUBLIC, Room, act, context, send_paper
+
+HOME_LINES = 2
+"""How many of a firm's cases its home draws, the newest first."""
 
 room = Room("core", __name__, template_folder="templates")
 
@@ -51,9 +54,11 @@ CASES = Table(
 def home() -> Any:
     """What waits for me today?"""
     ctx = context()
-    with reading(ctx, Permission.ACCOUNT_USE):
+    with reading(ctx, Permission.ACCOUNT_USE) as db:
+        own = list(db.scalars(own_cases(ctx, HOME_LINES))) if ctx.org_kind is OrgKind.ENTERPRISE else []
         return render_template(
             "core/home.html", figures=pages.home.figures(ctx), waits=pages.home.waits(ctx), unread=notices.unread_count(ctx),
+            lines=[(found, pages.build_line(ctx, found)) for found in own],
         )
 
 
