@@ -11,13 +11,12 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core.calendar import SHANGHAI
-from app.core.charts import BarChart, LineChart, Series
-from app.core.formats import NOTHING, date_text, is_english, money_series, rate_text
+from app.core.charts import LineChart, Series
+from app.core.formats import NOTHING, date_text, is_english, rate_text
 from app.core.pages import Text, Tone
 from app.credit.look_service import ShownReason
 from app.credit.models import CreditProfile, ScoringModel
 from app.credit.rules import ProfileState
-from app.evidence.queries import MonthlyInvoices
 
 GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "info", "C": "wait", "D": "bad"}
 
@@ -121,18 +120,6 @@ def model_facts(model: ScoringModel) -> list[tuple[str, str]]:
     if auc is not None:
         facts.append((gettext("区分能力（AUC）"), f"{float(auc):.3f}"))
     return facts
-
-
-def monthly_chart(months: Sequence[MonthlyInvoices]) -> BarChart | None:
-    """Sales and purchases by month, earliest first; nothing to draw without months."""
-    if not months:
-        return None
-    sales, unit = money_series([month.sales_fen for month in months])
-    purchases, _ = money_series([month.purchases_fen for month in months])
-    return BarChart(
-        gettext("每月开票销售额与采购额"), [f"{month.month:%Y-%m}" for month in months],
-        [Series(gettext("销售额"), sales), Series(gettext("采购额"), purchases)], unit=unit, places=2,
-    )
 
 
 def history_chart(history: Sequence[CreditProfile]) -> LineChart | None:

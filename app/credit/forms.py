@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 
 class AskReviewForm(FlaskForm):
@@ -13,7 +13,7 @@ class AskReviewForm(FlaskForm):
 
     message = TextAreaField(
         _l("哪里不准确，或希望我们解释什么？"),
-        [InputRequired(_l("请写明哪里不准确。")), Length(max=2000, message=_l("请不要超过 2000 字。"))],
+        [DataRequired(_l("请写明哪里不准确。")), Length(max=2000, message=_l("请不要超过 2000 字。"))],
     )
     idempotency_token = HiddenField()
 
@@ -22,6 +22,6 @@ class AnswerReviewForm(FlaskForm):
     """The desk answers in writing."""
 
     answer = TextAreaField(
-        _l("答复"), [InputRequired(_l("请写明答复。")), Length(max=4000, message=_l("请不要超过 4000 字。"))],
+        _l("答复"), [DataRequired(_l("请写明答复。")), Length(max=4000, message=_l("请不要超过 4000 字。"))],
     )
     idempotency_token = HiddenField()

@@ -7,12 +7,14 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.core.context import Context
-from app.core.errors import NotFound
+from app.core.database import get_or_404
+from app.core.errors import NotFound, Refusal
 from app.core.permissions import Permission
-from app.core.use_case import about, use_case
+from app.core.use_case import about, reading, use_case
 from app.credit.models import CreditProfile
 from app.credit.queries import Place, current_profile, firm_name, model_of, place_of, visible_now
 from app.credit.rules import PARAMETERS, ProfileState, Shown, Visible, shown_to_bank
+from app.enterprises.models import Enterprise
 from app.evidence import service as evidence
 from app.evidence.queries import InvoiceSummary
 from app.evidence.rules import Purpose
@@ -55,12 +57,18 @@ def bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None = None) -> tu
     """The profile and the invoice summary of a firm whose consent names the actor's bank. Every look is
     written down.
 
-    Call it outside a transaction: a refused look stays on record too. Raises ``Refusal(CONSENT_MISSING)``
-    without a consent in force, ``NotFound`` where there is consent and no profile yet.
+    Call it outside a transaction: a refused look stays on record too. Raises ``Refusal(CONSENT_MISSING)`` where the bank
+    knows the firm from a case and no consent is in force, ``NotFound`` where it does not know the firm, or there is no
+    profile yet.
     """
     ctx.require(Permission.PROFILE_LOOK)
     purpose = Purpose.PRE_APPROVAL if case_id is None else Purpose.CASE
-    summary = evidence.look(ctx, firm_id, PARAMETERS.item, purpose, case_id)
+    try:
+        summary = evidence.look(ctx, firm_id, PARAMETERS.item, purpose, case_id)
+    except Refusal:
+        with reading(ctx, Permission.PROFILE_LOOK):
+            get_or_404(Enterprise, firm_id)
+        raise
     return _bank_profile(ctx, firm_id, case_id), summary
 
 

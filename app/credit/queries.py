@@ -147,6 +147,8 @@ _GLANCE = text("""
     select e.state as firm, p.state as profile, p.grade, coalesce(p.partial, false) as partial, place.better, place.scored,
            exists (select 1 from consent c where c.firm_id = e.id and c.item_code = :item and c.receiver_org_id is null
                    and c.state = 'ACTIVE' and c.valid_until > now()) as consented,
+           exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is not null and c.state = 'ACTIVE'
+                   and c.valid_until > now()) as consented_to_others,
            exists (select 1 from profile_review r where r.firm_id = e.id and r.state = 'asked') as asked
     from enterprise e
     left join credit_profile p on p.firm_id = e.id and p.current
@@ -161,6 +163,7 @@ class Glance:
 
     verified: bool
     consented: bool
+    consented_to_others: bool
     profile: str | None
     grade: str | None
     place: Place | None
@@ -180,7 +183,7 @@ def glance(firm_id: UUID) -> Glance | None:
         return None
     place = Place(row.better, row.scored) if row.scored else None
     return Glance(
-        row.firm == "verified", row.consented, row.profile, row.grade, place, row.partial, row.asked,
+        row.firm == "verified", row.consented, row.consented_to_others, row.profile, row.grade, place, row.partial, row.asked,
     )
 
 

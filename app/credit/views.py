@@ -31,6 +31,7 @@ from app.credit.models import ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState
 from app.credit.states import REVIEW_LIFE
 from app.evidence import queries as evidence
+from app.evidence.display import monthly_chart
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
 
@@ -69,25 +70,32 @@ def profile() -> Any:
     if ctx.org_id is None:
         raise NotFound
     with reading(ctx, Permission.PROFILE_READ):
-        glance = queries.glance(ctx.org_id)
-        model = queries.active_model()
-        stage = stage_of(glance, model is not None)
-        found = queries.current_profile(ctx.org_id) if stage in ("scored", "insufficient") else None
-        history = queries.profile_history(ctx.org_id) if stage != "unverified" else []
-        models = queries.models_by_id({row.model_id for row in history if row.model_id is not None})
-        scored_by = models.get(found.model_id) if found is not None and found.model_id else None
-        return render_template(
-            "credit/profile.html", stage=stage, profile=found, place=glance.place if glance else None, model=scored_by,
-            synthetic=is_synthetic(scored_by or model),
-            reasons=explaining.reasons(found.reasons) if found else [],
-            coverage=explaining.coverage(found.coverage) if found else [],
-            working=explaining.working(found, scored_by) if found and scored_by else [],
-            model_facts=explaining.model_facts(scored_by) if scored_by else [],
-            chart=explaining.monthly_chart(_months(ctx.org_id)) if found else None,
-            history=explaining.history_rows(history, models), history_chart=explaining.history_chart(history),
-            reviews=queries.reviews_of(ctx.org_id), form=form, review_days=PARAMETERS.review_days,
-            meanings=explaining.GRADE_MEANINGS, tones=explaining.GRADE_TONES, consents_url=consents_url(),
-        )
+        return render_template("credit/profile.html", form=form, **_own_profile(ctx.org_id))
+
+
+def _own_profile(firm_id: UUID) -> dict[str, Any]:
+    """All that the firm's page shows, by the state it is in."""
+    glance = queries.glance(firm_id)
+    model = queries.active_model()
+    stage = stage_of(glance, model is not None)
+    found = queries.current_profile(firm_id) if stage in ("scored", "insufficient") else None
+    history = queries.profile_history(firm_id) if stage != "unverified" else []
+    models = queries.models_by_id({row.model_id for row in history if row.model_id is not None})
+    scored_by = models.get(found.model_id) if found is not None and found.model_id else None
+    months = _months(firm_id) if found is not None else []
+    return {
+        "stage": stage, "profile": found, "place": glance.place if glance else None,
+        "synthetic": is_synthetic(scored_by or model),
+        "reasons": explaining.reasons(found.reasons) if found else [],
+        "coverage": explaining.coverage(found.coverage) if found else [],
+        "working": explaining.working(found, scored_by) if found and scored_by else [],
+        "model_facts": explaining.model_facts(scored_by) if scored_by else [],
+        "chart": monthly_chart(months) if months else None,
+        "history": explaining.history_rows(history, models), "history_chart": explaining.history_chart(history),
+        "reviews": queries.reviews_of(firm_id), "review_days": PARAMETERS.review_days,
+        "meanings": explaining.GRADE_MEANINGS, "tones": explaining.GRADE_TONES,
+        "consents_url": url_for("evidence.consents"), "give_url": url_for("evidence.give"),
+    }
 
 
 def _months(firm_id: UUID) -> list[MonthlyInvoices]:
@@ -105,18 +113,13 @@ def fresh_token(form: AskReviewForm | AnswerReviewForm) -> None:
     form.idempotency_token.data = str(new_id())
 
 
-def consents_url() -> str:
-    """Where a firm gives and takes back consents."""
-    return url_for("evidence.consents")
-
-
 @room.page("/profiles/<uuid:firm_id>", Permission.PROFILE_LOOK)
 def look(firm_id: UUID) -> Any:
     """A bank looks at a firm; what the page shows follows the consent and the switch, and the look is recorded."""
     shown, summary = look_service.bank_profile(context(), firm_id, request.args.get("case", type=UUID))
     return render_template(
         "credit/look.html", profile=shown, summary=summary, coverage=explaining.coverage(shown.coverage),
-        reasons=explaining.shown_reasons(shown.reasons), chart=explaining.monthly_chart(summary.months),
+        reasons=explaining.shown_reasons(shown.reasons), chart=monthly_chart(summary.months) if summary.lines else None,
         tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS,
     )
 
@@ -197,11 +200,11 @@ def firm_figures(ctx: Context) -> Iterable[pages.Figure]:
 
 
 def firm_waits(ctx: Context) -> Iterable[pages.Wait]:
-    """A verified firm without a consent is told what it is for; without any duty."""
+    """A firm that let banks in and not the portal has no profile; where it gave no consent at all, evidence says so."""
     glance = queries.glance(ctx.org_id) if ctx.org_id else None
-    if glance is not None and glance.verified and not glance.consented:
+    if glance is not None and glance.verified and not glance.consented and glance.consented_to_others:
         yield pages.Wait(
-            _l("看看银行怎样评价您的企业"), _l("授权平台读取发票数据后，即可得到信用画像；不授权也可以提交材料申请。"),
+            _l("授权平台读取发票后，才有信用画像"), _l("您已授权银行查看资料，还没有授权平台计算画像"),
             url_for("credit.profile"), order=60,
         )
 

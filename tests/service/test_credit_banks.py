@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core.cases import join_case, open_case
 from app.core.context import Context
 from app.core.database import engine, identify, session, transaction
 from app.core.errors import ErrorCode, Refusal
@@ -190,17 +191,26 @@ def test_every_look_is_recorded_the_refused_one_too() -> None:
     look_service.bank_profile(named[Role.BANK_OFFICER], firm.id)
     with pytest.raises(Refusal) as refused:
         look_service.bank_profile(unnamed[Role.BANK_OFFICER], firm.id)
-    assert refused.value.code is ErrorCode.CONSENT_MISSING
+    assert refused.value.code is ErrorCode.NOT_FOUND, "a bank that does not know the firm learns nothing"
     with reading(firm[Role.FIRM_CLERK], Permission.EVIDENCE_READ) as db:
         looks = db.execute(sa.select(EvidenceLook.org_id, EvidenceLook.result)).all()
     assert {tuple(row) for row in looks} == {(named.id, "shown"), (unnamed.id, "refused")}
 
 
-@pytest.mark.parametrize("role", [Role.BANK_ADMIN])
-def test_an_administrator_of_a_bank_does_not_look_at_firms(role: Role) -> None:
+def test_a_bank_that_knows_the_firm_from_a_case_is_told_that_the_consent_lacks() -> None:
+    firm, bank = firm_with_invoices(), cast.bank()
+    with transaction(cast.SYSTEM):
+        case = open_case("need", firm.id, "流动资金")
+        join_case(case.id, bank.id)
+    with pytest.raises(Refusal) as refused:
+        look_service.bank_profile(bank[Role.BANK_OFFICER], firm.id, case.id)
+    assert refused.value.code is ErrorCode.CONSENT_MISSING
+
+
+def test_an_administrator_of_a_bank_does_not_look_at_firms() -> None:
     firm, bank = cast.firm(), cast.bank()
     with pytest.raises(Refusal) as refused:
-        look_service.bank_profile(bank[role], firm.id)
+        look_service.bank_profile(bank[Role.BANK_ADMIN], firm.id)
     assert refused.value.code is ErrorCode.FORBIDDEN
 
 
