@@ -14,6 +14,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import database, outbox
 from app.core.context import Context
@@ -31,6 +32,10 @@ ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loa
 """In the order of the main road. Each has ``views`` with ``room``; importing it fills the registries of ``core``."""
 
 LANGUAGES = ("zh_Hans_CN", "en")
+
+DOORS = ("identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up")
+DOOR_LIMIT = "30 per minute"
+"""Pages that anybody may send a form to, and how often one address may; accounts lock by themselves besides."""
 
 CSP = (
     "default-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'self'; object-src 'none'; "
@@ -85,7 +90,10 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     init_formats(app)
     for room in load_rooms():
         app.register_blueprint(room)
-    limiter.limit("30 per minute", methods=["POST"])(app.view_functions["identity.sign_in"])
+    for door in DOORS:
+        app.view_functions[door] = limiter.limit(DOOR_LIMIT, methods=["POST"])(app.view_functions[door])
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.context_processor(_page_context)
     app.after_request(_headers)
     return app

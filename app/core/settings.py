@@ -45,6 +45,8 @@ class Settings:
     upload_limit: int
     model_path: Path
     papers: Path
+    proxies: int = 0
+    """How many proxies stand before the portal; their X-Forwarded-For and -Proto are believed."""
 
     def with_servers(
         self, *, database_url: str | None, migration_database_url: str | None, redis_url: str | None
@@ -88,6 +90,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         upload_limit=_whole_number(env, "HUIQIAO_UPLOAD_LIMIT_MB", default=200, low=1, high=4096) * MEGABYTE,
         model_path=_path(env, "HUIQIAO_MODEL", instance / "model"),
         papers=_path(env, "HUIQIAO_PAPERS", instance / "papers"),
+        proxies=_whole_number(env, "HUIQIAO_PROXIES", default=0, low=0, high=9),
     )
 
 
