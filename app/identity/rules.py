@@ -67,10 +67,10 @@ KEEPING_ROLES = frozenset(
 """Roles without which an organisation would be locked out of its own administration."""
 
 FIRST_ROLES: dict[OrgKind, tuple[Role, ...]] = {
-    kind: tuple(role for role in roles if role in KEEPING_ROLES)
+    kind: tuple(role for role in roles if Permission.STAFF_INVITE in ROLE_PERMISSIONS[role])
     for kind, roles in ROLES_OF_KIND.items() if kind not in (OrgKind.SYSTEM, OrgKind.ENTERPRISE)
 }
-"""What the first person of a new organisation may be. Enterprises sign up by themselves."""
+"""What the first person of a new organisation may be: whoever invites the others. Enterprises sign up by themselves."""
 
 
 def administrators_separated(roles: frozenset[Role]) -> bool:

@@ -21,7 +21,14 @@ from app.core.permissions import OrgKind, Permission, Role
 from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.identity.models import Branch, CaseKeeper, Membership, Organisation, Person, Ticket, UserSession
-from app.identity.rules import FIRST_ROLES, KEEPING_ROLES, RULES, administrators_separated, limits_fit, roles_fit
+from app.identity.rules import (
+    FIRST_ROLES,
+    KEEPING_ROLES,
+    RULES,
+    administrators_separated,
+    limits_fit,
+    roles_fit,
+)
 
 constraint("uq_person_login", ErrorCode.LOGIN_TAKEN, "login")
 constraint("uq_membership_one_administrator", ErrorCode.THREE_ADMINISTRATORS, "roles")
@@ -65,6 +72,19 @@ def invite_first_administrator(
         invitation = invite(
             system, org_id=org_id, login=login, name=name, roles=roles, phone=phone, email=email,
         )
+    about(organisation)
+    return invitation
+
+
+@use_case(Permission.ORGANISATION_CREATE, "organisation.opened")
+def open_organisation(
+    ctx: Context, *, kind: OrgKind, name: str, uscc: str | None, login: str, person: str, phone: str | None = None,
+) -> Invitation:
+    """An organisation together with its first administrator, or neither. Raises what the two raise."""
+    organisation = create_organisation(ctx, kind, name, uscc)
+    invitation = invite_first_administrator(
+        ctx, org_id=organisation.id, login=login, name=person, roles=dict.fromkeys(FIRST_ROLES[kind]), phone=phone,
+    )
     about(organisation)
     return invitation
 

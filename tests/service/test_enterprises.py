@@ -32,7 +32,7 @@ pytestmark = pytest.mark.service
 
 CODE = synthetic("440112", 7_000_001)
 YEAR = today().year - 1
-REGISTRATION = Registration("广州临江五金制品厂", "440112", "梁月娥", "440102198003072220")
+REGISTRATION = Registration("广州临江五金制品厂", "440112", "梁月娥", "440102198003072226")
 FIGURES = Figures("33", 60, 2_000_000_000, 1_500_000_000, YEAR)
 APPLICATION = SignUp(CODE, REGISTRATION, FIGURES, "linjiang", "2026-11", PASSWORD, "13800138000")
 PDF = b"%PDF-1.7 licence"
@@ -173,7 +173,7 @@ def test_the_same_form_sent_twice_signs_up_once() -> None:
 
 def test_personal_data_and_password_are_not_in_the_text_of_an_application() -> None:
     shown = repr(APPLICATION)
-    assert PASSWORD not in shown and "440102198003072220" not in shown and "13800138000" not in shown
+    assert PASSWORD not in shown and "440102198003072226" not in shown and "13800138000" not in shown
 
 
 def test_name_and_number_of_the_representative_are_unreadable_in_the_database() -> None:
@@ -182,7 +182,7 @@ def test_name_and_number_of_the_representative_are_unreadable_in_the_database() 
         row = session().execute(text(
             "select representative_name::text || representative_id_no::text from enterprise where id = :id"
         ), {"id": firm.id}).scalar_one()
-    assert b"440102198003072220".hex() not in row
+    assert b"440102198003072226".hex() not in row
 
 
 # --- figures

@@ -1,0 +1,107 @@
+"""The audit administrator's page: who did what, when, about what. What lies under a seal is not shown (row-level security)."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from flask import render_template, request, session
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, func, select
+
+from app.core import pages
+from app.core.calendar import SHANGHAI, today
+from app.core.context import Context
+from app.core.database import session as database_session
+from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.models import AuditEvent
+from app.core.pages import Figure
+from app.core.permissions import Permission
+from app.core.tables import Column, Filter, Range, Table, remembered
+from app.core.use_case import reading
+from app.core.web import context, send_xlsx
+from app.identity import queries
+from app.identity.models import Organisation, Person
+from app.identity.service import list_exported
+from app.identity.views import room
+
+P = Permission
+pages.menu.add(_l("审计"), "identity.audit", P.AUDIT_READ, 84)
+
+
+def facts_text(facts: dict[str, Any]) -> str:
+    """Facts of an event as one line."""
+    return "；".join(f"{key}={value}" for key, value in sorted(facts.items()))
+
+
+def _between(stmt: Select[Any], value: Range) -> Select[Any]:
+    if value.low is not None:
+        stmt = stmt.where(AuditEvent.at >= datetime.combine(value.low, time.min, SHANGHAI))
+    if value.high is not None:
+        stmt = stmt.where(AuditEvent.at < datetime.combine(value.high + timedelta(days=1), time.min, SHANGHAI))
+    return stmt
+
+
+def _who(row: Any) -> str:
+    return row.person or gettext("系统")
+
+
+AUDIT = Table(
+    "audit",
+    columns=[
+        Column("at", _l("时间"), AuditEvent.at, render=lambda row: f"{row.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
+               export=lambda row: row.at, kind="datetime"),
+        Column("person", _l("谁"), Person.name, render=_who, export=_who, sub=lambda row: row.organisation or ""),
+        Column("organisation", _l("机构"), Organisation.name, hide_small=True),
+        Column("action", _l("动作"), AuditEvent.action),
+        Column("subject_type", _l("对象"), AuditEvent.subject_type, sub=lambda row: str(row.subject_id or "")),
+        Column("facts", _l("事实"), sortable=False, render=lambda row: facts_text(row.facts),
+               export=lambda row: facts_text(row.facts)),
+    ],
+    filters=[
+        Filter("days", _l("日期"), kind="dates", apply=_between),
+        Filter("action", _l("动作"), kind="text",
+               apply=lambda stmt, value: stmt.where(AuditEvent.action.icontains(value, autoescape=True))),
+        Filter("person", _l("谁"), kind="text",
+               apply=lambda stmt, value: stmt.where(Person.name.icontains(value, autoescape=True) |
+                                                   Person.login.icontains(value, autoescape=True))),
+        Filter("organisation", _l("机构"), kind="text",
+               apply=lambda stmt, value: stmt.where(Organisation.name.icontains(value, autoescape=True))),
+    ],
+    default_sort="-at",
+    page_size=50,
+    empty_title=_l("还没有审计记录"),
+)
+
+
+@room.page("/audit", P.AUDIT_READ)
+def audit() -> Any:
+    """The audit log, newest first. Taking it away as a file is an event of its own."""
+    ctx = context()
+    args = remembered(AUDIT, request.args, session)
+    with reading(ctx, P.AUDIT_READ) as db:
+        if not wants_export(request.args):
+            return render_template("identity/audit.html", page=AUDIT.load(db, queries.audit_query(), args))
+        rows = AUDIT.load_all(db, queries.audit_query(), args, EXPORT_LIMIT)
+    list_exported(ctx, AUDIT.name, len(rows))
+    return send_xlsx(export_xlsx(AUDIT, rows, gettext("审计记录")), "audit.xlsx")
+
+
+def _figures(ctx: Context) -> list[Figure]:
+    since = datetime.combine(today(), time.min, SHANGHAI)
+    db = database_session()
+    count = db.scalar(select(func.count()).select_from(AuditEvent).where(AuditEvent.at >= since)) or 0
+    refused = db.scalar(
+        select(func.count()).select_from(AuditEvent).where(
+            AuditEvent.at >= since, AuditEvent.action == "identity.sign_in",
+            AuditEvent.facts["result"].astext.in_(["refused", "locked"]),
+        )
+    ) or 0
+    return [
+        Figure(_l("今天的审计记录"), f"{count:,}", _l("条")),
+        Figure(_l("今天失败的登录"), f"{refused:,}", _l("次"), tone="wait" if refused else "plain"),
+    ]
+
+
+pages.home.add_figures(P.AUDIT_READ, _figures)
