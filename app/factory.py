@@ -86,6 +86,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     Bootstrap5(app)
     CSRFProtect(app)
     limiter = Limiter(get_remote_address, app=app)
+    app.extensions["hq_limiter"] = limiter  # its wrappers refer to it weakly, and a switched-off one is held by nobody else
     _init_login(app)
     init_formats(app)
     for room in load_rooms():
