@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import closing
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -131,7 +132,8 @@ def upload() -> Any:
 
 def _receive(form: UploadForm) -> Delivery:
     data, side = form.file.data, form.side.data
-    stored = take_in(data.stream, limit=int(current_app.config["UPLOAD_LIMIT"]), limit_text=_limit_text())
+    with closing(data):
+        stored = take_in(data.stream, limit=int(current_app.config["UPLOAD_LIMIT"]), limit_text=_limit_text())
     return service.receive_delivery(context(), INVOICES, stored, data.filename or "", side=int(side) if side else None)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField, IntegerField, RadioField, SelectMultipleField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, NumberRange
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core.ids import new_id
+from app.core.pages import Text
 from app.evidence.rules import CONSENT, PURCHASE, SALE
+
+
+def offers(pairs: Iterable[tuple[str, Text]]) -> list[SelectChoice]:
+    """Choices of a field from (value, label)."""
+    return [SelectChoice(value, label) for value, label in pairs]
 
 
 class Checkboxes(SelectMultipleField):
@@ -24,9 +33,9 @@ class UploadForm(FlaskForm):
     """A file of invoices."""
 
     file = FileField(_l("发票文件"), [FileRequired(_l("请选择文件。"))])
-    side = RadioField(_l("进销方向"), default="", choices=[
+    side = RadioField(_l("进销方向"), default="", choices=offers([
         ("", _l("文件里有“进销方向”一列，或文件名已写明")), (str(PURCHASE), _l("全部是进项发票")), (str(SALE), _l("全部是销项发票")),
-    ])
+    ]))
     idempotency_token = HiddenField(default=lambda: str(new_id()))
 
 

@@ -21,7 +21,7 @@ from app.enterprises.models import Enterprise
 from app.evidence import bank_views, delivery_views, queries, registers, service
 from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
 from app.evidence.door import room
-from app.evidence.forms import ConsentForm
+from app.evidence.forms import ConsentForm, offers
 from app.evidence.models import EvidenceLook
 from app.evidence.rules import INVOICES
 
@@ -100,8 +100,8 @@ def give() -> Any:
     ctx = context()
     form = ConsentForm()
     with reading(ctx, Permission.CONSENT_GIVE):
-        form.items.choices = [(item.code, item_name(item)) for item in queries.catalogue(active=True)]
-        form.receivers.choices = [(PORTAL_CHOICE, str(PORTAL)), *((str(key), name) for key, name in queries.banks())]
+        form.items.choices = offers((item.code, item_name(item)) for item in queries.catalogue(active=True))
+        form.receivers.choices = offers([(PORTAL_CHOICE, PORTAL), *((str(key), name) for key, name in queries.banks())])
     if request.method == "GET":
         form.items.data = [INVOICES]
         form.receivers.data = [PORTAL_CHOICE, *request.args.getlist("bank")]

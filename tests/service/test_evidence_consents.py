@@ -135,7 +135,7 @@ def test_the_portal_cannot_change_a_fact_nor_a_look(firm, bank):
     service.look(bank[Role.BANK_OFFICER], firm.id, "invoices")
     for statement in ("update invoice_line set net_fen = 1", "delete from invoice_line", "update evidence_look set result = 'refused'",
                       "delete from evidence_look", "update consent set valid_until = now() + interval '9 years'"):
-        with pytest.raises(Exception, match="permission denied|append-only"), transaction(SYSTEM):
+        with pytest.raises(Exception, match=r"permission denied|append-only"), transaction(SYSTEM):
             session().execute(text(statement))
 
 
