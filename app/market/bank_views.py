@@ -43,6 +43,13 @@ def _divisions(letters: tuple[str, ...]) -> list[str]:
             for number in range(section.first, section.last + 1)]
 
 
+def _action(row: queue.QueueRow) -> tuple[str, str]:
+    """Who may draft goes straight to the bid; everybody else looks."""
+    if row.bid_state is None and context().can(Permission.BID_DRAFT):
+        return gettext("报价"), url_for("market.new_bid", need_id=row.id)
+    return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+
+
 QUEUE = queue.RankedTable(
     "queue",
     columns=[
@@ -77,8 +84,7 @@ QUEUE = queue.RankedTable(
     ],
     default_sort="-score",
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
-    row_action=lambda row: (gettext("查看"), url_for("market.queue_need", need_id=row.id)) if row.bid_state else (
-        gettext("报价"), url_for("market.queue_need", need_id=row.id)),
+    row_action=_action,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )
@@ -145,6 +151,8 @@ def _may_bid(ctx: Any, need: Need, bid: Bid | None) -> bool:
 def new_bid(need_id: UUID) -> Any:
     """A new bid: computed, saved as a draft, or handed to the approver."""
     ctx = context()
+    if request.method == "GET":
+        service.look_at_need(ctx, need_id)
     with reading(ctx, Permission.BID_DRAFT):
         need = get_or_404(Need, need_id)
         live = queries.own_live_bid(ctx, need_id)

@@ -257,6 +257,16 @@ def bank_desk(ctx: Context, day_ends: datetime) -> BankDesk:
     return BankDesk(row.open_needs, row.due_today, row.proposed, row.drafts)
 
 
+def due_without_bid(ctx: Context, day_ends: datetime, limit: int = 5) -> list[Need]:
+    """Open needs that close by then and on which the bank has no bid, those that close first first."""
+    ours = select(Bid.id).where(
+        Bid.need_id == Need.id, Bid.org_id == ctx.org_id, Bid.state != BidState.WITHDRAWN.value).exists()
+    return list(session().scalars(
+        select(Need).where(Need.state == NeedState.OPEN.value, Need.closes_at > now(), Need.closes_at <= day_ends, ~ours)
+        .order_by(Need.closes_at).limit(limit)
+    ))
+
+
 def firm_waits() -> list[Need]:
     """The firm's needs that are not over, the newest first."""
     return list(session().scalars(

@@ -148,10 +148,17 @@ def bank_waits(ctx: Context) -> list[Wait]:
     rows = queries.waiting_bids(ctx, wanted)
     names = organisation_names({row.firm_id for row in rows})
     text = _l("审批报价") if ctx.can(Permission.BID_SUBMIT) else _l("完成报价草稿")
-    return [
+    drafts = [
         Wait(text, f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
              url_for("market.bid", bid_id=row.id), due=row.closes_at, tone="wait", order=20)
         for row in rows
+    ]
+    if not ctx.can(Permission.BID_DRAFT):
+        return drafts
+    return drafts + [
+        Wait(_l("需求今天截止，尚未报价"), f"{card_title(need)} · {money_text(need.amount_fen)}",
+             url_for("market.queue_need", need_id=need.id), due=need.closes_at, tone="wait", order=30)
+        for need in queries.due_without_bid(ctx, _day_ends())
     ]
 
 
