@@ -10,6 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.bridge import bank_service, fund_service
+from app.bridge import service as bridge_service
+from app.bridge.checks import TICKS
+from app.bridge.models import BridgeQuote
+from app.bridge.rules import SAME_BANK
 from app.core import outbox
 from app.core.calendar import add_working_days, today
 from app.core.context import Context
@@ -48,8 +53,9 @@ def make(staff: Staff, firms: list[DemoFirm]) -> None:
     _open_needs(staff, products, firms[1:9])
     _lent(staff, products, firms[9:12])
     booked = _booked(staff, firms[12:20])
-    _repaying(staff, firms[20:32])
+    maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
+    _bridges(staff, maturing[1:3])
     outbox.drain(10_000)
 
 
@@ -167,13 +173,43 @@ def _booked(staff: Staff, firms: Sequence[DemoFirm]) -> list[Loan]:
     return booked
 
 
-def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> None:
-    """Outcomes: loans of earlier months, paid on time by sound firms and left unpaid by those that failed."""
+def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> list[tuple[DemoFirm, Loan]]:
+    """Outcomes: loans of earlier months, paid on time by sound firms and left unpaid by those that failed.
+
+    Returns the loans of the sound firms, the one that matures next first.
+    """
+    sound = []
     for number, firm in enumerate(firms):
         bank = BANKS[number % 3]
         loan = _offline(staff, bank, firm, 60 + 20 * number, today() - timedelta(days=330 - 12 * number))
         if not firm.drawn.defaulted:
             _pay_what_fell_due(staff[f"{bank}.officer"], loan.id)
+            sound.append((firm, loan))
+    return sound
+
+
+def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
+    """A fund, one bridge waiting for the centre's look, one promised by its bank and quoted by the funder."""
+    funder = staff["funder.clerk"]
+    assert funder.org_id is not None
+    fund = fund_service.open_fund(staff["centre.reviewer"], funder.org_id, "穗通转贷一号（演示）", SAME_BANK)
+    fund_service.top_up(staff["centre.reviewer"], fund.id, 2_000 * WAN, "演示凭证-1")
+    for number, (firm, loan) in enumerate(maturing):
+        ask = bridge_service.store_ask(firm.boss, bridge_service.Ask(today(), False, "演示：银行要求先还后贷", loan.id))
+        bridge = bridge_service.apply(firm.boss, ask.id, bridge_service.Application(
+            loan.org_id, own_money_fen=loan.principal_fen // 5, requested_fen=loan.principal_fen * 7 // 10, planned_days=5,
+        ))
+        if number == 0:
+            continue
+        bridge_service.precheck(staff["centre.clerk"], bridge.id, set(TICKS))
+        approver = next(staff[f"{bank}.approver"] for bank in BANKS if staff[f"{bank}.approver"].org_id == loan.org_id)
+        bank_service.commit(approver, bridge.id, bank_service.Promise(
+            loan.principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
+            today() + timedelta(days=60), today() + timedelta(days=60), "6222000000000000001",
+        ))
+        with transaction(SYSTEM, read_only=True):
+            quote_id = session().scalars(select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge.id)).one()
+        fund_service.offer(funder, quote_id, fund_service.Offer(bridge.requested_fen, today() + timedelta(days=20)))
 
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
