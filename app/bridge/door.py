@@ -1,0 +1,29 @@
+"""The room's blueprint, apart from its pages so that each file of pages can take it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from app.bridge import display
+from app.bridge.rules import CROSS_BANK, SAME_BANK, fee
+from app.core.money import WAN
+from app.core.web import Room
+from app.core.working import percent_text
+
+EXAMPLE_FEN, EXAMPLE_DAYS = 300 * WAN, 5
+"""The worked example of the transfer-loan paper §3, shown beside the application."""
+
+room = Room("bridge", __name__, template_folder="templates")
+
+WORDS = SimpleNamespace(
+    state=display.state_chip, quote=display.quote_chip, kind=display.kind_text, account=display.account_text,
+    charge=display.charge_text, title=display.title_of, checks=display.check_lines, percent=percent_text,
+    same_bank=SAME_BANK, cross_bank=CROSS_BANK, example_fen=EXAMPLE_FEN, example_days=EXAMPLE_DAYS,
+    example_fee_fen=fee(EXAMPLE_FEN, EXAMPLE_DAYS).amount_fen,
+)
+
+
+@room.app_context_processor
+def words() -> dict[str, object]:
+    """The words of bridges for templates."""
+    return {"bridge_words": WORDS}

@@ -1,0 +1,243 @@
+"""Forms of bridges and funds: shape of what is typed; the rules judge the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from app.bridge.checks import TICKS
+from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms, FeeMethod, FeeStep, check_terms, terms_for
+from app.core.calendar import today
+from app.core.money import WAN
+from app.core.working import shown
+from app.identity.forms import offers
+from app.market.fields import MoneyField, PercentField, TokenField
+from app.market.forms import CheckboxesField, named
+from app.market.words import METHODS
+
+FILL_AMOUNT = _l("请填写金额。")
+FILL_DAY = _l("请选择日期。")
+FILL_VOUCHER = _l("请填写凭证号。")
+
+FEE_METHODS = {"DAILY": _l("按天"), "STEPS": _l("按天分两段"), "ONE_OFF": _l("一次性")}
+
+
+class StepForm(FlaskForm):
+    """Every step carries an idempotency token."""
+
+    idempotency_token = TokenField()
+
+
+class AskForm(StepForm):
+    """Step 0: what the bank said. Bank and note are typed only where the loan is not on the portal."""
+
+    bank = SelectField(_l("原贷款银行"), [InputRequired(_l("请选择银行。"))])
+    note_no = StringField(_l("借据号"), [InputRequired(_l("请填写借据号。")), Length(max=80)])
+    asked_on = DateField(_l("向银行申请的日期"), [InputRequired(FILL_DAY)], default=today)
+    granted = RadioField(_l("银行的答复"), [InputRequired(_l("请选择银行的答复。"))],
+                         choices=offers([("yes", _l("同意无还本续贷")), ("no", _l("不同意，或没有答复"))]))
+    note = TextAreaField(_l("说明"), [Optional(), Length(max=500)], description=_l("例如银行给出的理由、经办人。"))
+
+    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.bank.choices = offers(banks)
+        if fixed:
+            del self.bank
+            del self.note_no
+
+
+class ApplyForm(StepForm):
+    """The application. Due amount and day come from the loan where it is on the portal."""
+
+    old_due = MoneyField(_l("到期本金"), [InputRequired(FILL_AMOUNT)], unit=WAN)
+    old_due_on = DateField(_l("到期日"), [InputRequired(FILL_DAY)])
+    own_money = MoneyField(_l("自有资金"), [InputRequired(FILL_AMOUNT)], unit=WAN,
+                           description=_l("还旧贷款时企业自己出的部分，先到还款账户；没有填 0。"))
+    requested = MoneyField(_l("申请转贷金额"), [InputRequired(FILL_AMOUNT)], unit=WAN,
+                           description=_l("不超过到期本金减去自有资金；资金方报价时再按银行承诺核定上限。"))
+    new_bank = SelectField(_l("续贷银行"), [InputRequired(_l("请选择银行。"))],
+                           description=_l("与原贷款银行相同为原行转贷，不同为跨行转贷。"))
+    planned_days = IntegerField(_l("预计用几天"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)], default=5,
+                                description=_l("从放款当日算起；放款日计入，归还日不计入。"))
+    urgent = BooleanField(_l("加急办理（距到期日不足 %(days)s 个工作日）", days=SAME_BANK.application_lead_wd))
+    consent = BooleanField(_l("同意转贷中心、银行和资金方为办理这笔转贷查询本企业信用信息"),
+                           [InputRequired(_l("办理转贷需要您的同意。"))])
+
+    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.new_bank.choices = offers(banks)
+        if fixed:
+            del self.old_due
+            del self.old_due_on
+
+
+class PrecheckForm(StepForm):
+    """What the clerk has looked at."""
+
+    ticks = CheckboxesField(_l("人工核对"))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.ticks.choices = offers(named(TICKS))
+
+
+class CommitForm(StepForm):
+    """The commitment letter."""
+
+    promised = MoneyField(_l("承诺续贷金额"), [InputRequired(FILL_AMOUNT)], unit=WAN)
+    rate_low = PercentField(_l("年利率（或区间下限）"), [InputRequired(_l("请填写利率。"))])
+    rate_high = PercentField(_l("年利率区间上限"), [Optional()], description=_l("利率固定时不填。"))
+    term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限。")), NumberRange(1, 600)], default=12)
+    method = SelectField(_l("还款方式"), [InputRequired()])
+    latest_drawdown_on = DateField(_l("最迟放款日"), [InputRequired(FILL_DAY)])
+    valid_until = DateField(_l("承诺有效期至"), [InputRequired(FILL_DAY)])
+    receiving_account = StringField(
+        _l("续贷资金收款账户"), [InputRequired(_l("请填写账户。")), Length(min=8, max=40)],
+        description=_l("续贷资金只进这个账户，用来归还转贷；页面上只显示首尾几位。"),
+    )
+    branch = StringField(_l("出具网点"), [Optional(), Length(max=80)])
+    conditions = TextAreaField(_l("尚待落实的条件"), [Optional(), Length(max=1000)])
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.method.choices = offers(named(METHODS))
+
+    def validate_rate_high(self, field: Any) -> None:
+        """The upper end is not below the lower one."""
+        if field.data is not None and self.rate_low.data is not None and field.data < self.rate_low.data:
+            raise ValueError(gettext("上限不低于下限。"))
+
+
+class OfferForm(StepForm):
+    """A fund's quote."""
+
+    amount = MoneyField(_l("报价金额"), [InputRequired(FILL_AMOUNT)], unit=WAN)
+    rate = PercentField(_l("费率"), [Optional()], description=_l("不填按资金方产品的费率；填写时不得高于上限。"))
+    valid_until = DateField(_l("报价有效期至"), [InputRequired(FILL_DAY)])
+
+
+class SignForm(StepForm):
+    """The agreement, with the fee that stood on the page."""
+
+    agreement_no = StringField(_l("三方协议编号"), [InputRequired(_l("请填写协议编号。")), Length(max=80)])
+    read = BooleanField(_l("我已看清费用、上限和超期后的费用，同意签订企业、资金方、银行三方协议"),
+                        [InputRequired(_l("请先确认。"))])
+    seen_fee = HiddenField()
+
+
+class PayForm(StepForm):
+    """The payout as the clerk saw it happen."""
+
+    own_money_seen = MoneyField(_l("还款账户上已到的自有资金"), [InputRequired(FILL_AMOUNT)])
+    voucher_out = StringField(_l("资金方账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    voucher_on = StringField(_l("托管账户 → 贷款还款账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+
+
+class RepaidForm(StepForm):
+    """Payoff of the old note."""
+
+    repaid_on = DateField(_l("结清日期"), [InputRequired(FILL_DAY)], default=today)
+    reference = StringField(_l("结清凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    final_rate = PercentField(_l("续贷年利率"), [Optional()], description=_l("承诺为利率区间时填写，须在区间内。"))
+
+    def __init__(self, *args: Any, with_rate: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not with_rate:
+            del self.final_rate
+
+
+class DrawnForm(StepForm):
+    """The new note."""
+
+    note_no = StringField(_l("新借据号"), [InputRequired(_l("请填写借据号。")), Length(max=80)])
+    contract_no = StringField(_l("新合同号"), [InputRequired(_l("请填写合同号。")), Length(max=80)])
+    amount = MoneyField(_l("放款金额"), [InputRequired(FILL_AMOUNT)], unit=WAN,
+                        description=_l("少于承诺金额时，差额由企业补足，转贷在归还前保持未结。"))
+    drawn_on = DateField(_l("放款日期"), [InputRequired(FILL_DAY)], default=today)
+    due_on = DateField(_l("新贷款到期日"), [Optional()])
+
+    def __init__(self, *args: Any, ours: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if ours:
+            del self.due_on
+
+
+class ReturnForm(StepForm):
+    """Money that came back."""
+
+    amount = MoneyField(_l("归还金额"), [InputRequired(FILL_AMOUNT)])
+    on_day = DateField(_l("到账日期"), [InputRequired(FILL_DAY)], default=today,
+                       description=_l("到托管账户的日期；放款当日归还按 0 天计，不收费。"))
+    voucher_in = StringField(_l("贷款账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    voucher_out = StringField(_l("托管账户 → 资金方账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+
+
+class SettleForm(StepForm):
+    """The fee's voucher."""
+
+    fee_voucher_no = StringField(_l("费用凭证号或发票号"), [Optional(), Length(max=80)])
+
+
+class FundForm(StepForm):
+    """A new fund with its terms."""
+
+    funder = SelectField(_l("资金方"), [InputRequired(_l("请选择资金方。"))])
+    name = StringField(_l("资金名称"), [InputRequired(_l("请填写名称。")), Length(max=60)])
+    kind = RadioField(_l("用于"), [InputRequired(_l("请选择。"))], default="SAME_BANK")
+    fee_method = RadioField(_l("收费方式"), [InputRequired(_l("请选择。"))], default="DAILY",
+                            choices=offers(FEE_METHODS.items()))
+    daily_rate = PercentField(_l("每天费率"), [Optional()])
+    one_off_rate = PercentField(_l("一次性费率"), [Optional()])
+    first_days = IntegerField(_l("第一段天数"), [Optional(), NumberRange(1, 365)])
+    later_rate = PercentField(_l("第一段以后每天费率"), [Optional()])
+    cap = MoneyField(_l("单笔上限"), [InputRequired(FILL_AMOUNT)], unit=WAN)
+    share = PercentField(_l("占承诺续贷金额的比例"), [InputRequired(_l("请填写比例。"))])
+    max_days = IntegerField(_l("最长天数"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)])
+
+    def __init__(self, funders: list[tuple[str, str]], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.funder.choices = offers(funders)
+        self.kind.choices = offers((kind.value, gettext(kind.label)) for kind in BridgeKind)
+
+    def terms(self) -> BridgeTerms:
+        """The terms as typed; ceilings stay those of the bureau."""
+        base = terms_for(BridgeKind(self.kind.data))
+        daily = self.daily_rate.data if self.daily_rate.data is not None else base.daily_rate
+        steps: tuple[FeeStep, ...] = ()
+        if self.fee_method.data == FeeMethod.STEPS:
+            later = self.later_rate.data if self.later_rate.data is not None else Decimal(0)
+            steps = (FeeStep(self.first_days.data, daily), FeeStep(None, later))
+        return replace(
+            base, fee_method=FeeMethod(self.fee_method.data), daily_rate=daily, steps=steps,
+            one_off_rate=self.one_off_rate.data if self.one_off_rate.data is not None else base.one_off_rate,
+            cap_fen=self.cap.data or 0, max_share=self.share.data or Decimal(0), max_days=self.max_days.data or 0,
+        )
+
+    def fits(self) -> bool:
+        """Puts the sentence of each broken ceiling at its field; ``True`` where there is none."""
+        places = {
+            "fee": {"ONE_OFF": self.one_off_rate}.get(self.fee_method.data, self.daily_rate), "steps": self.first_days,
+            "limits": self.cap,
+        }
+        clean = True
+        if self.fee_method.data == FeeMethod.STEPS and (self.first_days.data is None or self.later_rate.data is None):
+            self.first_days.errors = [gettext("分两段收费时，请填写第一段天数和以后的费率。")]
+            return False
+        for problem in check_terms(self.terms()):
+            places[problem.field].errors = [gettext(problem.message, **shown(problem.params, gettext))]
+            clean = False
+        return clean
+
+
+class MoneyMoveForm(StepForm):
+    """Money into or out of a fund."""
+
+    amount = MoneyField(_l("金额"), [InputRequired(FILL_AMOUNT)], unit=WAN)
+    voucher_no = StringField(_l("凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])

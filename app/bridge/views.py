@@ -1,0 +1,233 @@
+"""Pages of bridges: the list, the page of one, and the firm's steps. Others' steps are in ``step_views``, funds in
+``fund_views``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.bridge import fund_views, queries, registers, service, step_views
+from app.bridge.display import kind_text, state_chip, state_text
+from app.bridge.door import room
+from app.bridge.forms import ApplyForm, AskForm, SignForm
+from app.bridge.models import Bridge, BridgeQuote, RenewalAsk
+from app.bridge.rules import BridgeKind
+from app.bridge.states import OUT, BridgeState
+from app.bridge.terms import working_of
+from app.core import pages
+from app.core.calendar import today
+from app.core.context import Context
+from app.core.database import get_or_404
+from app.core.errors import ErrorCode, Refusal
+from app.core.formats import count_text, money_parts
+from app.core.models import Case
+from app.core.permissions import OrgKind, Permission
+from app.core.queries import organisation_names, timeline
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.use_case import reading
+from app.core.web import act, attempt, context, say, send_xlsx
+from app.loans.models import Loan
+
+__all__ = ["fund_views", "registers", "room", "step_views"]
+
+BRIDGES = Table(
+    "bridges",
+    columns=[
+        Column("firm_name", _l("企业"), Bridge.firm_name, sub=lambda row: gettext("借据 %(note)s", note=row.old_note_no)),
+        Column("requested_fen", _l("金额"), Bridge.requested_fen, kind="money",
+               render=lambda row: str(money_parts(row.amount_fen or row.requested_fen)),
+               export=lambda row: row.amount_fen or row.requested_fen),
+        Column("kind", _l("类别"), sortable=False, hide_small=True, render=lambda row: kind_text(row.kind),
+               sub=lambda row: row.old_bank if row.old_bank == row.new_bank else f"{row.old_bank} → {row.new_bank}"),
+        Column("old_due_on", _l("旧贷到期"), Bridge.old_due_on, kind="date"),
+        Column("expected_return_on", _l("应还日"), Bridge.expected_return_on, kind="date"),
+        Column("applied_at", _l("申请"), Bridge.applied_at, kind="datetime", hide_small=True),
+        Column("fee_fen", _l("费用"), Bridge.fee_fen, kind="money", hide_small=True),
+        Column("state", _l("状态"), sortable=False, render=lambda row: state_chip(row.state),
+               export=lambda row: state_text(row.state)),
+    ],
+    filters=[
+        Filter("q", _l("企业或借据"), kind="text", apply=lambda stmt, value: stmt.where(
+            Bridge.firm_name.icontains(value, autoescape=True) | Bridge.old_note_no.icontains(value, autoescape=True))),
+        Filter("state", _l("状态"), kind="choices", choices=lambda: [(one.value, gettext(one.label)) for one in BridgeState],
+               apply=lambda stmt, value: stmt.where(Bridge.state.in_(value))),
+        Filter("kind", _l("类别"), choices=lambda: [(one.value, gettext(one.label)) for one in BridgeKind],
+               apply=lambda stmt, value: stmt.where(Bridge.kind == value)),
+        Filter("due", _l("旧贷到期"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.old_due_on, value)),
+        Filter("back", _l("应还日"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.expected_return_on, value)),
+        Filter("late", _l("只看已过应还日"), kind="flag", apply=lambda stmt, value: stmt.where(
+            Bridge.state.in_(OUT), Bridge.expected_return_on < today())),
+    ],
+    default_sort="-applied_at",
+    row_url=lambda row: url_for("bridge.show", bridge_id=row.id),
+    empty_title=_l("还没有转贷"),
+    empty_hint=_l("贷款快到期、银行愿意续贷、但一时周转不开时，可以申请转贷：先由资金方垫付还旧贷，新贷款放款后归还。"),
+)
+
+
+def _between(stmt: Any, column: Any, limits: Any) -> Any:
+    if limits.low is not None:
+        stmt = stmt.where(column >= limits.low)
+    return stmt if limits.high is None else stmt.where(column <= limits.high)
+
+
+def board_figures(ctx: Context) -> list[pages.Figure]:
+    """The centre's day in four figures."""
+    day, iso = queries.board(), today().isoformat()
+    out = money_parts(day.out_fen)
+    return [
+        pages.Figure(_l("今天应放款"), count_text(day.payouts), tone="wait" if day.payouts else "plain",
+                     url=url_for("bridge.bridges", f="1", state="SIGNED")),
+        pages.Figure(_l("今天应归还"), count_text(day.returns), tone="wait" if day.returns else "plain",
+                     url=url_for("bridge.bridges", f="1", back_min=iso, back_max=iso)),
+        pages.Figure(_l("已过应还日"), count_text(day.late), tone="bad" if day.late else "plain",
+                     url=url_for("bridge.bridges", f="1", late="1")),
+        pages.Figure(_l("在途资金"), out.before + out.number, out.unit, url=url_for("bridge.bridges", f="1", state=list(OUT))),
+    ]
+
+
+pages.home.add_figures(Permission.BRIDGE_DESK, board_figures)
+
+
+@room.page("/bridges", Permission.BRIDGE_READ)
+def bridges() -> Any:
+    """Every bridge the visitor may see; the centre's board above it."""
+    ctx = context()
+    with reading(ctx, Permission.BRIDGE_READ) as db:
+        args = remembered(BRIDGES, request.args, session)
+        if wants_export(request.args):
+            rows = BRIDGES.load_all(db, queries.bridges(), args, EXPORT_LIMIT)
+            return send_xlsx(export_xlsx(BRIDGES, rows, gettext("转贷")), "bridges.xlsx")
+        return render_template(
+            "bridge/bridges.html", page=BRIDGES.load(db, queries.bridges(), args),
+            figures=board_figures(ctx) if ctx.org_kind in (OrgKind.BRIDGE_CENTRE, OrgKind.BUREAU) else [],
+            loans=queries.maturing(ctx) if ctx.can(Permission.BRIDGE_APPLY) else [],
+        )
+
+
+# --- the firm begins ---------------------------------------------------------------------------------------------------
+
+
+@room.page("/bridges/start", Permission.BRIDGE_APPLY, methods=["GET", "POST"])
+def start() -> Any:
+    """Step 0: ask the bank for renewal without repayment first; the answer is stored."""
+    ctx = context()
+    with reading(ctx, Permission.BRIDGE_APPLY):
+        loan = get_or_404(Loan, _uuid(request.args.get("loan"))) if request.args.get("loan") else None
+        if loan is not None and loan.firm_id != ctx.org_id:
+            raise Refusal(ErrorCode.NOT_FOUND)
+        form = AskForm(queries.banks(), fixed=loan is not None)
+        bank = organisation_names({loan.org_id}).get(loan.org_id, "") if loan is not None else ""
+    if form.validate_on_submit():
+        asked = service.Ask(
+            asked_on=form.asked_on.data, granted=form.granted.data == "yes", note=form.note.data or "",
+            old_loan_id=loan.id if loan is not None else None,
+            bank_org_id=None if loan is not None else UUID(form.bank.data), note_no="" if loan is not None else form.note_no.data,
+        )
+        stored = attempt(form, lambda: service.store_ask(ctx, asked))
+        if stored is not None and stored.granted:
+            flash(gettext("银行同意无还本续贷，不需要转贷。答复已保存，请与银行办理续贷手续。"), "success")
+            return redirect(url_for("bridge.bridges"))
+        if stored is not None:
+            return redirect(url_for("bridge.apply", ask_id=stored.id))
+    return render_template("bridge/start.html", form=form, loan=loan, bank=bank)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        raise Refusal(ErrorCode.NOT_FOUND) from None
+
+
+@room.page("/bridges/apply/<uuid:ask_id>", Permission.BRIDGE_APPLY, methods=["GET", "POST"])
+def apply(ask_id: UUID) -> Any:
+    """The application."""
+    ctx = context()
+    with reading(ctx, Permission.BRIDGE_APPLY):
+        ask = get_or_404(RenewalAsk, ask_id)
+        loan = get_or_404(Loan, ask.old_loan_id) if ask.old_loan_id is not None else None
+        form = ApplyForm(queries.banks(), fixed=loan is not None, data={
+            "new_bank": str(ask.bank_org_id), "own_money": 0, "planned_days": 5,
+            "requested": loan.principal_left_fen if loan is not None else None,
+        })
+        bank = organisation_names({ask.bank_org_id}).get(ask.bank_org_id, "")
+    if form.validate_on_submit():
+        wish = service.Application(
+            new_bank_id=UUID(form.new_bank.data), own_money_fen=form.own_money.data, requested_fen=form.requested.data,
+            planned_days=form.planned_days.data, urgent=form.urgent.data,
+            old_due_fen=None if loan is not None else form.old_due.data,
+            old_due_on=None if loan is not None else form.old_due_on.data,
+        )
+        made = attempt(form, lambda: service.apply(ctx, ask_id, wish))
+        if made is not None:
+            flash(gettext("转贷申请已提交，转贷中心会在一个工作日内预审。"), "success")
+            return redirect(url_for("bridge.show", bridge_id=made.id))
+    return render_template("bridge/apply.html", form=form, ask=ask, loan=loan, bank=bank)
+
+
+# --- one bridge --------------------------------------------------------------------------------------------------------
+
+
+@room.page("/bridges/<uuid:bridge_id>", Permission.BRIDGE_READ)
+def show(bridge_id: UUID) -> Any:
+    """One bridge: the line, whose turn it is, facts, what it costs, quotes, promise, every hop."""
+    ctx = context()
+    with reading(ctx, Permission.BRIDGE_READ) as db:
+        bridge = get_or_404(Bridge, bridge_id)
+        case = db.get(Case, bridge.case_id)
+        found = queries.page_of(bridge)
+        line = pages.build_line(ctx, case) if case is not None else registers.own_line(ctx, bridge)
+        return render_template(
+            "bridge/show.html", bridge=bridge, page=found, case=case, line=line, can=queries.actions(ctx, bridge),
+            preview=queries.fee_preview(bridge), limits=queries.limit_lines(bridge, found.promise),
+            previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
+            fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
+            entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
+            is_firm=ctx.org_kind is OrgKind.ENTERPRISE,
+        )
+
+
+def _to(bridge_id: UUID) -> str:
+    return url_for("bridge.show", bridge_id=bridge_id)
+
+
+@room.page("/bridges/<uuid:bridge_id>/pick/<uuid:quote_id>", Permission.BRIDGE_APPLY, methods=["POST"])
+def pick(bridge_id: UUID, quote_id: UUID) -> Any:
+    """The firm takes a quote."""
+    return act(lambda: service.pick(context(), bridge_id, quote_id), done=gettext("已选定资金方，等转贷中心审批。"),
+               to=_to(bridge_id))
+
+
+@room.page("/bridges/<uuid:bridge_id>/sign", Permission.BRIDGE_APPLY, methods=["GET", "POST"])
+def sign(bridge_id: UUID) -> Any:
+    """The fee preview, and the signature under it."""
+    ctx = context()
+    with reading(ctx, Permission.BRIDGE_APPLY):
+        bridge = get_or_404(Bridge, bridge_id)
+        quote = get_or_404(BridgeQuote, bridge.quote_id) if bridge.quote_id is not None else None
+        preview = queries.fee_preview(bridge)
+        allowed = "sign" in queries.actions(ctx, bridge)
+    if not allowed or preview is None:
+        flash(say(Refusal(ErrorCode.STATE_CHANGED)), "danger")
+        return redirect(_to(bridge_id))
+    form = SignForm(data={"seen_fee": str(preview.total_fen)})
+    if form.validate_on_submit():
+        seen = int(form.seen_fee.data) if (form.seen_fee.data or "").isdigit() else -1
+        if attempt(form, lambda: service.sign(ctx, bridge_id, form.agreement_no.data, seen)) is not None:
+            flash(gettext("三方协议已登记，等转贷中心放款。"), "success")
+            return redirect(_to(bridge_id))
+    return render_template("bridge/sign.html", form=form, bridge=bridge, preview=preview, quote=quote,
+                           paid_on=preview.last_day - timedelta(days=preview.max_days))
+
+
+@room.page("/bridges/<uuid:bridge_id>/cancel", Permission.BRIDGE_APPLY, methods=["POST"])
+def cancel(bridge_id: UUID) -> Any:
+    """The firm withdraws."""
+    return act(lambda: service.cancel(context(), bridge_id, request.form.get("reason", "")),
+               done=gettext("转贷已取消，预留的资金已释放。"), to=_to(bridge_id))
