@@ -31,6 +31,8 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "lazy_ngettext": (1, 2),
 }
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}")
+_NAMES = re.compile(r"《[^》]*》|\([^()]*\)")  # the Chinese name of a document or term may stand beside the English
+CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 
 
 def extracted() -> Catalog:
@@ -41,7 +43,9 @@ def extracted() -> Catalog:
     for _, _, message, comments, context in extract_from_dir(
         ROOT, methods, options, keywords=KEYWORDS, comment_tags=["Translators:"], strip_comment_tags=True
     ):
-        catalog.add(message, auto_comments=comments, context=context)
+        # In gettext(NAMES["key"]) the extractor takes the key for a sentence; ours are all Chinese.
+        if CHINESE.search(_all(message)):
+            catalog.add(message, auto_comments=comments, context=context)
     return catalog
 
 
@@ -65,8 +69,10 @@ def findings(wanted: Catalog, have: Catalog) -> Iterator[str]:
             yield f"fuzzy: {_shown(message)}"
         elif not all(_texts(found.string)):
             yield f"empty: {_shown(message)}"
-        elif any(_placeholders(text) - _placeholders(_all(message.id)) for text in _texts(found.string)):
+        elif any(_placeholders(text) != _placeholders(_all(message.id)) for text in _texts(found.string)):
             yield f"other placeholders than the Chinese: {_shown(message)}"
+        elif any(CHINESE.search(_NAMES.sub("", text)) for text in _texts(found.string)):
+            yield f"Chinese left in the English: {_shown(message)}"
     for message in have:
         if message.id and wanted.get(message.id, message.context) is None:
             yield f"no longer used: {_shown(message)}"
