@@ -16,7 +16,7 @@ from app.core.formats import NOTHING, date_text, is_english, rate_text
 from app.core.pages import Text, Tone
 from app.credit.look_service import ShownReason
 from app.credit.models import CreditProfile, ScoringModel
-from app.credit.rules import ProfileState
+from app.credit.rules import ProfileState, Visible
 
 GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "info", "C": "wait", "D": "bad"}
 
@@ -25,6 +25,12 @@ GRADE_MEANINGS: dict[str, Text] = {
     "B": _l("按历史数据估计，违约的可能性较低。"),
     "C": _l("按历史数据估计，违约的可能性中等，银行通常会多了解一些情况。"),
     "D": _l("按历史数据估计，违约的可能性偏高。补充材料、说明情况，仍可以提交融资需求。"),
+}
+
+BANK_SEES: dict[Visible, Text] = {
+    Visible.RANK: _l("您授权的银行只看到位置和原因，看不到等级和评分。"),
+    Visible.GRADE: _l("您授权的银行看到位置、等级和原因，看不到评分。"),
+    Visible.SCORE: _l("您授权的银行看到位置、等级、评分和原因。"),
 }
 
 STATE_NAMES: dict[str, Text] = {
@@ -72,7 +78,7 @@ def _signed(contribution: str) -> str:
 def coverage(counted: Mapping[str, int]) -> list[tuple[Text, str]]:
     """Months with data, per category and side, as (name, months)."""
     return [
-        (COVERAGE_NAMES.get(name, name), gettext("%(count)d 个月", count=months)) for name, months in counted.items()
+        (name, gettext("%(count)d 个月", count=counted[code])) for code, name in COVERAGE_NAMES.items() if code in counted
     ]
 
 
@@ -92,7 +98,7 @@ def working(profile: CreditProfile, model: ScoringModel) -> list[tuple[str, ...]
     probability = profile.probability or Decimal(0)
     rows.append((
         gettext("估计的违约可能性"), rate_text(probability),
-        gettext("由模型给出，并按训练企业的实际结果校准"),
+        gettext("由模型把各项影响（对数几率，正数加分，负数减分）相加，再按学习用企业的实际结果校准"),
     ))
     rows.append((gettext("评分 = 1000 ×（1 − 违约可能性）"), str(profile.score), ""))
     bands = {grade: Decimal(str(limit)) for grade, limit in model.bands.items()}
@@ -118,7 +124,7 @@ def model_facts(model: ScoringModel) -> list[tuple[str, str]]:
     ]
     auc = model.metrics.get("auc")
     if auc is not None:
-        facts.append((gettext("区分能力（AUC）"), f"{float(auc):.3f}"))
+        facts.append((gettext("区分能力（AUC，越接近 1 越好）"), f"{float(auc):.3f}"))
     return facts
 
 

@@ -116,16 +116,17 @@ def ensure_model(ctx: Context, settings: Settings) -> ScoringModel:
     return register_model(ctx, settings.model_path)
 
 
-def train_model(settings: Settings, out: Path) -> str:
+def train_model(settings: Settings, out: Path, *, repeats: int | None = None) -> str:
     """Trains in a process of its own and writes the model file ``out``. Returns what the trainer printed.
 
-    The labelled real firms are used where ``settings.real_data`` holds them, else synthetic firms. Raises
-    ``TrainingFailed``.
+    The labelled real firms are used where ``settings.real_data`` holds them, else synthetic firms. ``repeats``: rounds of
+    cross-validation, the trainer's own number where ``None``. Raises ``TrainingFailed``.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HUIQIAO_REAL_DATA": str(settings.real_data)}
+    rounds = [] if repeats is None else ["--repeats", str(repeats)]
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "scoring", "train", "--out", str(out)],
+        [sys.executable, "-m", "scoring", "train", "--out", str(out), *rounds],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:

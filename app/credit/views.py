@@ -34,6 +34,7 @@ from app.evidence import queries as evidence
 from app.evidence.display import monthly_chart
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
+from scoring.features import WINDOW
 
 room = Room("credit", __name__, template_folder="templates")
 
@@ -92,6 +93,7 @@ def _own_profile(firm_id: UUID) -> dict[str, Any]:
         "model_facts": explaining.model_facts(scored_by) if scored_by else [],
         "chart": monthly_chart(months) if months else None,
         "history": explaining.history_rows(history, models), "history_chart": explaining.history_chart(history),
+        "bank_sees": explaining.BANK_SEES[queries.visible_now()], "window": WINDOW,
         "reviews": queries.reviews_of(firm_id), "review_days": PARAMETERS.review_days,
         "meanings": explaining.GRADE_MEANINGS, "tones": explaining.GRADE_TONES,
         "consents_url": url_for("evidence.consents"), "give_url": url_for("evidence.give"),
@@ -120,7 +122,7 @@ def look(firm_id: UUID) -> Any:
     return render_template(
         "credit/look.html", profile=shown, summary=summary, coverage=explaining.coverage(shown.coverage),
         reasons=explaining.shown_reasons(shown.reasons), chart=monthly_chart(summary.months) if summary.lines else None,
-        tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS,
+        tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS, window=WINDOW,
     )
 
 
@@ -180,7 +182,7 @@ def review(review_id: UUID) -> Any:
             reasons=explaining.reasons(profile.reasons), coverage=explaining.coverage(profile.coverage),
             working=explaining.working(profile, model) if model else [], tones=explaining.GRADE_TONES,
             state=REVIEW_STATES[found.state], may_answer=can_fire(ctx, REVIEW_LIFE, found, "answer"),
-            synthetic=is_synthetic(model),
+            synthetic=is_synthetic(model), window=WINDOW,
         )
 
 
