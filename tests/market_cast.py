@@ -27,8 +27,14 @@ def clerk(firm: Cast) -> Any:
 
 def product(bank: Cast, name: str = "信用快贷", **changes: Any) -> Product:
     """A product that takes nearly everything."""
-    fields = {"kind": "CREDIT", "min_amount_fen": 10 * WAN, "max_amount_fen": 1_000 * WAN, "min_term_months": 1,
-              "max_term_months": 36, **changes}
+    fields = {
+        "kind": "CREDIT",
+        "min_amount_fen": 10 * WAN,
+        "max_amount_fen": 1_000 * WAN,
+        "min_term_months": 1,
+        "max_term_months": 36,
+        **changes,
+    }
     return product_service.create_product(bank[Role.BANK_ADMIN], product_service.ProductFields(name, **fields))
 
 
@@ -36,7 +42,9 @@ def draft_need(firm: Cast, *, wan: int = 300, months: int = 12, banks: tuple[UUI
     """A need filled in and not yet published; 定向 where banks are named."""
     need = service.start_need(clerk(firm))
     return service.save_need(
-        clerk(firm), need.id, service.PurposePart(wan * WAN, "PURCHASE", "采购数控机床配件"),
+        clerk(firm),
+        need.id,
+        service.PurposePart(wan * WAN, "PURCHASE", "采购数控机床配件"),
         service.TermsPart(months, "CREDIT", "ANY", True),
         service.AudiencePart("targeted" if banks else "open", banks),
     )
@@ -47,8 +55,13 @@ def open_need(firm: Cast, **options: Any) -> Need:
     return service.submit_need(clerk(firm), draft_need(firm, **options).id)
 
 
-def offer(wan: int = 300, percent: str = "3.85", months: int = 12, fees: tuple[Fee, ...] = (APPRAISAL,),
-          method: RepaymentMethod = RepaymentMethod.INTEREST_ONLY) -> Offer:
+def offer(
+    wan: int = 300,
+    percent: str = "3.85",
+    months: int = 12,
+    fees: tuple[Fee, ...] = (APPRAISAL,),
+    method: RepaymentMethod = RepaymentMethod.INTEREST_ONLY,
+) -> Offer:
     """Money terms: 万元, per cent a year, months."""
     return Offer(wan * WAN, Decimal(percent) / 100, months, method, fees)
 

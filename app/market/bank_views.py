@@ -1,4 +1,4 @@
-"""Pages of the bank: the ranked queue, a need, the bid and its approval, the bids it has made."""
+"""Pages of the bank's bids: the editor, the approval, the bids it has made. The queue is in ``queue_views``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 from flask import redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import String, cast, func
 
 from app.core.calendar import SHANGHAI
 from app.core.database import get_or_404
@@ -19,130 +18,20 @@ from app.core.pages import TimelineEntry, event_texts
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.tables import Column, Table, export_xlsx, wants_export
-from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_xlsx
-from app.enterprises.industries import SECTIONS
 from app.market import bid_service, need_rules, queries, queue, service
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
-from app.market.display import bid_chip, card_title, deadline, kind_text, marks, months_text, need_chip, profile_chips, score_text
+from app.market.display import bid_chip, card_title, deadline, kind_text, months_text, need_chip
 from app.market.door import room
 from app.market.fields import put_problems
 from app.market.forms import BidForm, SendForm
 from app.market.lifecycles import BID
 from app.market.models import Bid, Need
 from app.market.product_service import conventions_of
-from app.market.words import BID_STATES, WANTED_KINDS, BidState, NeedState
-
-GRADES = ("A", "B", "C", "D", "E")
-
-
-def _divisions(letters: tuple[str, ...]) -> list[str]:
-    return [f"{number:02d}" for section in SECTIONS if section.letter in letters
-            for number in range(section.first, section.last + 1)]
-
-
-def _action(row: queue.QueueRow) -> tuple[str, str]:
-    """Who may draft goes straight to the bid; everybody else looks."""
-    if row.bid_state is None and context().can(Permission.BID_DRAFT):
-        return gettext("报价"), url_for("market.new_bid", need_id=row.id)
-    return gettext("查看"), url_for("market.queue_need", need_id=row.id)
-
-
-QUEUE = queue.RankedTable(
-    "queue",
-    columns=[
-        Column("name", _l("企业"), sortable=False, render=lambda row: row.name or card_title(row),
-               sub=lambda row: card_title(row) if row.name else gettext("名称未授权本行"),
-               export=lambda row: row.name or card_title(row)),
-        Column("amount_fen", _l("金额"), kind="money",
-               sub=lambda row: f"{months_text(row.term_months)} · {kind_text(row.product_kind)}"),
-        Column("profile", _l("信用画像"), sortable=False, render=profile_chips, export=profile_chips),
-        Column("score", _l("匹配度"), render=score_text, export=lambda row: row.score),
-        Column("marks", _l("标记"), sortable=False, render=marks, export=marks),
-        Column("closes_at", _l("截止"), kind="datetime", render=deadline),
-    ],
-    filters=[
-        Filter("district", _l("地区"), kind="choices", choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
-               apply=lambda stmt, value: stmt.where(Need.district.in_(value))),
-        Filter("industry", _l("行业"), kind="choices",
-               choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
-               apply=lambda stmt, value: stmt.where(func.left(cast(Need.industry_code, String), 2).in_(_divisions(value)))),
-        Filter("amount", _l("金额"), kind="money", unit=_l("万元"),
-               apply=lambda stmt, value: stmt.where(*([Need.amount_fen >= value.low] if value.low is not None else []),
-                                                   *([Need.amount_fen <= value.high] if value.high is not None else []))),
-        Filter("kind", _l("担保"), kind="choice", choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
-               apply=lambda stmt, value: stmt.where(Need.product_kind == value)),
-        Filter("profile", _l("画像"), kind="choices", choices=lambda: [
-            ("first", gettext("前三分之一")), ("second", gettext("中间三分之一")), ("third", gettext("后三分之一")),
-            *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES), ("none", gettext("未评级或未授权")),
-        ]),
-        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(Need.first_loan)),
-        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(Need.bookable)),
-        Filter("unanswered", _l("只看未报价"), kind="flag"),
-    ],
-    default_sort="-score",
-    row_url=lambda row: url_for("market.queue_need", need_id=row.id),
-    row_action=_action,
-    empty_title=_l("现在没有开放的需求"),
-    empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
-)
-
-
-def _keeps(row: queue.QueueRow, applied: dict[str, Any]) -> bool:
-    """Filters that need the profile as this bank may see it."""
-    if applied.get("unanswered") and row.bid_state is not None:
-        return False
-    wanted = applied.get("profile")
-    return not wanted or bool(set(wanted) & _bands(row))
-
-
-def _bands(row: queue.QueueRow) -> set[str]:
-    profile = row.profile
-    bands = {profile.grade} if profile is not None and profile.grade else set()
-    if profile is not None and profile.rank_percent is not None:
-        bands.add("first" if profile.rank_percent <= 33 else "second" if profile.rank_percent <= 67 else "third")
-    return bands or {"none"}
-
-
-@room.page("/queue", Permission.QUEUE_READ)
-def queue_list() -> Any:
-    """Open needs, ranked for this bank."""
-    ctx = context()
-    with reading(ctx, Permission.QUEUE_READ):
-        args = remembered(QUEUE, request.args, session)
-        page, rows = QUEUE.load_ranked(queue.open_needs(), args, lambda found: queue.rank(ctx, found), _keeps)
-        if not wants_export(request.args):
-            return render_template("market/queue.html", page=page, products=bool(queries.own_products(ctx)))
-        data = export_xlsx(QUEUE, queue.with_names(rows), gettext("需求"))
-    bid_service.record_queue_export(ctx, len(rows))
-    return send_xlsx(data, "queue.xlsx")
-
-
-def _card(ctx: Any, need: Need) -> queue.QueueRow:
-    return queue.with_names(queue.rank(ctx, [need]))[0]
-
-
-@room.page("/queue/<uuid:need_id>", Permission.NEED_LOOK)
-def queue_need(need_id: UUID) -> Any:
-    """One need as consent lets this bank see it; the look is recorded."""
-    ctx = context()
-    service.look_at_need(ctx, need_id)
-    with reading(ctx, Permission.NEED_LOOK):
-        need = get_or_404(Need, need_id)
-        bid = queries.own_live_bid(ctx, need_id)
-        return render_template(
-            "market/queue_need.html", need=need, row=_card(ctx, need), bid=bid, may_bid=_may_bid(ctx, need, bid),
-            has_products=bool(queries.own_products(ctx)), kind_text=kind_text, months_text=months_text, marks=marks,
-            profile_chips=profile_chips, score_text=score_text, card_title=card_title, is_open=need.state == NeedState.OPEN,
-        )
-
-
-def _may_bid(ctx: Any, need: Need, bid: Bid | None) -> bool:
-    fresh = bid is None or bid.state == BidState.WITHDRAWN
-    return fresh and need.state == NeedState.OPEN and ctx.can(Permission.BID_DRAFT)
-
+from app.market.queue_views import card
+from app.market.words import BID_STATES, BidState, NeedState
 
 # --- the editor ------------------------------------------------------------------------------------------------------
 
@@ -159,7 +48,7 @@ def new_bid(need_id: UUID) -> Any:
         if live is not None and live.state != BidState.WITHDRAWN and request.method == "GET":
             return redirect(url_for("market.bid", bid_id=live.id))
         products = queries.own_products(ctx)
-        row = _card(ctx, need)
+        row = card(ctx, need)
         closes = need.closes_at
         assert closes is not None
         until = need_rules.choice_ends_at(closes).astimezone(SHANGHAI).date()
@@ -176,7 +65,7 @@ def edit_bid(bid_id: UUID) -> Any:
         if bid.state != BidState.DRAFT:
             return redirect(url_for("market.bid", bid_id=bid_id))
         need = get_or_404(Need, bid.need_id)
-        row = _card(ctx, need)
+        row = card(ctx, need)
         form = BidForm(need, queries.own_products(ctx), data=BidForm.values_of(bid))
     return _editor(need, row, form, bid)
 
@@ -192,8 +81,17 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None) -> 
                 saved = attempt(form, lambda: _save(need, bid, terms))
                 if saved is not None:
                     return redirect(url_for("market.bid", bid_id=saved.id))
-    return render_template("market/bid_form.html", need=need, row=row, form=form, bid=bid, cost=cost, card_title=card_title,
-                           kind_text=kind_text, months_text=months_text)
+    return render_template(
+        "market/bid_form.html",
+        need=need,
+        row=row,
+        form=form,
+        bid=bid,
+        cost=cost,
+        card_title=card_title,
+        kind_text=kind_text,
+        months_text=months_text,
+    )
 
 
 def _save(need: Need, bid: Bid | None, terms: bid_service.BidTerms) -> Bid:
@@ -208,18 +106,35 @@ def _save(need: Need, bid: Bid | None, terms: bid_service.BidTerms) -> Bid:
 BIDS = Table(
     "bids",
     columns=[
-        Column("name", _l("企业"), sortable=False, render=lambda row: row.name or card_title(row),
-               export=lambda row: row.name or card_title(row), sub=lambda row: card_title(row) if row.name else ""),
+        Column(
+            "name",
+            _l("企业"),
+            sortable=False,
+            render=lambda row: row.name or card_title(row),
+            export=lambda row: row.name or card_title(row),
+            sub=lambda row: card_title(row) if row.name else "",
+        ),
         Column("amount_fen", _l("金额"), Bid.amount_fen, kind="money", sub=lambda row: months_text(row.term_months)),
         Column("annual_rate", _l("名义年利率"), Bid.annual_rate, kind="rate", hide_small=True),
         Column("all_in_rate", _l("综合年化成本"), Bid.all_in_rate, kind="rate"),
-        Column("state", _l("状态"), sortable=False, render=lambda row: bid_chip(row.state),
-               export=lambda row: gettext(BID_STATES[row.state]),
-               sub=lambda row: gettext("企业已撤回需求") if row.need_state == NeedState.WITHDRAWN else ""),
+        Column(
+            "state",
+            _l("状态"),
+            sortable=False,
+            render=lambda row: bid_chip(row.state),
+            export=lambda row: gettext(BID_STATES[row.state]),
+            sub=lambda row: gettext("企业已撤回需求") if row.need_state == NeedState.WITHDRAWN else "",
+        ),
         Column("closes_at", _l("报价截止"), Need.closes_at, kind="datetime", render=deadline),
     ],
-    filters=[Filter("state", _l("状态"), choices=lambda: [(key, gettext(text)) for key, text in BID_STATES.items()],
-                    apply=lambda stmt, value: stmt.where(Bid.state == value))],
+    filters=[
+        Filter(
+            "state",
+            _l("状态"),
+            choices=lambda: [(key, gettext(text)) for key, text in BID_STATES.items()],
+            apply=lambda stmt, value: stmt.where(Bid.state == value),
+        )
+    ],
     default_sort="-closes_at",
     row_url=lambda row: url_for("market.bid", bid_id=row.id),
     empty_title=_l("本行还没有报价"),
@@ -266,17 +181,36 @@ def bid(bid_id: UUID) -> Any:
         steps = queries.steps_of_bid(ctx, bid_id)
         names = queries.people({found.drafted_by, found.submitted_by, *(step.actor_id for step in steps)})
         entries = [
-            TimelineEntry(step.at, names.get(step.actor_id, gettext("系统")) if step.actor_id else gettext("系统"), "",
-                          event_texts.text("bid", step.event), step.reason or "")
+            TimelineEntry(
+                step.at,
+                names.get(step.actor_id, gettext("系统")) if step.actor_id else gettext("系统"),
+                "",
+                event_texts.text("bid", step.event),
+                step.reason or "",
+            )
             for step in steps
         ]
         is_open = need.state == NeedState.OPEN
-        can = {event: is_open and can_fire(ctx, BID, found, event)
-               for event in ("edit", "propose", "discard", "return", "submit", "withdraw")}
+        can = {
+            event: is_open and can_fire(ctx, BID, found, event)
+            for event in ("edit", "propose", "discard", "return", "submit", "withdraw")
+        }
         return render_template(
-            "market/bid.html", bid=found, need=need, row=_card(ctx, need), names=names, entries=entries, can=can,
-            lines=queries.working_lines(found.working), case=queries.case_of(need), form=SendForm(), card_title=card_title,
-            bid_chip=bid_chip, need_chip=need_chip, months_text=months_text, conventions=conventions_of(found.conventions),
+            "market/bid.html",
+            bid=found,
+            need=need,
+            row=card(ctx, need),
+            names=names,
+            entries=entries,
+            can=can,
+            lines=queries.working_lines(found.working),
+            case=queries.case_of(need),
+            form=SendForm(),
+            card_title=card_title,
+            bid_chip=bid_chip,
+            need_chip=need_chip,
+            months_text=months_text,
+            conventions=conventions_of(found.conventions),
             same_person=ctx.can(Permission.BID_SUBMIT) and found.drafted_by == ctx.actor_id and found.state == BidState.PROPOSED,
             over_limit=ctx.can(Permission.BID_SUBMIT) and found.amount_fen > (ctx.approval_limit_fen or 0),
         )
@@ -296,9 +230,16 @@ def sheet_page(bid_id: UUID, crumbs: list[tuple[str, str]]) -> Any:
     case = queries.case_of(need)
     names = organisation_names({found.org_id, need.org_id})
     return render_template(
-        "market/sheet.html", bid=found, need=need, case=case, bank=names.get(found.org_id, ""),
-        firm=names.get(need.org_id, "") or card_title(need), lines=queries.working_lines(found.working), crumbs=crumbs,
-        conventions=conventions_of(found.conventions), months_text=months_text,
+        "market/sheet.html",
+        bid=found,
+        need=need,
+        case=case,
+        bank=names.get(found.org_id, ""),
+        firm=names.get(need.org_id, "") or card_title(need),
+        lines=queries.working_lines(found.working),
+        crumbs=crumbs,
+        conventions=conventions_of(found.conventions),
+        months_text=months_text,
     )
 
 
@@ -318,6 +259,12 @@ def _reason() -> str:
 _bid_button("propose", Permission.BID_DRAFT, bid_service.propose_bid, _l("已提请审批。"))
 _bid_button("discard", Permission.BID_DRAFT, bid_service.discard_bid, _l("已删除草稿，可以重新报价。"))
 _bid_button("submit", Permission.BID_SUBMIT, bid_service.submit_bid, _l("报价已密封提交，截止前本行以外任何人都看不到。"))
-_bid_button("return", Permission.BID_READ, lambda ctx, bid_id: bid_service.return_bid(ctx, bid_id, _reason()), _l("已退回起草人。"))
-_bid_button("withdraw", Permission.BID_WITHDRAW, lambda ctx, bid_id: bid_service.withdraw_bid(ctx, bid_id, _reason()),
-            _l("已撤回报价，截止前可以重新报价。"))
+_bid_button(
+    "return", Permission.BID_READ, lambda ctx, bid_id: bid_service.return_bid(ctx, bid_id, _reason()), _l("已退回起草人。")
+)
+_bid_button(
+    "withdraw",
+    Permission.BID_WITHDRAW,
+    lambda ctx, bid_id: bid_service.withdraw_bid(ctx, bid_id, _reason()),
+    _l("已撤回报价，截止前可以重新报价。"),
+)

@@ -92,10 +92,18 @@ def _own_product(ctx: Context, product_id: UUID) -> Product:
 
 def working_json(lines: tuple[WorkingLine, ...]) -> list[Any]:
     """The lines of the cost sheet as they are stored: rates as text, never as floats."""
-    return [plain({
-        "code": line.code, "message": line.message, "params": dict(line.params), "amount_fen": line.amount_fen,
-        "ratio": line.ratio,
-    }) for line in lines]
+    return [
+        plain(
+            {
+                "code": line.code,
+                "message": line.message,
+                "params": dict(line.params),
+                "amount_fen": line.amount_fen,
+                "ratio": line.ratio,
+            }
+        )
+        for line in lines
+    ]
 
 
 def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product) -> AllIn:
@@ -117,8 +125,16 @@ def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product
 def _write_fees(bid: Bid, fees: tuple[Fee, ...]) -> None:
     bid.fees = [
         BidFee(
-            bid_id=bid.id, no=no, org_id=bid.org_id, seal_id=bid.seal_id, kind=fee.kind.value, amount_fen=fee.amount_fen,
-            payee=fee.payee.value, at=fee.at.value, every_months=fee.every_months, text=fee.text.strip()[:100],
+            bid_id=bid.id,
+            no=no,
+            org_id=bid.org_id,
+            seal_id=bid.seal_id,
+            kind=fee.kind.value,
+            amount_fen=fee.amount_fen,
+            payee=fee.payee.value,
+            at=fee.at.value,
+            every_months=fee.every_months,
+            text=fee.text.strip()[:100],
         )
         for no, fee in enumerate(fees, start=1)
     ]
@@ -137,7 +153,12 @@ def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
     """Drafts a bid on an open need. Raises ``BID_INVALID``, ``BID_AFTER_CLOSE``, ``BID_EXISTS`` (one live bid a bank)."""
     need = _hold_need(need_id)
     bid = Bid(
-        need_id=need.id, org_id=ctx.org_id, seal_id=need.seal_id, case_id=need.case_id, state=BidState.DRAFT.value, fees=[],
+        need_id=need.id,
+        org_id=ctx.org_id,
+        seal_id=need.seal_id,
+        case_id=need.case_id,
+        state=BidState.DRAFT.value,
+        fees=[],
     )
     _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
     session().add(bid)
@@ -158,8 +179,11 @@ def _own_bid(ctx: Context, bid_id: UUID) -> tuple[Bid, Need]:
 def edit_bid(ctx: Context, bid_id: UUID, terms: BidTerms) -> Bid:
     """Changes a draft; whoever changed it last is its drafter."""
     _, need = _own_bid(ctx, bid_id)
-    bid = session().scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees))
-                            .execution_options(populate_existing=True)).one()
+    bid = (
+        session()
+        .scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees)).execution_options(populate_existing=True))
+        .one()
+    )
     fire(ctx, BID, bid, "edit")
     _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
     bid.fees = []
@@ -186,8 +210,15 @@ def return_bid(ctx: Context, bid_id: UUID, reason: str) -> Bid:
     fire(ctx, BID, bid, "return", reason=reason)
     bid.return_reason = reason.strip()
     if bid.drafted_by is not None and bid.drafted_by != ctx.actor_id:
-        notify(bid.org_id, N_("审批人退回了您起草的报价：%(reason)s"), person_id=bid.drafted_by, path=f"/bids/{bid.id}",
-               case_id=bid.case_id, seal_id=bid.seal_id, reason=bid.return_reason)
+        notify(
+            bid.org_id,
+            N_("审批人退回了您起草的报价：%(reason)s"),
+            person_id=bid.drafted_by,
+            path=f"/bids/{bid.id}",
+            case_id=bid.case_id,
+            seal_id=bid.seal_id,
+            reason=bid.return_reason,
+        )
     about(bid)
     return bid
 
@@ -213,8 +244,16 @@ def submit_bid(ctx: Context, bid_id: UUID) -> Bid:
         raise Refusal(ErrorCode.BID_INVALID, field="valid_until")
     bid.submitted_at = now()
     fire(ctx, BID, bid, "submit")
-    about(bid, amount_fen=bid.amount_fen, annual_rate=bid.annual_rate, all_in_rate=bid.all_in_rate,
-          term_months=bid.term_months, method=bid.method, fees_fen=bid.fees_fen, valid_until=bid.valid_until)
+    about(
+        bid,
+        amount_fen=bid.amount_fen,
+        annual_rate=bid.annual_rate,
+        all_in_rate=bid.all_in_rate,
+        term_months=bid.term_months,
+        method=bid.method,
+        fees_fen=bid.fees_fen,
+        valid_until=bid.valid_until,
+    )
     return bid
 
 

@@ -35,8 +35,23 @@ constraint("uq_choice_live", ErrorCode.CHOICE_EXISTS)
 def cost_sheet(bid: Bid, bank: str) -> dict[str, Any]:
     """贷款明白纸 as it stood: every term and charge of the bid, with the working of its rates."""
     columns = (
-        "id", "product_id", "product_version", "amount_fen", "annual_rate", "term_months", "method", "conventions", "conditions",
-        "valid_until", "all_in_rate", "effective_rate", "simple_rate", "interest_fen", "fees_fen", "total_extra_fen", "working",
+        "id",
+        "product_id",
+        "product_version",
+        "amount_fen",
+        "annual_rate",
+        "term_months",
+        "method",
+        "conventions",
+        "conditions",
+        "valid_until",
+        "all_in_rate",
+        "effective_rate",
+        "simple_rate",
+        "interest_fen",
+        "fees_fen",
+        "total_extra_fen",
+        "working",
         "submitted_at",
     )
     fees = [
@@ -58,25 +73,44 @@ def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
     if found.valid_until < today():
         raise Refusal(ErrorCode.BID_EXPIRED)
     need.next_check_at, need.ended_at = None, now()
-    bids = list(session().scalars(
-        select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).options(selectinload(Bid.fees))
-        .order_by(Bid.id).execution_options(populate_existing=True)
-    ))
+    bids = list(
+        session().scalars(
+            select(Bid)
+            .where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value)
+            .options(selectinload(Bid.fees))
+            .order_by(Bid.id)
+            .execution_options(populate_existing=True)
+        )
+    )
     bid = next((bid for bid in bids if bid.id == bid_id), None)
     if bid is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     bank = get_or_404(Organisation, bid.org_id)
     choice = Choice(
-        need_id=need.id, bid_id=bid.id, org_id=need.org_id, bank_org_id=bid.org_id, case_id=need.case_id,
-        state=ChoiceState.LIVE.value, cost_sheet=cost_sheet(bid, bank.name), made_at=now(), made_by=ctx.actor_id,
+        need_id=need.id,
+        bid_id=bid.id,
+        org_id=need.org_id,
+        bank_org_id=bid.org_id,
+        case_id=need.case_id,
+        state=ChoiceState.LIVE.value,
+        cost_sheet=cost_sheet(bid, bank.name),
+        made_at=now(),
+        made_by=ctx.actor_id,
     )
     session().add(choice)
     begin(ctx, CHOICE, choice, event="make", shared=True)
     with elevated(ctx, "choice.make") as acting:
         _tell_banks(acting, need, bids, bid)
     emit("choice.made", choice_id=choice.id)
-    about(choice, bid_id=bid.id, need_id=need.id, bank_id=bid.org_id, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate,
-          compared=[other.id for other in bids])
+    about(
+        choice,
+        bid_id=bid.id,
+        need_id=need.id,
+        bank_id=bid.org_id,
+        amount_fen=bid.amount_fen,
+        all_in_rate=bid.all_in_rate,
+        compared=[other.id for other in bids],
+    )
     return choice
 
 
@@ -92,8 +126,13 @@ def _tell_banks(acting: Context, need: Need, bids: list[Bid], chosen: Bid) -> No
         fire(acting, BID, bid, "choose")
         join_case(case.id, bid.org_id)
         keep_case(replace(acting, actor_id=bid.drafted_by, org_id=bid.org_id), case)
-        notify(bid.org_id, N_("企业选定了本行的报价（业务 %(number)s），请在承诺的时间内完成审批。"),
-               path=f"/bids/{bid.id}", case_id=case.id, number=case.number)
+        notify(
+            bid.org_id,
+            N_("企业选定了本行的报价（业务 %(number)s），请在承诺的时间内完成审批。"),
+            path=f"/bids/{bid.id}",
+            case_id=case.id,
+            number=case.number,
+        )
 
 
 @use_case(Permission.LOAN_OPEN, "choice.cancel", returns=Choice)
@@ -106,7 +145,12 @@ def cancel_choice(ctx: Context, choice_id: UUID, reason: str) -> Choice:
     fire(ctx, CHOICE, choice, "cancel", reason=reason)
     lapse_bid(ctx, bid, reason)
     fire(ctx, NEED, need, "lapse", reason=reason)
-    notify(need.org_id, N_("选定的银行未能放款：%(reason)s。您可以重新发起一轮。"), path=f"/needs/{need.id}",
-           case_id=need.case_id, reason=reason)
+    notify(
+        need.org_id,
+        N_("选定的银行未能放款：%(reason)s。您可以重新发起一轮。"),
+        path=f"/needs/{need.id}",
+        case_id=need.case_id,
+        reason=reason,
+    )
     about(choice, bid_id=bid.id)
     return choice

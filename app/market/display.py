@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
 from app.core.formats import datetime_text, is_past, money_text
+from app.core.pages import Tone
 from app.core.pieces import bar, chip
 from app.core.uscc import DISTRICTS
 from app.market.queries import industry_name
 from app.market.queue import QueueRow
 from app.market.rules import REASON_TEXTS
-from app.market.words import BID_STATES, BID_TONES, FORMS, NEED_STATES, NEED_TONES, PURPOSES, SIZES, WANTED_KINDS
+from app.market.words import (
+    BID_STATES,
+    BID_TONES,
+    FORMS,
+    NEED_STATES,
+    NEED_TONES,
+    PURPOSES,
+    SIZES,
+    WANTED_KINDS,
+    BidState,
+    NeedState,
+)
 
 
 def months_text(months: int | None) -> str:
@@ -25,14 +37,19 @@ def need_title(need: Any) -> str:
     """What a need is called: 采购原料或商品 300 万元，12 个月."""
     if need.amount_fen is None or need.term_months is None or need.purpose_kind is None:
         return gettext("还没有填完的需求")
-    return gettext("%(purpose)s %(amount)s，%(term)s", purpose=gettext(PURPOSES[need.purpose_kind]),
-                   amount=money_text(need.amount_fen), term=months_text(need.term_months))
+    return gettext(
+        "%(purpose)s %(amount)s，%(term)s",
+        purpose=gettext(PURPOSES[need.purpose_kind]),
+        amount=money_text(need.amount_fen),
+        term=months_text(need.term_months),
+    )
 
 
 def card_title(need: Any) -> str:
     """A firm without its name: 制造业 · 小型 · 黄埔区."""
     parts = [
-        gettext(industry_name(need.industry_code)) if need.industry_code else gettext("行业未填"), size_text(need),
+        gettext(industry_name(need.industry_code)) if need.industry_code else gettext("行业未填"),
+        size_text(need),
         gettext(DISTRICTS.get(need.district or "", "")) if need.district in DISTRICTS else "",
     ]
     return " · ".join(part for part in parts if part)
@@ -52,14 +69,19 @@ def kind_text(kind: str | None) -> str:
     return gettext(WANTED_KINDS[kind or ""])
 
 
+def _tone(tone: str) -> Tone:
+    """The words of the room know no page, so their tones are plain text."""
+    return cast(Tone, tone)
+
+
 def need_chip(state: str) -> Markup:
     """State of a need."""
-    return chip(gettext(NEED_STATES[state]), NEED_TONES[state])
+    return chip(gettext(NEED_STATES[state]), _tone(NEED_TONES[NeedState(state)]))
 
 
 def bid_chip(state: str) -> Markup:
     """State of a bid."""
-    return chip(gettext(BID_STATES[state]), BID_TONES[state])
+    return chip(gettext(BID_STATES[state]), _tone(BID_TONES[BidState(state)]))
 
 
 def profile_chips(row: Any) -> Markup:
@@ -71,11 +93,11 @@ def profile_chips(row: Any) -> Markup:
         return chip(gettext("数据不足"), "wait")
     shown = []
     if profile.grade:
-        tone = "good" if profile.grade == "A" else "info" if profile.grade == "B" else "plain"
+        tone: Tone = "good" if profile.grade == "A" else "info" if profile.grade == "B" else "plain"
         shown.append(chip(gettext("%(grade)s 级", grade=profile.grade), tone))
     elif profile.rank_percent is not None:
-        tone = "good" if profile.rank_percent <= 33 else "info" if profile.rank_percent <= 67 else "plain"
-        shown.append(chip(gettext("前 %(percent)s%%", percent=profile.rank_percent), tone))
+        place: Tone = "good" if profile.rank_percent <= 33 else "info" if profile.rank_percent <= 67 else "plain"
+        shown.append(chip(gettext("前 %(percent)s%%", percent=profile.rank_percent), place))
     else:
         shown.append(chip(gettext("有画像，未授权本行")))
     if profile.partial:
@@ -107,10 +129,14 @@ def deadline(row: Any) -> Markup:
 
 def score_text(row: QueueRow) -> Markup:
     """Points with a bar and the reasons, opened on demand."""
-    reasons = Markup("").join(
-        Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in row.reasons
-    )
+    reasons = Markup("").join(Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in row.reasons)
     product = Markup("<li>{}</li>").format(gettext("按本行产品“%(name)s”计算", name=row.product)) if row.product else ""
-    return Markup('{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul></details>').format(
-        bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)), row.score, gettext("为什么排在这里"), reasons, product,
+    return Markup(
+        '{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul></details>'
+    ).format(
+        bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)),
+        row.score,
+        gettext("为什么排在这里"),
+        reasons,
+        product,
     )

@@ -20,10 +20,16 @@ def _fee_total(fee: BidFee, term_months: int) -> int:
 
 
 WORDS = SimpleNamespace(
-    PURPOSES=market.PURPOSES, WANTED_KINDS=market.WANTED_KINDS, WANTED_METHODS=market.WANTED_METHODS,
-    DISTRIBUTIONS=market.DISTRIBUTIONS, NEED_STATES=market.NEED_STATES, NEED_TONES=market.NEED_TONES,
-    fees={kind.value: names[0] for kind, names in FEE_NAMES.items()}, payees={payee.value: payee.label for payee in Payee},
-    times={at.value: at.label for at in FeeTime}, fee_total=_fee_total,
+    PURPOSES=market.PURPOSES,
+    WANTED_KINDS=market.WANTED_KINDS,
+    WANTED_METHODS=market.WANTED_METHODS,
+    DISTRIBUTIONS=market.DISTRIBUTIONS,
+    NEED_STATES=market.NEED_STATES,
+    NEED_TONES=market.NEED_TONES,
+    fees={kind.value: names[0] for kind, names in FEE_NAMES.items()},
+    payees={payee.value: payee.label for payee in Payee},
+    times={at.value: at.label for at in FeeTime},
+    fee_total=_fee_total,
 )
 
 

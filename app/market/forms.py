@@ -10,8 +10,17 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import (
-    BooleanField, DateField, FieldList, Form, FormField, IntegerField, RadioField, SelectField, SelectMultipleField,
-    StringField, TextAreaField,
+    BooleanField,
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -53,7 +62,8 @@ class PurposeForm(FlaskForm):
     amount = MoneyField(_l("需要多少"), [InputRequired(_l("请填写金额。"))], unit=WAN)
     purpose_kind = RadioField(_l("用来做什么"), [InputRequired(_l("请选择资金用途。"))], validate_choice=True)
     purpose_text = TextAreaField(
-        _l("具体说明"), [Optional(), Length(max=LIMITS.purpose_text_length)],
+        _l("具体说明"),
+        [Optional(), Length(max=LIMITS.purpose_text_length)],
         description=_l("例如采购哪一类货物、何时付款。银行会看到这段话，请不要写企业名称和个人信息。"),
     )
 
@@ -64,7 +74,9 @@ class PurposeForm(FlaskForm):
     def part(self) -> PurposePart:
         """What was typed, as far as it can be read."""
         kind = self.purpose_kind.data if self.purpose_kind.data in PURPOSES else None
-        amount = self.amount.data if self.amount.data and LIMITS.min_amount_fen <= self.amount.data <= LIMITS.max_amount_fen else None
+        amount = (
+            self.amount.data if self.amount.data and LIMITS.min_amount_fen <= self.amount.data <= LIMITS.max_amount_fen else None
+        )
         return PurposePart(amount, kind, self.purpose_text.data or "")
 
 
@@ -86,8 +98,10 @@ class TermsForm(FlaskForm):
         months = self.term_months.data
         fits = months is not None and LIMITS.min_term_months <= months <= LIMITS.max_term_months
         return TermsPart(
-            months if fits else None, self.product_kind.data if self.product_kind.data in WANTED_KINDS else None,
-            self.repayment.data if self.repayment.data in WANTED_METHODS else None, bool(self.first_loan.data),
+            months if fits else None,
+            self.product_kind.data if self.product_kind.data in WANTED_KINDS else None,
+            self.repayment.data if self.repayment.data in WANTED_METHODS else None,
+            bool(self.first_loan.data),
         )
 
 
@@ -120,7 +134,7 @@ class FeeForm(Form):
     """One charge beside interest."""
 
     kind = SelectField(_l("名目"), [Optional()], validate_choice=False)
-    amount = MoneyField(_l("每次金额"), [Optional()], unit=YUAN)
+    amount = MoneyField(_l("每次金额"), unit=YUAN)
     payee = SelectField(_l("付给"), [Optional()], validate_choice=False)
     at = SelectField(_l("何时"), [Optional()], validate_choice=False)
     every_months = IntegerField(_l("每几个月"), [Optional()])
@@ -151,8 +165,9 @@ class BidForm(FlaskForm):
     term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限，用整数月。"))])
     method = SelectField(_l("还款方式"), [InputRequired(_l("请选择还款方式。"))])
     valid_until = DateField(_l("报价有效至"), [InputRequired(_l("请填写日期。"))])
-    conditions = TextAreaField(_l("对企业的要求"), [Optional(), Length(max=1000)],
-                               description=_l("例如保证人、抵押物。没有要求请留空。"))
+    conditions = TextAreaField(
+        _l("对企业的要求"), [Optional(), Length(max=1000)], description=_l("例如保证人、抵押物。没有要求请留空。")
+    )
     fees = FieldList(FormField(FeeForm), label=_l("利息之外的费用"), min_entries=FEE_ROWS, max_entries=FEE_ROWS)
     idempotency_token = TokenField()
 
@@ -169,6 +184,7 @@ class BidForm(FlaskForm):
 
     def terms(self) -> BidTerms:
         """The bid as the rules judge it. Call it after a successful ``validate``."""
+        assert self.amount.data is not None and self.annual_rate.data is not None and self.term_months.data is not None
         fees = tuple(fee for row in self.fees if (fee := row.form.fee()) is not None)
         offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, RepaymentMethod(self.method.data), fees)
         return BidTerms(UUID(self.product_id.data), offer, self.valid_until.data, self.conditions.data or "")
@@ -177,14 +193,25 @@ class BidForm(FlaskForm):
     def values_of(bid: Bid) -> dict[str, Any]:
         """A draft as the form shows it."""
         fees: list[dict[str, Any]] = [
-            {"kind": fee.kind.value, "amount": fee.amount_fen, "payee": fee.payee.value, "at": fee.at.value,
-             "every_months": fee.every_months, "text": fee.text}
+            {
+                "kind": fee.kind.value,
+                "amount": fee.amount_fen,
+                "payee": fee.payee.value,
+                "at": fee.at.value,
+                "every_months": fee.every_months,
+                "text": fee.text,
+            }
             for fee in offer_of(bid).fees
         ]
         return {
-            "product_id": str(bid.product_id), "amount": bid.amount_fen, "annual_rate": bid.annual_rate,
-            "term_months": bid.term_months, "method": bid.method, "valid_until": bid.valid_until,
-            "conditions": bid.conditions, "fees": fees + [{} for _ in range(FEE_ROWS - len(fees))],
+            "product_id": str(bid.product_id),
+            "amount": bid.amount_fen,
+            "annual_rate": bid.annual_rate,
+            "term_months": bid.term_months,
+            "method": bid.method,
+            "valid_until": bid.valid_until,
+            "conditions": bid.conditions,
+            "fees": fees + [{} for _ in range(FEE_ROWS - len(fees))],
         }
 
     @staticmethod
@@ -193,8 +220,11 @@ class BidForm(FlaskForm):
         method = need.repayment if need.repayment in METHODS else RepaymentMethod.INTEREST_ONLY.value
         product = next((one for one in products if one.kind == need.product_kind), products[0] if products else None)
         return {
-            "product_id": str(product.id) if product else None, "amount": need.amount_fen, "term_months": need.term_months,
-            "method": method, "valid_until": valid_until,
+            "product_id": str(product.id) if product else None,
+            "amount": need.amount_fen,
+            "term_months": need.term_months,
+            "method": method,
+            "valid_until": valid_until,
         }
 
 
@@ -211,8 +241,11 @@ class ProductForm(FlaskForm):
     districts = CheckboxesField(_l("服务地区"), description=_l("不勾选表示不限。"))
     sizes = CheckboxesField(_l("企业规模"), description=_l("不勾选表示不限。"))
     day_count = SelectField(_l("计息天数"))
-    interest_day = IntegerField(_l("每月结息日"), [Optional(), NumberRange(1, 28, _l("结息日应在 1 到 28 日之间。"))],
-                                description=_l("留空表示按放款日逐月结息。"))
+    interest_day = IntegerField(
+        _l("每月结息日"),
+        [Optional(), NumberRange(1, 28, _l("结息日应在 1 到 28 日之间。"))],
+        description=_l("留空表示按放款日逐月结息。"),
+    )
     holiday = SelectField(_l("遇节假日"))
     first_period = SelectField(_l("首期"))
     idempotency_token = TokenField()
@@ -224,9 +257,13 @@ class ProductForm(FlaskForm):
         self.districts.choices = named(DISTRICTS)
         self.sizes.choices = [(key, gettext(text)) for key, text in SIZES.items() if key != "unknown"]
         self.day_count.choices = [(one.value, one.value) for one in DayCount]
-        self.holiday.choices = [(HolidayRule.NONE.value, gettext("不顺延")), (HolidayRule.FOLLOWING.value, gettext("顺延到下一工作日"))]
+        self.holiday.choices = [
+            (HolidayRule.NONE.value, gettext("不顺延")),
+            (HolidayRule.FOLLOWING.value, gettext("顺延到下一工作日")),
+        ]
         self.first_period.choices = [
-            (FirstPeriod.SHORT.value, gettext("放款当月结息")), (FirstPeriod.LONG.value, gettext("放款次月结息")),
+            (FirstPeriod.SHORT.value, gettext("放款当月结息")),
+            (FirstPeriod.LONG.value, gettext("放款次月结息")),
         ]
 
     def validate_min_amount(self, field: MoneyField) -> None:
@@ -249,16 +286,30 @@ class ProductForm(FlaskForm):
     def fields(self) -> ProductFields:
         """The product as the service takes it; a section stands for its divisions."""
         prefixes = tuple(
-            f"{number:02d}" for section in SECTIONS if section.letter in (self.industries.data or [])
+            f"{number:02d}"
+            for section in SECTIONS
+            if section.letter in (self.industries.data or [])
             for number in range(section.first, section.last + 1)
         )
+        assert self.min_term_months.data is not None and self.max_term_months.data is not None
+        assert self.min_amount.data is not None and self.max_amount.data is not None
         conventions = Conventions(
-            DayCount(self.day_count.data), self.interest_day.data, HolidayRule(self.holiday.data),
+            DayCount(self.day_count.data),
+            self.interest_day.data,
+            HolidayRule(self.holiday.data),
             FirstPeriod(self.first_period.data),
         )
         return ProductFields(
-            self.name.data or "", self.kind.data, self.min_amount.data, self.max_amount.data, self.min_term_months.data,
-            self.max_term_months.data, prefixes, tuple(self.districts.data or ()), tuple(self.sizes.data or ()), conventions,
+            self.name.data or "",
+            self.kind.data,
+            self.min_amount.data,
+            self.max_amount.data,
+            self.min_term_months.data,
+            self.max_term_months.data,
+            prefixes,
+            tuple(self.districts.data or ()),
+            tuple(self.sizes.data or ()),
+            conventions,
         )
 
     @staticmethod
@@ -266,8 +317,14 @@ class ProductForm(FlaskForm):
         """A product as the form shows it."""
         divisions = set(product.eligibility["industries"])
         return {
-            "name": product.name, "kind": product.kind, "min_amount": product.min_amount_fen, "max_amount": product.max_amount_fen,
-            "min_term_months": product.min_term_months, "max_term_months": product.max_term_months,
+            "name": product.name,
+            "kind": product.kind,
+            "min_amount": product.min_amount_fen,
+            "max_amount": product.max_amount_fen,
+            "min_term_months": product.min_term_months,
+            "max_term_months": product.max_term_months,
             "industries": [section.letter for section in SECTIONS if f"{section.first:02d}" in divisions],
-            "districts": product.eligibility["districts"], "sizes": product.eligibility["sizes"], **product.conventions,
+            "districts": product.eligibility["districts"],
+            "sizes": product.eligibility["sizes"],
+            **product.conventions,
         }

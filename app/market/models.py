@@ -138,7 +138,8 @@ class Bid(Identified, Base):
     __table_args__ = (
         ForeignKeyConstraint(["need_id", "seal_id"], ["need.id", "need.seal_id"], name="fk_bid_need_id"),
         ForeignKeyConstraint(
-            ["product_id", "product_version"], ["product_version.product_id", "product_version.version"],
+            ["product_id", "product_version"],
+            ["product_version.product_id", "product_version.version"],
             name="fk_bid_product_id",
         ),
     )

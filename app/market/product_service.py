@@ -26,6 +26,10 @@ for _name in ("ck_product_terms", "ck_product_min_term", "ck_product_max_term"):
     constraint(_name, ErrorCode.INVALID, "max_term_months")
 
 
+USUAL = Conventions()
+"""30/360, interest on the 21st (peer-platforms paper §2 [P])."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProductFields:
     """What a product says: amounts in 分, terms in months; empty industries, districts, sizes mean any."""
@@ -39,21 +43,25 @@ class ProductFields:
     industries: tuple[str, ...] = ()
     districts: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
-    conventions: Conventions = Conventions()
+    conventions: Conventions = USUAL
 
 
 def conventions_json(conventions: Conventions) -> dict[str, Any]:
     """Conventions as they are stored."""
     return {
-        "day_count": conventions.day_count.value, "interest_day": conventions.interest_day,
-        "holiday": conventions.holiday.value, "first_period": conventions.first_period.value,
+        "day_count": conventions.day_count.value,
+        "interest_day": conventions.interest_day,
+        "holiday": conventions.holiday.value,
+        "first_period": conventions.first_period.value,
     }
 
 
 def conventions_of(stored: dict[str, Any]) -> Conventions:
     """Stored conventions as the schedule rule reads them."""
     return Conventions(
-        DayCount(stored["day_count"]), stored["interest_day"], HolidayRule(stored["holiday"]),
+        DayCount(stored["day_count"]),
+        stored["interest_day"],
+        HolidayRule(stored["holiday"]),
         FirstPeriod(stored["first_period"]),
     )
 
@@ -63,7 +71,9 @@ def _write(product: Product, fields: ProductFields) -> None:
         setattr(product, column, getattr(fields, column))
     product.name = fields.name.strip()
     product.eligibility = {
-        "industries": sorted(fields.industries), "districts": sorted(fields.districts), "sizes": sorted(fields.sizes),
+        "industries": sorted(fields.industries),
+        "districts": sorted(fields.districts),
+        "sizes": sorted(fields.sizes),
     }
     product.conventions = conventions_json(fields.conventions)
 
@@ -73,9 +83,16 @@ def _archive(ctx: Context, product: Product, fields: ProductFields) -> None:
     facts["conventions"] = product.conventions
     facts = {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
     session().flush()
-    session().add(ProductVersion(
-        product_id=product.id, version=product.version, org_id=product.org_id, facts=facts, at=now(), made_by=ctx.actor_id,
-    ))
+    session().add(
+        ProductVersion(
+            product_id=product.id,
+            version=product.version,
+            org_id=product.org_id,
+            facts=facts,
+            at=now(),
+            made_by=ctx.actor_id,
+        )
+    )
 
 
 @use_case(Permission.PRODUCT_EDIT, "product.create", returns=Product)
@@ -85,7 +102,12 @@ def create_product(ctx: Context, fields: ProductFields, bank_id: UUID | None = N
     if owner is None or get_or_404(Organisation, owner).kind != OrgKind.BANK:
         raise Refusal(ErrorCode.FORBIDDEN)
     product = Product(
-        org_id=owner, state=ProductState.ACTIVE.value, version=1, created_at=now(), changed_at=now(), changed_by=ctx.actor_id,
+        org_id=owner,
+        state=ProductState.ACTIVE.value,
+        version=1,
+        created_at=now(),
+        changed_at=now(),
+        changed_by=ctx.actor_id,
     )
     _write(product, fields)
     session().add(product)

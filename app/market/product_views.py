@@ -30,18 +30,47 @@ from app.market.words import PRODUCT_KINDS, PRODUCT_STATES, ProductState
 PRODUCTS = Table(
     "products",
     columns=[
-        Column("name", _l("产品"), Product.name, render=lambda row: row.Product.name,
-               sub=lambda row: gettext("%(bank)s · 第 %(version)s 版", bank=row.bank, version=row.Product.version)),
+        Column(
+            "name",
+            _l("产品"),
+            Product.name,
+            render=lambda row: row.Product.name,
+            sub=lambda row: gettext("%(bank)s · 第 %(version)s 版", bank=row.bank, version=row.Product.version),
+        ),
         Column("kind", _l("担保方式"), sortable=False, render=lambda row: gettext(PRODUCT_KINDS[row.Product.kind])),
-        Column("max_amount_fen", _l("金额"), Product.max_amount_fen, align="right",
-               render=lambda row: f"{money_text(row.Product.min_amount_fen)} – {money_text(row.Product.max_amount_fen)}"),
-        Column("max_term_months", _l("期限"), Product.max_term_months, align="right",
-               render=lambda row: gettext("%(low)s–%(high)s 个月", low=row.Product.min_term_months, high=row.Product.max_term_months)),
-        Column("state", _l("状态"), sortable=False, render=lambda row: chip(
-            gettext(PRODUCT_STATES[row.Product.state]), "good" if row.Product.state == ProductState.ACTIVE else "plain")),
+        Column(
+            "max_amount_fen",
+            _l("金额"),
+            Product.max_amount_fen,
+            align="right",
+            render=lambda row: f"{money_text(row.Product.min_amount_fen)} – {money_text(row.Product.max_amount_fen)}",
+        ),
+        Column(
+            "max_term_months",
+            _l("期限"),
+            Product.max_term_months,
+            align="right",
+            render=lambda row: gettext(
+                "%(low)s–%(high)s 个月", low=row.Product.min_term_months, high=row.Product.max_term_months
+            ),
+        ),
+        Column(
+            "state",
+            _l("状态"),
+            sortable=False,
+            render=lambda row: chip(
+                gettext(PRODUCT_STATES[row.Product.state]), "good" if row.Product.state == ProductState.ACTIVE else "plain"
+            ),
+        ),
     ],
-    filters=[Filter("kind", _l("担保方式"), choices=lambda: [(key, gettext(text)) for key, text in PRODUCT_KINDS.items()],
-                    apply=lambda stmt, value: stmt.where(Product.kind == value))],
+    filters=[
+        Filter(
+            "kind",
+            _l("担保方式"),
+            choices=lambda: [(key, gettext(text)) for key, text in PRODUCT_KINDS.items()],
+            apply=lambda stmt, value: stmt.where(Product.kind == value),
+        )
+    ],
     default_sort="name",
     row_url=lambda row: url_for("market.product", product_id=row.Product.id) if _ours(row.Product) else None,
     empty_title=_l("还没有产品"),
@@ -60,8 +89,9 @@ def products() -> Any:
     ctx = context()
     with reading(ctx, Permission.PRODUCT_READ) as db:
         page = PRODUCTS.load(db, queries.products_query(ctx), remembered(PRODUCTS, request.args, session))
-        return render_template("market/products.html", page=page, own=ctx.org_kind is OrgKind.BANK,
-                               may_edit=ctx.can(Permission.PRODUCT_EDIT))
+        return render_template(
+            "market/products.html", page=page, own=ctx.org_kind is OrgKind.BANK, may_edit=ctx.can(Permission.PRODUCT_EDIT)
+        )
 
 
 @room.page("/products/new", Permission.PRODUCT_EDIT, methods=["GET", "POST"])
@@ -88,10 +118,14 @@ def product(product_id: UUID) -> Any:
         changed = attempt(form, lambda: product_service.edit_product(ctx, product_id, form.fields()))
         if changed is not None:
             return redirect(url_for("market.products"))
-    return render_template("market/product_form.html", form=form, product=found, can_retire=can_fire(ctx, PRODUCT, found, "retire"))
+    return render_template(
+        "market/product_form.html", form=form, product=found, can_retire=can_fire(ctx, PRODUCT, found, "retire")
+    )
 
 
 @room.page("/products/<uuid:product_id>/retire", Permission.PRODUCT_EDIT, methods=["POST"])
 def retire_product(product_id: UUID) -> Any:
     """Takes a product off the shelf."""
-    return act(lambda: product_service.retire_product(context(), product_id), done=gettext("产品已停用。"), to=url_for("market.products"))
+    return act(
+        lambda: product_service.retire_product(context(), product_id), done=gettext("产品已停用。"), to=url_for("market.products")
+    )

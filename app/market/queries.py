@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from app.core.calendar import now, today
@@ -50,20 +50,41 @@ def choice_terms(choice_id: UUID) -> ChoiceTerms:
     bid, need = get_or_404(Bid, choice.bid_id), get_or_404(Need, choice.need_id)
     version = session().get_one(ProductVersion, (bid.product_id, bid.product_version))
     return ChoiceTerms(
-        choice.id, need.id, bid.id, choice.case_id, choice.org_id, choice.bank_org_id, bid.product_id, version.facts["kind"],
-        bid.amount_fen, bid.annual_rate, bid.term_months, bid.method, bid.conventions,
-        need.purpose_text or PURPOSES[need.purpose_kind or "OTHER"], bid.all_in_rate,
+        choice.id,
+        need.id,
+        bid.id,
+        choice.case_id,
+        choice.org_id,
+        choice.bank_org_id,
+        bid.product_id,
+        version.facts["kind"],
+        bid.amount_fen,
+        bid.annual_rate,
+        bid.term_months,
+        bid.method,
+        bid.conventions,
+        need.purpose_text or PURPOSES[need.purpose_kind or "OTHER"],
+        bid.all_in_rate,
     )
 
 
 # --- needs -----------------------------------------------------------------------------------------------------------
 
 
-def needs_query() -> Select[Any]:
+def needs_query() -> Any:
     """The firm's needs with the number of their case."""
     return select(
-        Need.id, Need.state, Need.amount_fen, Need.term_months, Need.purpose_kind, Need.product_kind, Need.created_at,
-        Need.published_at, Need.closes_at, Need.choose_by, Case.number,
+        Need.id,
+        Need.state,
+        Need.amount_fen,
+        Need.term_months,
+        Need.purpose_kind,
+        Need.product_kind,
+        Need.created_at,
+        Need.published_at,
+        Need.closes_at,
+        Need.choose_by,
+        Case.number,
     ).outerjoin(Case, Case.id == Need.case_id)
 
 
@@ -79,18 +100,27 @@ def case_of(need: Need) -> Case | None:
 
 def banks() -> list[tuple[UUID, str]]:
     """Banks that take part, by name."""
-    return [(row.id, row.name) for row in session().execute(
-        select(Organisation.id, Organisation.name).where(
-            Organisation.kind == OrgKind.BANK.value, Organisation.state == "active").order_by(Organisation.name)
-    )]
+    return [
+        (row.id, row.name)
+        for row in session().execute(
+            select(Organisation.id, Organisation.name)
+            .where(Organisation.kind == OrgKind.BANK.value, Organisation.state == "active")
+            .order_by(Organisation.name)
+        )
+    ]
 
 
 def invited(need_id: UUID) -> list[tuple[UUID, str]]:
     """The banks that a targeted need names."""
-    return [(row.id, row.name) for row in session().execute(
-        select(Organisation.id, Organisation.name).join(NeedInvitee, NeedInvitee.org_id == Organisation.id)
-        .where(NeedInvitee.need_id == need_id).order_by(Organisation.name)
-    )]
+    return [
+        (row.id, row.name)
+        for row in session().execute(
+            select(Organisation.id, Organisation.name)
+            .join(NeedInvitee, NeedInvitee.org_id == Organisation.id)
+            .where(NeedInvitee.need_id == need_id)
+            .order_by(Organisation.name)
+        )
+    ]
 
 
 def industry_name(code: str | None) -> str:
@@ -117,19 +147,29 @@ class OfferRow:
 
 def offers(need: Need) -> list[OfferRow]:
     """Opened bids of a need, the cheapest first by all-in yearly rate. Empty while the seal is closed."""
-    rows = session().execute(
-        select(Bid, Organisation.name, ProductVersion.facts["name"].astext)
-        .join(Organisation, Organisation.id == Bid.org_id)
-        .join(ProductVersion, (ProductVersion.product_id == Bid.product_id) & (ProductVersion.version == Bid.product_version))
-        .where(Bid.need_id == need.id, Bid.submitted_at.is_not(None), Bid.state != BidState.WITHDRAWN.value)
-        .options(selectinload(Bid.fees)).order_by(Bid.all_in_rate, Bid.total_extra_fen, Bid.id)
-    ).all()
+    rows = (
+        session()
+        .execute(
+            select(Bid, Organisation.name, ProductVersion.facts["name"].astext)
+            .join(Organisation, Organisation.id == Bid.org_id)
+            .join(ProductVersion, (ProductVersion.product_id == Bid.product_id) & (ProductVersion.version == Bid.product_version))
+            .where(Bid.need_id == need.id, Bid.submitted_at.is_not(None), Bid.state != BidState.WITHDRAWN.value)
+            .options(selectinload(Bid.fees))
+            .order_by(Bid.all_in_rate, Bid.total_extra_fen, Bid.id)
+        )
+        .all()
+    )
     usable = [bid.all_in_rate for bid, _, _ in rows if bid.valid_until >= today()]
     cheapest = min(usable, default=None)
     return [
         OfferRow(
-            bid, bank, product, best=bid.all_in_rate == cheapest and bid.valid_until >= today(),
-            expired=bid.valid_until < today(), lines=working_lines(bid.working), average_fen=average_balance(bid),
+            bid,
+            bank,
+            product,
+            best=bid.all_in_rate == cheapest and bid.valid_until >= today(),
+            expired=bid.valid_until < today(),
+            lines=working_lines(bid.working),
+            average_fen=average_balance(bid),
         )
         for bid, bank, product in rows
     ]
@@ -145,8 +185,11 @@ def working_lines(stored: list[Any]) -> tuple[WorkingLine, ...]:
     """Stored lines of a cost sheet as the working macro shows them."""
     return tuple(
         WorkingLine(
-            line["code"], line["message"], {key: _param(key, value) for key, value in line["params"].items()},
-            line["amount_fen"], Decimal(line["ratio"]) if line["ratio"] is not None else None,
+            line["code"],
+            line["message"],
+            {key: _param(key, value) for key, value in line["params"].items()},
+            line["amount_fen"],
+            Decimal(line["ratio"]) if line["ratio"] is not None else None,
         )
         for line in stored
     )
@@ -169,38 +212,67 @@ def live_choice(need_id: UUID) -> Choice | None:
 # --- bids and products of a bank -------------------------------------------------------------------------------------
 
 
-def bids_query(ctx: Context) -> Select[Any]:
+def bids_query(ctx: Context) -> Any:
     """The bank's own bids with the card of their needs."""
-    return select(
-        Bid.id, Bid.state, Bid.amount_fen, Bid.annual_rate, Bid.all_in_rate, Bid.term_months, Bid.drafted_at, Bid.submitted_at,
-        Bid.valid_until, Bid.need_id, Need.org_id.label("firm_id"), Need.industry_code, Need.district, Need.size_class,
-        Need.firm_form, Need.closes_at, Need.state.label("need_state"), Need.amount_fen.label("need_amount_fen"),
-    ).join(Need, Need.id == Bid.need_id).where(Bid.org_id == ctx.org_id)
+    return (
+        select(
+            Bid.id,
+            Bid.state,
+            Bid.amount_fen,
+            Bid.annual_rate,
+            Bid.all_in_rate,
+            Bid.term_months,
+            Bid.drafted_at,
+            Bid.submitted_at,
+            Bid.valid_until,
+            Bid.need_id,
+            Need.org_id.label("firm_id"),
+            Need.industry_code,
+            Need.district,
+            Need.size_class,
+            Need.firm_form,
+            Need.closes_at,
+            Need.state.label("need_state"),
+            Need.amount_fen.label("need_amount_fen"),
+        )
+        .join(Need, Need.id == Bid.need_id)
+        .where(Bid.org_id == ctx.org_id)
+    )
 
 
 def bid_with_fees(bid_id: UUID) -> Bid:
     """A bid with its charges. Raises ``Refusal(NOT_FOUND)``."""
     get_or_404(Bid, bid_id)
-    return session().scalars(
-        select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees)).execution_options(populate_existing=True)
-    ).one()
+    return (
+        session()
+        .scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees)).execution_options(populate_existing=True))
+        .one()
+    )
 
 
 def own_live_bid(ctx: Context, need_id: UUID) -> Bid | None:
     """The bank's bid on a need that still counts, or the last one that does not."""
     return session().scalar(
-        select(Bid).where(Bid.need_id == need_id, Bid.org_id == ctx.org_id)
-        .order_by((Bid.state == BidState.WITHDRAWN.value), Bid.drafted_at.desc()).limit(1)
+        select(Bid)
+        .where(Bid.need_id == need_id, Bid.org_id == ctx.org_id)
+        .order_by((Bid.state == BidState.WITHDRAWN.value), Bid.drafted_at.desc())
+        .limit(1)
     )
 
 
 def steps_of_bid(ctx: Context, bid_id: UUID) -> list[Transition]:
     """What the bank itself did with its bid, newest first."""
-    return list(session().scalars(
-        select(Transition).where(
-            Transition.subject_type == "bid", Transition.subject_id == bid_id, Transition.org_id == ctx.org_id,
-        ).order_by(Transition.at.desc(), Transition.id.desc())
-    ))
+    return list(
+        session().scalars(
+            select(Transition)
+            .where(
+                Transition.subject_type == "bid",
+                Transition.subject_id == bid_id,
+                Transition.org_id == ctx.org_id,
+            )
+            .order_by(Transition.at.desc(), Transition.id.desc())
+        )
+    )
 
 
 def people(ids: set[UUID | None]) -> dict[UUID, str]:
@@ -218,7 +290,7 @@ def own_products(ctx: Context, *, active: bool = True) -> list[Product]:
     return list(session().scalars(stmt.where(Product.state == ProductState.ACTIVE.value) if active else stmt))
 
 
-def products_query(ctx: Context) -> Select[Any]:
+def products_query(ctx: Context) -> Any:
     """A bank sees its own products, a firm those of every bank that are on offer."""
     stmt = select(Product, Organisation.name.label("bank")).join(Organisation, Organisation.id == Product.org_id)
     if ctx.org_kind is OrgKind.BANK:
@@ -241,45 +313,59 @@ class BankDesk:
 
 def bank_desk(ctx: Context, day_ends: datetime) -> BankDesk:
     """The bank's day in one statement. Counts the bank's own bids alone."""
-    ours = select(Bid.id).where(
-        Bid.need_id == Need.id, Bid.org_id == ctx.org_id, Bid.state != BidState.WITHDRAWN.value).exists()
+    ours = select(Bid.id).where(Bid.need_id == Need.id, Bid.org_id == ctx.org_id, Bid.state != BidState.WITHDRAWN.value).exists()
     is_open = (Need.state == NeedState.OPEN.value) & (Need.closes_at > now())
 
     def bids(state: BidState) -> Any:
-        return select(func.count()).select_from(Bid).where(
-            Bid.org_id == ctx.org_id, Bid.state == state.value).scalar_subquery()
+        return select(func.count()).select_from(Bid).where(Bid.org_id == ctx.org_id, Bid.state == state.value).scalar_subquery()
 
-    row = session().execute(select(
-        func.count().filter(is_open).label("open_needs"),
-        func.count().filter(is_open & (Need.closes_at <= day_ends) & ~ours).label("due_today"),
-        bids(BidState.PROPOSED).label("proposed"), bids(BidState.DRAFT).label("drafts"),
-    ).select_from(Need)).one()
+    row = (
+        session()
+        .execute(
+            select(
+                func.count().filter(is_open).label("open_needs"),
+                func.count().filter(is_open & (Need.closes_at <= day_ends) & ~ours).label("due_today"),
+                bids(BidState.PROPOSED).label("proposed"),
+                bids(BidState.DRAFT).label("drafts"),
+            ).select_from(Need)
+        )
+        .one()
+    )
     return BankDesk(row.open_needs, row.due_today, row.proposed, row.drafts)
 
 
 def due_without_bid(ctx: Context, day_ends: datetime, limit: int = 5) -> list[Need]:
     """Open needs that close by then and on which the bank has no bid, those that close first first."""
-    ours = select(Bid.id).where(
-        Bid.need_id == Need.id, Bid.org_id == ctx.org_id, Bid.state != BidState.WITHDRAWN.value).exists()
-    return list(session().scalars(
-        select(Need).where(Need.state == NeedState.OPEN.value, Need.closes_at > now(), Need.closes_at <= day_ends, ~ours)
-        .order_by(Need.closes_at).limit(limit)
-    ))
+    ours = select(Bid.id).where(Bid.need_id == Need.id, Bid.org_id == ctx.org_id, Bid.state != BidState.WITHDRAWN.value).exists()
+    return list(
+        session().scalars(
+            select(Need)
+            .where(Need.state == NeedState.OPEN.value, Need.closes_at > now(), Need.closes_at <= day_ends, ~ours)
+            .order_by(Need.closes_at)
+            .limit(limit)
+        )
+    )
 
 
 def firm_waits() -> list[Need]:
     """The firm's needs that are not over, the newest first."""
-    return list(session().scalars(
-        select(Need).where(Need.state.in_([NeedState.DRAFT.value, NeedState.OPEN.value, NeedState.CLOSED.value]))
-        .order_by(Need.created_at.desc()).limit(10)
-    ))
+    return list(
+        session().scalars(
+            select(Need)
+            .where(Need.state.in_([NeedState.DRAFT.value, NeedState.OPEN.value, NeedState.CLOSED.value]))
+            .order_by(Need.created_at.desc())
+            .limit(10)
+        )
+    )
 
 
 def waiting_bids(ctx: Context, states: list[BidState], limit: int = 10) -> list[Any]:
     """The bank's bids in these states on needs that are still open, those that close first first."""
-    return list(session().execute(
-        bids_query(ctx).where(Bid.state.in_([state.value for state in states]), Need.state == NeedState.OPEN.value)
-        .order_by(Need.closes_at).limit(limit)
-    ))
-
-
+    return list(
+        session().execute(
+            bids_query(ctx)
+            .where(Bid.state.in_([state.value for state in states]), Need.state == NeedState.OPEN.value)
+            .order_by(Need.closes_at)
+            .limit(limit)
+        )
+    )

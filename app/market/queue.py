@@ -55,19 +55,34 @@ class QueueRow:
     name: str = ""
 
 
-def open_needs() -> Select[Any]:
+def open_needs() -> Any:
     """Needs that take bids now, as far as row-level security shows them to the bank."""
     return select(
-        Need.id, Need.org_id, Need.amount_fen, Need.term_months, Need.product_kind, Need.industry_code, Need.district,
-        Need.size_class, Need.firm_form, Need.first_loan, Need.bookable, Need.distribution, Need.closes_at,
+        Need.id,
+        Need.org_id,
+        Need.amount_fen,
+        Need.term_months,
+        Need.product_kind,
+        Need.industry_code,
+        Need.district,
+        Need.size_class,
+        Need.firm_form,
+        Need.first_loan,
+        Need.bookable,
+        Need.distribution,
+        Need.closes_at,
     ).where(Need.state == NeedState.OPEN.value, Need.closes_at > now())
 
 
 def product_facts(product: Product) -> ProductFacts:
     """A product as the ranking rule reads it."""
     return ProductFacts(
-        product.min_amount_fen, product.max_amount_fen, product.min_term_months, product.max_term_months,
-        frozenset(product.eligibility["industries"]), frozenset(product.eligibility["districts"]),
+        product.min_amount_fen,
+        product.max_amount_fen,
+        product.min_term_months,
+        product.max_term_months,
+        frozenset(product.eligibility["industries"]),
+        frozenset(product.eligibility["districts"]),
     )
 
 
@@ -81,8 +96,12 @@ def rank_of(profile: CardProfile | None) -> Decimal | None:
 def facts_of(row: Any, profile: CardProfile | None, day: date) -> NeedFacts:
     """A need as the ranking rule reads it."""
     return NeedFacts(
-        row.amount_fen, row.term_months, row.industry_code or "", row.district or "",
-        working_days_between(day, row.closes_at.astimezone(SHANGHAI).date()), rank_of(profile),
+        row.amount_fen,
+        row.term_months,
+        row.industry_code or "",
+        row.district or "",
+        working_days_between(day, row.closes_at.astimezone(SHANGHAI).date()),
+        rank_of(profile),
         profile.grade if profile is not None else None,
     )
 
@@ -103,19 +122,39 @@ def rank(ctx: Context, needs: Sequence[Any]) -> list[QueueRow]:
     for need in needs:
         profile = profiles.get(need.org_id)
         match, product = best_match(facts_of(need, profile, day), products)
-        rows.append(QueueRow(
-            need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind, need.industry_code, need.district,
-            need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution, need.closes_at, match.score,
-            match.reasons, product, profile, bids.get(need.id),
-        ))
+        rows.append(
+            QueueRow(
+                need.id,
+                need.org_id,
+                need.amount_fen,
+                need.term_months,
+                need.product_kind,
+                need.industry_code,
+                need.district,
+                need.size_class,
+                need.firm_form,
+                need.first_loan,
+                need.bookable,
+                need.distribution,
+                need.closes_at,
+                match.score,
+                match.reasons,
+                product,
+                profile,
+                bids.get(need.id),
+            )
+        )
     return rows
 
 
 def own_bid_states(ctx: Context) -> dict[UUID, str]:
     """The bank's own live bids by need."""
-    rows = session().execute(select(Bid.need_id, Bid.state).where(
-        Bid.org_id == ctx.org_id, Bid.state.in_([BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]),
-    ))
+    rows = session().execute(
+        select(Bid.need_id, Bid.state).where(
+            Bid.org_id == ctx.org_id,
+            Bid.state.in_([BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]),
+        )
+    )
     return {row.need_id: row.state for row in rows}
 
 
@@ -129,7 +168,10 @@ class RankedTable(Table):
     """A list whose order is computed after reading, since it is another one for every bank."""
 
     def load_ranked(
-        self, stmt: Select[Any], args: Args, ranked: Callable[[Sequence[Any]], list[QueueRow]],
+        self,
+        stmt: Select[Any],
+        args: Args,
+        ranked: Callable[[Sequence[Any]], list[QueueRow]],
         keeps: Callable[[QueueRow, dict[str, Any]], bool],
     ) -> tuple[Page, list[QueueRow]]:
         """One page, and all rows for an export. ``keeps`` applies the filters that need the profile."""
@@ -143,7 +185,7 @@ class RankedTable(Table):
         size = _number(args.get("size"), self.page_size)
         size = size if size in PAGE_SIZES else self.page_size
         number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(len(rows) / size)))
-        shown = with_names(rows[(number - 1) * size:number * size])
+        shown = with_names(rows[(number - 1) * size : number * size])
         return Page(self, shown, len(rows), number, size, sort, direction, states), rows
 
 

@@ -14,7 +14,17 @@ from app.core.context import Context
 from app.core.formats import datetime_text, money_text
 from app.core.models import Case
 from app.core.pages import (
-    CaseLink, Figure, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations,
+    CaseLink,
+    Figure,
+    NextStep,
+    Station,
+    Wait,
+    case_links,
+    event_texts,
+    home,
+    menu,
+    next_steps,
+    stations,
 )
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
@@ -29,14 +39,25 @@ menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
 menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70)
 
 for _event, _text in {
-    "create": _l("开始填写融资需求"), "submit": _l("提交融资需求，开始密封报价"), "discard": _l("删除草稿"),
-    "extend": _l("延长报价时间"), "close": _l("报价截止，报价开启"), "withdraw": _l("撤回融资需求"), "choose": _l("选定一家银行"),
+    "create": _l("开始填写融资需求"),
+    "submit": _l("提交融资需求，开始密封报价"),
+    "discard": _l("删除草稿"),
+    "extend": _l("延长报价时间"),
+    "close": _l("报价截止，报价开启"),
+    "withdraw": _l("撤回融资需求"),
+    "choose": _l("选定一家银行"),
     "lapse": _l("融资需求失效"),
 }.items():
     event_texts.add("need", _event, _text)
 for _event, _text in {
-    "create": _l("起草报价"), "edit": _l("修改报价"), "propose": _l("提请审批"), "discard": _l("删除报价草稿"),
-    "return": _l("退回起草人"), "submit": _l("密封提交报价"), "withdraw": _l("撤回报价"), "choose": _l("报价被选定"),
+    "create": _l("起草报价"),
+    "edit": _l("修改报价"),
+    "propose": _l("提请审批"),
+    "discard": _l("删除报价草稿"),
+    "return": _l("退回起草人"),
+    "submit": _l("密封提交报价"),
+    "withdraw": _l("撤回报价"),
+    "choose": _l("报价被选定"),
     "lapse": _l("报价失效"),
 }.items():
     event_texts.add("bid", _event, _text)
@@ -79,14 +100,19 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
         return None
     firm = ctx.org_kind is OrgKind.ENTERPRISE
     if need.state == NeedState.OPEN:
-        text = _l("正在密封报价，%(time)s 截止时一起开启；在那之前谁也看不到报价，也看不到有几家。",
-                  time=datetime_text(need.closes_at, relative=True))
+        text = _l(
+            "正在密封报价，%(time)s 截止时一起开启；在那之前谁也看不到报价，也看不到有几家。",
+            time=datetime_text(need.closes_at, relative=True),
+        )
         return NextStep(_l("银行"), text, mine=False)
     if need.state == NeedState.CLOSED:
         last = datetime_text(choice_ends_at(need.closed_at)) if need.closed_at else ""
         return NextStep(
-            _l("轮到您了") if firm else _l("企业"), _l("银行的报价已开启，请选定一家。"), by=asked_by(need),
-            otherwise=_l("最晚 %(time)s，超过时间报价失效，可重新发起。", time=last), mine=firm,
+            _l("轮到您了") if firm else _l("企业"),
+            _l("银行的报价已开启，请选定一家。"),
+            by=asked_by(need),
+            otherwise=_l("最晚 %(time)s，超过时间报价失效，可重新发起。", time=last),
+            mine=firm,
         )
     if need.state == NeedState.CHOSEN:
         return NextStep(_l("银行"), _l("正在审批，结果和放款会出现在这里。"), mine=False)
@@ -121,8 +147,16 @@ def firm_waits(ctx: Context) -> list[Wait]:
         if need.state == NeedState.DRAFT:
             waits.append(Wait(_l("继续填写融资需求"), need_title(need), url_for("market.need", need_id=need.id), order=60))
         elif need.state == NeedState.CLOSED:
-            waits.append(Wait(_l("报价已开启，请选定一家银行"), need_title(need), url_for("market.offers", need_id=need.id),
-                              due=asked_by(need), tone="wait", order=10))
+            waits.append(
+                Wait(
+                    _l("报价已开启，请选定一家银行"),
+                    need_title(need),
+                    url_for("market.offers", need_id=need.id),
+                    due=asked_by(need),
+                    tone="wait",
+                    order=10,
+                )
+            )
     return waits
 
 
@@ -134,11 +168,19 @@ def bank_figures(ctx: Context) -> list[Figure]:
     """The bank's day in figures."""
     desk = queries.bank_desk(ctx, _day_ends())
     return [
-        Figure(_l("今天截止，尚未报价"), str(desk.due_today), tone="wait" if desk.due_today else "plain",
-               url=url_for("market.queue_list", f="1", unanswered="1", sort="closes_at", dir="asc")),
+        Figure(
+            _l("今天截止，尚未报价"),
+            str(desk.due_today),
+            tone="wait" if desk.due_today else "plain",
+            url=url_for("market.queue_list", f="1", unanswered="1", sort="closes_at", dir="asc"),
+        ),
         Figure(_l("开放中的需求"), f"{desk.open_needs:,}", url=url_for("market.queue_list")),
-        Figure(_l("待审批的报价"), str(desk.proposed), tone="wait" if desk.proposed else "plain",
-               url=url_for("market.bids", f="1", state=BidState.PROPOSED.value)),
+        Figure(
+            _l("待审批的报价"),
+            str(desk.proposed),
+            tone="wait" if desk.proposed else "plain",
+            url=url_for("market.bids", f="1", state=BidState.PROPOSED.value),
+        ),
     ]
 
 
@@ -149,15 +191,27 @@ def bank_waits(ctx: Context) -> list[Wait]:
     names = organisation_names({row.firm_id for row in rows})
     text = _l("审批报价") if ctx.can(Permission.BID_SUBMIT) else _l("完成报价草稿")
     drafts = [
-        Wait(text, f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
-             url_for("market.bid", bid_id=row.id), due=row.closes_at, tone="wait", order=20)
+        Wait(
+            text,
+            f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
+            url_for("market.bid", bid_id=row.id),
+            due=row.closes_at,
+            tone="wait",
+            order=20,
+        )
         for row in rows
     ]
     if not ctx.can(Permission.BID_DRAFT):
         return drafts
     return drafts + [
-        Wait(_l("需求今天截止，尚未报价"), f"{card_title(need)} · {money_text(need.amount_fen)}",
-             url_for("market.queue_need", need_id=need.id), due=need.closes_at, tone="wait", order=30)
+        Wait(
+            _l("需求今天截止，尚未报价"),
+            f"{card_title(need)} · {money_text(need.amount_fen)}",
+            url_for("market.queue_need", need_id=need.id),
+            due=need.closes_at,
+            tone="wait",
+            order=30,
+        )
         for need in queries.due_without_bid(ctx, _day_ends())
     ]
 

@@ -86,8 +86,14 @@ def start_need(ctx: Context) -> Need:
 
 def _draft(ctx: Context) -> Need:
     need = Need(
-        org_id=ctx.org_id, state=NeedState.DRAFT.value, purpose_text="", first_loan=False, bookable_reasons=[], step=1,
-        created_at=now(), created_by=ctx.actor_id,
+        org_id=ctx.org_id,
+        state=NeedState.DRAFT.value,
+        purpose_text="",
+        first_loan=False,
+        bookable_reasons=[],
+        step=1,
+        created_at=now(),
+        created_by=ctx.actor_id,
     )
     session().add(need)
     begin(ctx, NEED, need)
@@ -124,9 +130,13 @@ def _invite(need: Need, part: AudiencePart) -> None:
     session().execute(delete(NeedInvitee).where(NeedInvitee.need_id == need.id))
     if part.distribution != Distribution.TARGETED:
         return
-    banks = session().scalars(select(Organisation.id).where(
-        Organisation.id.in_(part.banks), Organisation.kind == OrgKind.BANK.value, Organisation.state == "active",
-    ))
+    banks = session().scalars(
+        select(Organisation.id).where(
+            Organisation.id.in_(part.banks),
+            Organisation.kind == OrgKind.BANK.value,
+            Organisation.state == "active",
+        )
+    )
     session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
     session().flush()
 
@@ -139,8 +149,14 @@ def invited_banks(need_id: UUID) -> list[UUID]:
 def terms_of(need: Need, invited: int) -> NeedTerms:
     """The need as the rule reads it."""
     return NeedTerms(
-        need.amount_fen, need.term_months, need.purpose_kind, need.purpose_text, need.product_kind, need.repayment,
-        need.distribution, invited,
+        need.amount_fen,
+        need.term_months,
+        need.purpose_kind,
+        need.purpose_text,
+        need.product_kind,
+        need.repayment,
+        need.distribution,
+        invited,
     )
 
 
@@ -167,15 +183,24 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
         for bank in banks:
             notify(bank, N_("有企业向贵行定向发出一份融资需求，请在截止前查看。"), path=f"/queue/{need.id}")
     emit("need.published", need_id=need.id)
-    about(need, amount_fen=need.amount_fen, term_months=need.term_months, distribution=need.distribution,
-          closes_at=need.closes_at, profile_id=need.profile_id)
+    about(
+        need,
+        amount_fen=need.amount_fen,
+        term_months=need.term_months,
+        distribution=need.distribution,
+        closes_at=need.closes_at,
+        profile_id=need.profile_id,
+    )
     return need
 
 
 def _title(need: Need) -> str:
     """The case's title, stored in Chinese whoever files it: 采购原料或商品 300 万元，12 个月."""
-    amount = f"{Decimal(need.amount_fen or 0) / WAN:,f}".rstrip("0").rstrip(".") if (need.amount_fen or 0) % WAN else (
-        f"{(need.amount_fen or 0) // WAN:,}")
+    amount = (
+        f"{Decimal(need.amount_fen or 0) / WAN:,f}".rstrip("0").rstrip(".")
+        if (need.amount_fen or 0) % WAN
+        else (f"{(need.amount_fen or 0) // WAN:,}")
+    )
     return f"{PURPOSES[need.purpose_kind or 'OTHER']} {amount} 万元，{need.term_months} 个月"
 
 
@@ -243,8 +268,13 @@ def _close(ctx: Context, need: Need) -> None:
                 lapse_bid(acting, bid)
         count = sum(bid.state == BidState.SUBMITTED for bid in bids)
         if count:
-            notify(need.org_id, N_("报价已开启：收到 %(count)s 家银行的报价，请比较后选定一家。"), path=f"/needs/{need.id}/offers",
-                   case_id=need.case_id, count=count)
+            notify(
+                need.org_id,
+                N_("报价已开启：收到 %(count)s 家银行的报价，请比较后选定一家。"),
+                path=f"/needs/{need.id}/offers",
+                case_id=need.case_id,
+                count=count,
+            )
     if not count:
         _lapse(ctx, need, str(N_("没有收到报价")))
     about(need, bids=count, choose_by=need.choose_by)
@@ -261,14 +291,19 @@ def _lapse(ctx: Context, need: Need, reason: str) -> None:
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
     with elevated(ctx, "need.lapse") as acting:
-        bids = list(session().scalars(
-            select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).with_for_update()
-        ))
+        bids = list(
+            session().scalars(select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).with_for_update())
+        )
         for bid in bids:
             lapse_bid(acting, bid)
             notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
-        notify(need.org_id, N_("融资需求已失效：%(reason)s。您可以重新发起一轮。"), path=f"/needs/{need.id}",
-               case_id=need.case_id, reason=reason)
+        notify(
+            need.org_id,
+            N_("融资需求已失效：%(reason)s。您可以重新发起一轮。"),
+            path=f"/needs/{need.id}",
+            case_id=need.case_id,
+            reason=reason,
+        )
 
 
 @use_case(Permission.NEED_CLOSE, "need.withdraw", returns=Need)
@@ -289,7 +324,14 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
         raise Refusal(ErrorCode.STATE_CHANGED)
     need = _draft(ctx)
     for column in (
-        "amount_fen", "term_months", "purpose_kind", "purpose_text", "product_kind", "repayment", "first_loan", "distribution",
+        "amount_fen",
+        "term_months",
+        "purpose_kind",
+        "purpose_text",
+        "product_kind",
+        "repayment",
+        "first_loan",
+        "distribution",
     ):
         setattr(need, column, getattr(old, column))
     need.previous_id, need.step = old.id, 3
@@ -333,9 +375,7 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
 def settle_due_needs(ctx: Context) -> int:
     """Every need whose time has come, each in its own transaction; a late closing runs once all the same."""
     with reading(ctx, Permission.NEED_TICK) as db:
-        due = list(db.scalars(
-            select(Need.id).where(Need.next_check_at <= now()).order_by(Need.next_check_at).limit(200)
-        ))
+        due = list(db.scalars(select(Need.id).where(Need.next_check_at <= now()).order_by(Need.next_check_at).limit(200)))
     settled = 0
     for need_id in due:
         try:
@@ -343,4 +383,3 @@ def settle_due_needs(ctx: Context) -> int:
         except Exception:
             log.exception("need %s could not be settled", need_id)
     return settled
-

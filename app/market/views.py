@@ -22,7 +22,7 @@ from app.core.tables import Column, Filter, Table, export_xlsx, remembered, want
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_xlsx
 from app.credit.queries import current_profile
-from app.market import bank_views, choice_service, need_rules, product_views, queries, registers, service
+from app.market import bank_views, choice_service, need_rules, product_views, queries, queue_views, registers, service
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
 from app.market.fields import put_problems
@@ -31,27 +31,47 @@ from app.market.lifecycles import NEED
 from app.market.models import Bid, Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "product_views", "registers", "room"]
+__all__ = ["bank_views", "product_views", "queue_views", "registers", "room"]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
-    "purpose": _l("用途与金额"), "terms": _l("期限与担保"), "audience": _l("发给谁"), "check": _l("检查并提交"),
+    "purpose": _l("用途与金额"),
+    "terms": _l("期限与担保"),
+    "audience": _l("发给谁"),
+    "check": _l("检查并提交"),
 }
 
 NEEDS = Table(
     "needs",
     columns=[
-        Column("title", _l("需求"), sortable=False, render=need_title, export=need_title,
-               sub=lambda row: row.number or gettext("还没有编号")),
+        Column(
+            "title",
+            _l("需求"),
+            sortable=False,
+            render=need_title,
+            export=need_title,
+            sub=lambda row: row.number or gettext("还没有编号"),
+        ),
         Column("amount_fen", _l("金额"), Need.amount_fen, kind="money"),
         Column("product_kind", _l("担保方式"), sortable=False, render=lambda row: kind_text(row.product_kind), hide_small=True),
         Column("created_at", _l("建立"), Need.created_at, kind="datetime", hide_small=True),
         Column("closes_at", _l("报价截止"), Need.closes_at, kind="datetime"),
-        Column("state", _l("状态"), sortable=False, render=lambda row: need_chip(row.state),
-               export=lambda row: gettext(NEED_STATES[row.state])),
+        Column(
+            "state",
+            _l("状态"),
+            sortable=False,
+            render=lambda row: need_chip(row.state),
+            export=lambda row: gettext(NEED_STATES[row.state]),
+        ),
     ],
-    filters=[Filter("state", _l("状态"), choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()],
-                    apply=lambda stmt, value: stmt.where(Need.state == value))],
+    filters=[
+        Filter(
+            "state",
+            _l("状态"),
+            choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()],
+            apply=lambda stmt, value: stmt.where(Need.state == value),
+        )
+    ],
     default_sort="-created_at",
     row_url=lambda row: url_for("market.need", need_id=row.id),
     empty_title=_l("还没有融资需求"),
@@ -82,10 +102,14 @@ def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UU
     if step == "purpose":
         return PurposeForm(data={"amount": need.amount_fen, "purpose_kind": need.purpose_kind, "purpose_text": need.purpose_text})
     if step == "terms":
-        return TermsForm(data={
-            "term_months": need.term_months, "product_kind": need.product_kind, "repayment": need.repayment,
-            "first_loan": need.first_loan,
-        })
+        return TermsForm(
+            data={
+                "term_months": need.term_months,
+                "product_kind": need.product_kind,
+                "repayment": need.repayment,
+                "first_loan": need.first_loan,
+            }
+        )
     return AudienceForm(banks, data={"distribution": need.distribution, "invited": [str(bank) for bank in invited]})
 
 
@@ -111,8 +135,7 @@ def need_step(need_id: UUID, step: str) -> Any:
             at = STEPS.index(step) + (-1 if back else 1)
             if at < 0:
                 return redirect(url_for("market.needs"))
-            target = "market.need_check" if STEPS[at] == "check" else "market.need_step"
-            return redirect(url_for(target, need_id=need_id, **({} if STEPS[at] == "check" else {"step": STEPS[at]})))
+            return redirect(_step_url(need, STEPS[at]))
     return render_template(f"market/step_{step}.html", need=need, form=form, step=step, steps=_steps(need), profile=profile)
 
 
@@ -121,8 +144,14 @@ def _fits(step: str, need: Need, form: Any) -> bool:
     part = form.part()
     wanted = {"purpose": ("amount",), "terms": ("term_months",), "audience": ("invited",)}[step]
     terms = need_rules.NeedTerms(
-        form.amount.data if step == "purpose" else 1, form.term_months.data if step == "terms" else 1, "", "", "", "",
-        part.distribution if step == "audience" else "open", len(part.banks) if step == "audience" else 0,
+        form.amount.data if step == "purpose" else 1,
+        form.term_months.data if step == "terms" else 1,
+        "",
+        "",
+        "",
+        "",
+        part.distribution if step == "audience" else "open",
+        len(part.banks) if step == "audience" else 0,
     )
     return put_problems(form, [problem for problem in need_rules.check_need(terms) if problem.field in wanted])
 
@@ -165,15 +194,27 @@ def need_check(need_id: UUID) -> Any:
         invited = queries.invited(need_id)
         problems = need_rules.check_need(service.terms_of(need, len(invited)))
         return render_template(
-            "market/check.html", need=need, form=form, invited=invited, problems=problems, steps=_steps(need),
-            profile=current_profile(need.org_id), closes_at=need_rules.bids_close_at(now()), step_of=_step_of,
+            "market/check.html",
+            need=need,
+            form=form,
+            invited=invited,
+            problems=problems,
+            steps=_steps(need),
+            profile=current_profile(need.org_id),
+            closes_at=need_rules.bids_close_at(now()),
+            step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
 
 
 def _step_of(field: str) -> str:
-    return {"amount": "purpose", "purpose_kind": "purpose", "term_months": "terms", "product_kind": "terms",
-            "repayment": "terms"}.get(field, "audience")
+    return {
+        "amount": "purpose",
+        "purpose_kind": "purpose",
+        "term_months": "terms",
+        "product_kind": "terms",
+        "repayment": "terms",
+    }.get(field, "audience")
 
 
 @room.page("/needs/<uuid:need_id>", Permission.NEED_READ)
@@ -188,12 +229,20 @@ def need(need_id: UUID) -> Any:
         rows = queries.offers(found) if found.closed_at is not None else []
         choice = queries.live_choice(found.id)
         return render_template(
-            "market/need.html", need=found, case=case, line=pages.build_line(ctx, case) if case else None,
-            entries=timeline(ctx, found.case_id)[:6] if found.case_id else [], offers=rows, choice=choice,
-            invited=queries.invited(need_id) if found.distribution == "targeted" else [], can=_buttons(ctx, found),
+            "market/need.html",
+            need=found,
+            case=case,
+            line=pages.build_line(ctx, case) if case else None,
+            entries=timeline(ctx, found.case_id)[:6] if found.case_id else [],
+            offers=rows,
+            choice=choice,
+            invited=queries.invited(need_id) if found.distribution == "targeted" else [],
+            can=_buttons(ctx, found),
             bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
-            title=need_title(found), kind_text=kind_text,
-            all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None, latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
+            title=need_title(found),
+            kind_text=kind_text,
+            all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
+            latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
         )
 
 
@@ -214,9 +263,16 @@ def offers(need_id: UUID) -> Any:
             return redirect(url_for("market.need", need_id=need_id))
         case = queries.case_of(found)
         return render_template(
-            "market/offers.html", need=found, case=case, line=pages.build_line(ctx, case) if case else None,
-            rows=queries.offers(found), can_choose=can_fire(ctx, NEED, found, "choose"), title=need_title(found),
-            choice=queries.live_choice(found.id), levels=need_rules.LEVELS, months_text=months_text,
+            "market/offers.html",
+            need=found,
+            case=case,
+            line=pages.build_line(ctx, case) if case else None,
+            rows=queries.offers(found),
+            can_choose=can_fire(ctx, NEED, found, "choose"),
+            title=need_title(found),
+            choice=queries.live_choice(found.id),
+            levels=need_rules.LEVELS,
+            months_text=months_text,
         )
 
 
@@ -236,7 +292,8 @@ def choose(bid_id: UUID) -> Any:
         need_id = get_or_404(Bid, bid_id).need_id
     made: list[UUID] = []
     response = act(
-        lambda: made.append(choice_service.choose_bid(ctx, bid_id).id), to=url_for("market.offers", need_id=need_id),
+        lambda: made.append(choice_service.choose_bid(ctx, bid_id).id),
+        to=url_for("market.offers", need_id=need_id),
         done=gettext("已选定。银行会在承诺的时间内完成审批，进度会出现在这里。"),
     )
     return redirect(url_for("market.need", need_id=need_id)) if made else response
@@ -253,8 +310,9 @@ def _need_button(name: str, call: Any, done: Any) -> None:
 
 _need_button("close", service.close_need, _l("报价已截止，已收到的报价现在开启。"))
 _need_button("extend", service.extend_need, _l("已延长报价时间。"))
-_need_button("withdraw", lambda ctx, need_id: service.withdraw_need(ctx, need_id, request.form.get("reason", "")),
-             _l("已撤回融资需求。"))
+_need_button(
+    "withdraw", lambda ctx, need_id: service.withdraw_need(ctx, need_id, request.form.get("reason", "")), _l("已撤回融资需求。")
+)
 
 
 @room.page("/needs/<uuid:need_id>/discard", Permission.NEED_DRAFT, methods=["POST"])
@@ -267,7 +325,9 @@ def discard_need(need_id: UUID) -> Any:
 def again(need_id: UUID) -> Any:
     """A second round: the answers of the first, ready to be changed."""
     made: list[UUID] = []
-    response = act(lambda: made.append(service.second_round(context(), need_id).id), done=gettext("已照原来的内容建好草稿，请检查后提交。"),
-                   to=url_for("market.need", need_id=need_id))
+    response = act(
+        lambda: made.append(service.second_round(context(), need_id).id),
+        done=gettext("已照原来的内容建好草稿，请检查后提交。"),
+        to=url_for("market.need", need_id=need_id),
+    )
     return redirect(url_for("market.need_check", need_id=made[0])) if made else response
-

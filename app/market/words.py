@@ -114,6 +114,10 @@ DISTRIBUTIONS: dict[str, str] = {
     Distribution.TARGETED: N_("定向：只发给我指定的银行"),
 }
 SIZES: dict[str, str] = {
-    "micro": N_("微型"), "small": N_("小型"), "medium": N_("中型"), "large": N_("大型"), "unknown": N_("规模未定"),
+    "micro": N_("微型"),
+    "small": N_("小型"),
+    "medium": N_("中型"),
+    "large": N_("大型"),
+    "unknown": N_("规模未定"),
 }
 FORMS: dict[str, str] = {"company": N_("企业"), "sole_trader": N_("个体"), "cooperative": N_("合作社")}

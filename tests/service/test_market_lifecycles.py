@@ -20,21 +20,37 @@ from tests.database import TestDatabase
 ALLOWED = {
     PRODUCT.subject: {(ProductState.ACTIVE, "edit"), (ProductState.ACTIVE, "retire")},
     NEED.subject: {
-        (NeedState.DRAFT, "submit"), (NeedState.DRAFT, "discard"), (NeedState.OPEN, "extend"), (NeedState.OPEN, "close"),
-        (NeedState.OPEN, "withdraw"), (NeedState.CLOSED, "withdraw"), (NeedState.CLOSED, "choose"),
-        (NeedState.CLOSED, "lapse"), (NeedState.CHOSEN, "lapse"),
+        (NeedState.DRAFT, "submit"),
+        (NeedState.DRAFT, "discard"),
+        (NeedState.OPEN, "extend"),
+        (NeedState.OPEN, "close"),
+        (NeedState.OPEN, "withdraw"),
+        (NeedState.CLOSED, "withdraw"),
+        (NeedState.CLOSED, "choose"),
+        (NeedState.CLOSED, "lapse"),
+        (NeedState.CHOSEN, "lapse"),
     },
     BID.subject: {
-        (BidState.DRAFT, "edit"), (BidState.DRAFT, "propose"), (BidState.DRAFT, "discard"), (BidState.DRAFT, "submit"),
-        (BidState.DRAFT, "lapse"), (BidState.PROPOSED, "return"), (BidState.PROPOSED, "submit"), (BidState.PROPOSED, "lapse"),
-        (BidState.SUBMITTED, "withdraw"), (BidState.SUBMITTED, "choose"), (BidState.SUBMITTED, "lapse"),
+        (BidState.DRAFT, "edit"),
+        (BidState.DRAFT, "propose"),
+        (BidState.DRAFT, "discard"),
+        (BidState.DRAFT, "submit"),
+        (BidState.DRAFT, "lapse"),
+        (BidState.PROPOSED, "return"),
+        (BidState.PROPOSED, "submit"),
+        (BidState.PROPOSED, "lapse"),
+        (BidState.SUBMITTED, "withdraw"),
+        (BidState.SUBMITTED, "choose"),
+        (BidState.SUBMITTED, "lapse"),
         (BidState.CHOSEN, "lapse"),
     },
     CHOICE.subject: {(ChoiceState.LIVE, "cancel")},
 }
 CASES = [
     (lifecycle, state, event)
-    for lifecycle in (PRODUCT, NEED, BID, CHOICE) for state in lifecycle.states for event in lifecycle.events()
+    for lifecycle in (PRODUCT, NEED, BID, CHOICE)
+    for state in lifecycle.states
+    for event in lifecycle.events()
 ]
 
 
@@ -173,11 +189,15 @@ def test_what_belongs_to_another_organisation_is_not_found(database: TestDatabas
     bid = market_cast.sealed_bid(bank, need)
     stranger, rival = cast.firm("别家企业"), cast.bank("云城银行")
     calls = {
-        Need: [lambda: service.close_need(stranger[Role.FIRM_CLERK], need.id),
-               lambda: service.withdraw_need(stranger[Role.FIRM_CLERK], need.id, "x"),
-               lambda: service.second_round(stranger[Role.FIRM_CLERK], need.id)],
-        Bid: [lambda: bid_service.withdraw_bid(rival[Role.BANK_APPROVER], bid.id, "x"),
-              lambda: bid_service.submit_bid(rival[Role.BANK_APPROVER], bid.id),
-              lambda: choice_service.choose_bid(firm[Role.FIRM_CLERK], bid.id)],
+        Need: [
+            lambda: service.close_need(stranger[Role.FIRM_CLERK], need.id),
+            lambda: service.withdraw_need(stranger[Role.FIRM_CLERK], need.id, "x"),
+            lambda: service.second_round(stranger[Role.FIRM_CLERK], need.id),
+        ],
+        Bid: [
+            lambda: bid_service.withdraw_bid(rival[Role.BANK_APPROVER], bid.id, "x"),
+            lambda: bid_service.submit_bid(rival[Role.BANK_APPROVER], bid.id),
+            lambda: choice_service.choose_bid(firm[Role.FIRM_CLERK], bid.id),
+        ],
     }
     assert [refused(call) for call in calls[model]] == [ErrorCode.NOT_FOUND] * 3

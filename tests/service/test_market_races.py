@@ -55,8 +55,11 @@ def owner_sql(database: TestDatabase, sql: str, *values: Any) -> list[Any]:
 
 def let_time_pass(database: TestDatabase, need: Need) -> None:
     """The moment for which the need waits has come, and more."""
-    owner_sql(database, "update need set next_check_at = now() - interval '2 hours', closes_at = now() - interval '2 hours' "
-                        "where id = %s", need.id)
+    owner_sql(
+        database,
+        "update need set next_check_at = now() - interval '2 hours', closes_at = now() - interval '2 hours' where id = %s",
+        need.id,
+    )
 
 
 def test_two_choices_at_once_make_one(database: TestDatabase) -> None:
@@ -76,8 +79,11 @@ def test_a_second_live_choice_is_impossible_in_the_database(database: TestDataba
     choice = market_cast.chosen(cast.firm(), cast.bank())
     columns = "need_id, bid_id, org_id, bank_org_id, case_id, state, cost_sheet, made_at"
     with pytest.raises(psycopg.errors.UniqueViolation) as refused:
-        owner_sql(database, f"insert into choice (id, {columns}) select gen_random_uuid(), {columns} from choice where id = %s",
-                  choice.id)
+        owner_sql(
+            database,
+            f"insert into choice (id, {columns}) select gen_random_uuid(), {columns} from choice where id = %s",
+            choice.id,
+        )
     assert refused.value.diag.constraint_name == "uq_choice_live"
 
 
@@ -190,9 +196,12 @@ BAD_OFFERS = {
     "a negative fee": (market_cast.offer(fees=(Fee(FeeKind.APPRAISAL, -1, Payee.APPRAISER),)), "fees"),
     "fees that eat the loan": (
         market_cast.offer(fees=(Fee(FeeKind.GUARANTEE, 299 * WAN, Payee.GUARANTOR), Fee(FeeKind.NOTARY, 2 * WAN, Payee.NOTARY))),
-        "fees"),
+        "fees",
+    ),
     "a fee every zero months": (
-        market_cast.offer(fees=(Fee(FeeKind.GUARANTEE, YUAN, Payee.GUARANTOR, FeeTime.PERIODIC, 0),)), "fees"),
+        market_cast.offer(fees=(Fee(FeeKind.GUARANTEE, YUAN, Payee.GUARANTOR, FeeTime.PERIODIC, 0),)),
+        "fees",
+    ),
 }
 
 
@@ -256,21 +265,44 @@ def test_the_queue_costs_as_many_statements_for_fifty_needs_as_for_one(database:
 
 def fill_with_copies(database: TestDatabase, need: Need, count: int) -> None:
     """Copies of a need, each with a firm, case and seal of its own, past the wizard."""
-    columns = [row[0] for row in owner_sql(
-        database, "select column_name from information_schema.columns where table_name = 'need' order by ordinal_position")]
+    columns = [
+        row[0]
+        for row in owner_sql(
+            database, "select column_name from information_schema.columns where table_name = 'need' order by ordinal_position"
+        )
+    ]
     for number in range(count):
         firm, case, seal = uuid4(), uuid4(), uuid4()
         code = f"91440112MA9{number:06d}X"
-        owner_sql(database, "insert into organisation select %s, kind, name, %s, state, created_at from organisation where id = %s",
-                  firm, code, need.org_id)
-        firm_columns = [row[0] for row in owner_sql(
-            database, "select column_name from information_schema.columns where table_name = 'enterprise' order by ordinal_position")]
+        owner_sql(
+            database,
+            "insert into organisation select %s, kind, name, %s, state, created_at from organisation where id = %s",
+            firm,
+            code,
+            need.org_id,
+        )
+        firm_columns = [
+            row[0]
+            for row in owner_sql(
+                database,
+                "select column_name from information_schema.columns where table_name = 'enterprise' order by ordinal_position",
+            )
+        ]
         changed = {"id": f"'{firm}'", "uscc": f"'{code}'", "firm_no": str(900_000 + number)}
         copied = ", ".join(changed.get(name, name) for name in firm_columns)
-        owner_sql(database, f"insert into enterprise ({', '.join(firm_columns)}) select {copied} from enterprise where id = %s",
-                  need.org_id)
-        owner_sql(database, "insert into case_file select %s, %s, kind, %s, title, opened_at from case_file where id = %s",
-                  case, f"HQ-TEST-{number}", firm, need.case_id)
+        owner_sql(
+            database,
+            f"insert into enterprise ({', '.join(firm_columns)}) select {copied} from enterprise where id = %s",
+            need.org_id,
+        )
+        owner_sql(
+            database,
+            "insert into case_file select %s, %s, kind, %s, title, opened_at from case_file where id = %s",
+            case,
+            f"HQ-TEST-{number}",
+            firm,
+            need.case_id,
+        )
         owner_sql(database, "insert into seal values (%s)", seal)
         changed = {"id": "gen_random_uuid()", "org_id": f"'{firm}'", "case_id": f"'{case}'", "seal_id": f"'{seal}'"}
         copied = ", ".join(changed.get(name, name) for name in columns)
@@ -281,8 +313,7 @@ def test_the_queue_ranks_what_fits_the_bank_first_and_hides_nothing(database: Te
     bank = cast.bank()
     market_cast.product(bank, industries=("34",), districts=("440112",), max_amount_fen=400 * WAN)
     fits = market_cast.open_need(cast.firm())
-    misfit = market_cast.open_need(
-        cast.firm("增城丰谷合作社", industry_code="01", district="440118"), wan=900, months=60)
+    misfit = market_cast.open_need(cast.firm("增城丰谷合作社", industry_code="01", district="440118"), wan=900, months=60)
     with reading(bank[Role.BANK_OFFICER], Permission.QUEUE_READ):
         rows = queue.rank(bank[Role.BANK_OFFICER], portal.session().execute(queue.open_needs()).all())
     scores = {row.id: row.score for row in rows}

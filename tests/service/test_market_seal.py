@@ -33,7 +33,8 @@ class Town:
         officer, approver = bank[Role.BANK_OFFICER], bank[Role.BANK_APPROVER]
         service.look_at_need(officer, self.need.id)
         draft = bid_service.draft_bid(
-            officer.with_token(str(uuid4())), self.need.id, market_cast.terms(market_cast.product(bank)))
+            officer.with_token(str(uuid4())), self.need.id, market_cast.terms(market_cast.product(bank))
+        )
         bid_service.propose_bid(officer.with_token(str(uuid4())), draft.id)
         bid_service.return_bid(approver.with_token(str(uuid4())), draft.id, "利率再核对一下")
         bid_service.propose_bid(officer.with_token(str(uuid4())), draft.id)
@@ -64,10 +65,16 @@ def identities(town: Town) -> dict[str, tuple[UUID | None, UUID | None, str | No
         return next(iter(someone.people.values())).actor_id, someone.id, someone.kind.value
 
     return {
-        "another bank that bids too": of(town.rival), "a bank that does not bid": of(cast.bank("岭海农商行")),
-        "the firm": of(town.firm), "another firm": of(cast.firm("广州番禺顺达电子有限公司")), "the bureau": of(cast.bureau()),
-        "the platform": of(cast.platform()), "the transfer centre": of(cast.centre()), "a funder": of(cast.funder()),
-        "a data provider": of(cast.provider()), "the portal itself": (None, None, OrgKind.SYSTEM.value),
+        "another bank that bids too": of(town.rival),
+        "a bank that does not bid": of(cast.bank("岭海农商行")),
+        "the firm": of(town.firm),
+        "another firm": of(cast.firm("广州番禺顺达电子有限公司")),
+        "the bureau": of(cast.bureau()),
+        "the platform": of(cast.platform()),
+        "the transfer centre": of(cast.centre()),
+        "a funder": of(cast.funder()),
+        "a data provider": of(cast.provider()),
+        "the portal itself": (None, None, OrgKind.SYSTEM.value),
         "nobody": (None, None, None),
     }
 
@@ -115,8 +122,15 @@ def test_after_closing_the_firm_reads_every_bid_and_other_banks_still_none(datab
     assert traces(database, town, everybody["the firm"])["bid_fee"] == 1
     assert rows(database, everybody["the firm"], "select count(*) from bid")[0][0] == 2
     assert traces(database, town, everybody["the bureau"])["bid"] == 1
-    for who in ("another bank that bids too", "a bank that does not bid", "another firm", "the transfer centre", "a funder",
-                "a data provider", "nobody"):
+    for who in (
+        "another bank that bids too",
+        "a bank that does not bid",
+        "another firm",
+        "the transfer centre",
+        "a funder",
+        "a data provider",
+        "nobody",
+    ):
         assert not any(traces(database, town, everybody[who]).values()), who
 
 
@@ -145,8 +159,9 @@ def test_a_withdrawn_need_keeps_its_envelope_closed_and_tells_each_bank_alone(da
         assert not any(traces(database, town, identity).values()), who
     own = (town.bank[Role.BANK_OFFICER].actor_id, town.bank.id, "bank")
     assert rows(database, own, "select state from bid where id = %s", town.bid.id) == [("LAPSED",)]
-    assert rows(database, own, "select event from transition where subject_id = %s order by at desc limit 1",
-                town.bid.id) == [("lapse",)]
+    assert rows(database, own, "select event from transition where subject_id = %s order by at desc limit 1", town.bid.id) == [
+        ("lapse",)
+    ]
 
 
 def try_insert_bid(database: TestDatabase, town: Town, need: Need, state: str) -> None:
@@ -158,8 +173,12 @@ def try_insert_bid(database: TestDatabase, town: Town, need: Need, state: str) -
             "select set_config('hq.actor', %s, true), set_config('hq.org', %s, true), set_config('hq.kind', 'bank', true)",
             [str(officer.actor_id), str(town.bank.id)],
         )
-        names = [row[0] for row in connection.execute(
-            "select column_name from information_schema.columns where table_name = 'bid' order by ordinal_position")]
+        names = [
+            row[0]
+            for row in connection.execute(
+                "select column_name from information_schema.columns where table_name = 'bid' order by ordinal_position"
+            )
+        ]
         copied = ", ".join({"id": "gen_random_uuid()", "state": f"'{state}'"}.get(name, name) for name in names)
         connection.execute("update bid set state = 'WITHDRAWN' where need_id = %s", [need.id])
         connection.execute(f"insert into bid ({', '.join(names)}) select {copied} from bid where need_id = %s limit 1", [need.id])
@@ -189,9 +208,15 @@ def test_no_bank_writes_a_bid_in_the_name_of_another(database: TestDatabase, tow
     rival = (town.rival[Role.BANK_OFFICER].actor_id, town.rival.id, "bank")
     assert rows(database, rival, "update bid set state = 'WITHDRAWN' where id = %s returning id", town.bid.id) == []
     with pytest.raises(psycopg.errors.CheckViolation):
-        rows(database, rival, "insert into bid_fee (bid_id, no, org_id, seal_id, kind, amount_fen, payee, at, every_months, text) "
-                              "values (%s, 9, %s, %s, 'OTHER', 1, 'BANK', 'START', 1, '') returning 1",
-             town.rival_bid.id, town.bank.id, town.need.seal_id)
+        rows(
+            database,
+            rival,
+            "insert into bid_fee (bid_id, no, org_id, seal_id, kind, amount_fen, payee, at, every_months, text) "
+            "values (%s, 9, %s, %s, 'OTHER', 1, 'BANK', 'START', 1, '') returning 1",
+            town.rival_bid.id,
+            town.bank.id,
+            town.need.seal_id,
+        )
 
 
 def test_a_targeted_need_is_seen_by_the_banks_it_names_and_no_other(database: TestDatabase) -> None:

@@ -1,0 +1,184 @@
+"""Pages of the queue: open needs ranked for the bank, and one of them as consent shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import render_template, request, session, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import String, cast, func
+
+from app.core.context import Context
+from app.core.database import get_or_404
+from app.core.filters import Filter, remembered
+from app.core.permissions import Permission
+from app.core.tables import Column, export_xlsx, wants_export
+from app.core.uscc import DISTRICTS
+from app.core.use_case import reading
+from app.core.web import context, send_xlsx
+from app.enterprises.industries import SECTIONS
+from app.market import bid_service, queries, queue, service
+from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
+from app.market.door import room
+from app.market.models import Bid, Need
+from app.market.words import WANTED_KINDS, BidState, NeedState
+
+GRADES = ("A", "B", "C", "D", "E")
+
+
+def _divisions(letters: tuple[str, ...]) -> list[str]:
+    return [
+        f"{number:02d}" for section in SECTIONS if section.letter in letters for number in range(section.first, section.last + 1)
+    ]
+
+
+def _action(row: queue.QueueRow) -> tuple[str, str]:
+    """Who may draft goes straight to the bid; everybody else looks."""
+    if row.bid_state is None and context().can(Permission.BID_DRAFT):
+        return gettext("报价"), url_for("market.new_bid", need_id=row.id)
+    return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+
+
+QUEUE = queue.RankedTable(
+    "queue",
+    columns=[
+        Column(
+            "name",
+            _l("企业"),
+            sortable=False,
+            render=lambda row: row.name or card_title(row),
+            sub=lambda row: card_title(row) if row.name else gettext("名称未授权本行"),
+            export=lambda row: row.name or card_title(row),
+        ),
+        Column(
+            "amount_fen",
+            _l("金额"),
+            kind="money",
+            sub=lambda row: f"{months_text(row.term_months)} · {kind_text(row.product_kind)}",
+        ),
+        Column("profile", _l("信用画像"), sortable=False, render=profile_chips, export=profile_chips),
+        Column("score", _l("匹配度"), render=score_text, export=lambda row: row.score),
+        Column("marks", _l("标记"), sortable=False, render=marks, export=marks),
+        Column("closes_at", _l("截止"), kind="datetime", render=deadline),
+    ],
+    filters=[
+        Filter(
+            "district",
+            _l("地区"),
+            kind="choices",
+            choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
+            apply=lambda stmt, value: stmt.where(Need.district.in_(value)),
+        ),
+        Filter(
+            "industry",
+            _l("行业"),
+            kind="choices",
+            choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
+            apply=lambda stmt, value: stmt.where(func.left(cast(Need.industry_code, String), 2).in_(_divisions(value))),
+        ),
+        Filter(
+            "amount",
+            _l("金额"),
+            kind="money",
+            unit=_l("万元"),
+            apply=lambda stmt, value: stmt.where(
+                *([Need.amount_fen >= value.low] if value.low is not None else []),
+                *([Need.amount_fen <= value.high] if value.high is not None else []),
+            ),
+        ),
+        Filter(
+            "kind",
+            _l("担保"),
+            kind="choice",
+            choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
+            apply=lambda stmt, value: stmt.where(Need.product_kind == value),
+        ),
+        Filter(
+            "profile",
+            _l("画像"),
+            kind="choices",
+            choices=lambda: [
+                ("first", gettext("前三分之一")),
+                ("second", gettext("中间三分之一")),
+                ("third", gettext("后三分之一")),
+                *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES),
+                ("none", gettext("未评级或未授权")),
+            ],
+        ),
+        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(Need.first_loan)),
+        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(Need.bookable.is_(True))),
+        Filter("unanswered", _l("只看未报价"), kind="flag"),
+    ],
+    default_sort="-score",
+    row_url=lambda row: url_for("market.queue_need", need_id=row.id),
+    row_action=_action,
+    empty_title=_l("现在没有开放的需求"),
+    empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
+)
+
+
+def _keeps(row: queue.QueueRow, applied: dict[str, Any]) -> bool:
+    """Filters that need the profile as this bank may see it."""
+    if applied.get("unanswered") and row.bid_state is not None:
+        return False
+    wanted = applied.get("profile")
+    return not wanted or bool(set(wanted) & _bands(row))
+
+
+def _bands(row: queue.QueueRow) -> set[str]:
+    profile = row.profile
+    bands = {profile.grade} if profile is not None and profile.grade else set()
+    if profile is not None and profile.rank_percent is not None:
+        bands.add("first" if profile.rank_percent <= 33 else "second" if profile.rank_percent <= 67 else "third")
+    return bands or {"none"}
+
+
+@room.page("/queue", Permission.QUEUE_READ)
+def queue_list() -> Any:
+    """Open needs, ranked for this bank."""
+    ctx = context()
+    with reading(ctx, Permission.QUEUE_READ):
+        args = remembered(QUEUE, request.args, session)
+        page, rows = QUEUE.load_ranked(queue.open_needs(), args, lambda found: queue.rank(ctx, found), _keeps)
+        if not wants_export(request.args):
+            return render_template("market/queue.html", page=page, products=bool(queries.own_products(ctx)))
+        data = export_xlsx(QUEUE, queue.with_names(rows), gettext("需求"))
+    bid_service.record_queue_export(ctx, len(rows))
+    return send_xlsx(data, "queue.xlsx")
+
+
+def card(ctx: Context, need: Need) -> queue.QueueRow:
+    """One need as the queue shows it to the actor's bank."""
+    return queue.with_names(queue.rank(ctx, [need]))[0]
+
+
+@room.page("/queue/<uuid:need_id>", Permission.NEED_LOOK)
+def queue_need(need_id: UUID) -> Any:
+    """One need as consent lets this bank see it; the look is recorded."""
+    ctx = context()
+    service.look_at_need(ctx, need_id)
+    with reading(ctx, Permission.NEED_LOOK):
+        need = get_or_404(Need, need_id)
+        bid = queries.own_live_bid(ctx, need_id)
+        return render_template(
+            "market/queue_need.html",
+            need=need,
+            row=card(ctx, need),
+            bid=bid,
+            may_bid=_may_bid(ctx, need, bid),
+            has_products=bool(queries.own_products(ctx)),
+            kind_text=kind_text,
+            months_text=months_text,
+            marks=marks,
+            profile_chips=profile_chips,
+            score_text=score_text,
+            card_title=card_title,
+            is_open=need.state == NeedState.OPEN,
+        )
+
+
+def _may_bid(ctx: Any, need: Need, bid: Bid | None) -> bool:
+    fresh = bid is None or bid.state == BidState.WITHDRAWN
+    return fresh and need.state == NeedState.OPEN and ctx.can(Permission.BID_DRAFT)
