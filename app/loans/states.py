@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.core.errors import N_
 from app.core.lifecycle import Lifecycle, Move
+from app.core.pages import Tone
 from app.core.permissions import Permission as P
 
 
@@ -24,7 +25,7 @@ class LoanState(StrEnum):
         return _STATE_NAMES[self]
 
     @property
-    def tone(self) -> str:
+    def tone(self) -> Tone:
         """Colour of its chip."""
         return _TONES.get(self, "plain")
 
@@ -36,7 +37,7 @@ _STATE_NAMES = {
     LoanState.DRAWN: N_("已放款"),
     LoanState.REPAID: N_("已结清"),
 }
-_TONES = {
+_TONES: dict[LoanState, Tone] = {
     LoanState.AGREED: "wait", LoanState.APPROVED: "wait", LoanState.REFUSED: "bad", LoanState.DRAWN: "info",
     LoanState.REPAID: "good",
 }

@@ -217,7 +217,7 @@ def _check_evidence(claim: Claim, rules: RuleSet) -> None:
     if any(check.code == "LOSS_NPL_CLASS" for check in missing):
         raise Refusal(ErrorCode.CLAIM_NOT_BAD)
     if missing:
-        names = "、".join(str(check.params["evidence_label"]) for check in missing)
+        names = tuple(str(check.params["evidence_label"]) for check in missing)
         raise Refusal(ErrorCode.PAPERS_MISSING, missing=names)
 
 
@@ -269,7 +269,7 @@ def _hold_if_above(ctx: Context, claim: Claim, rules: RuleSet) -> bool:
         return False
     claim.held_from, claim.due_at = claim.state, None
     with elevated(ctx, "pool") as acting:
-        fire(acting, CLAIM, claim, "hold", reason="本年损失高于熔断线")
+        fire(acting, CLAIM, claim, "hold", reason=N_("本年损失高于熔断线"))
     return True
 
 
@@ -376,7 +376,7 @@ def approve_claim(ctx: Context, claim_id: UUID, amount_fen: int | None = None, r
     )
     held = money.or_exhausted(lambda: reserve(
         money.budget(today().year), money.paid_to(claim.org_id), amount, case_id=claim.case_id,
-        reference=f"claim:{claim.id}:reserve:{earlier}", memo="补偿预留",
+        reference=f"claim:{claim.id}:reserve:{earlier}", memo=N_("补偿预留"),
     ))
     claim.reservation_id, claim.public_until = held.id, today() + timedelta(days=rules.publicity_days)
     after = claim.public_until + timedelta(days=1) if rules.publicity_days else today()
@@ -406,7 +406,7 @@ def reopen_decision(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     claim = get_or_404(Claim, claim_id, lock=True)
     fire(ctx, CLAIM, claim, "reopen", reason=reason)
     pending = session().get_one(Transfer, claim.reservation_id)
-    void(pending, reference=f"{pending.reference}:void", memo="撤销审定")
+    void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
     claim.reservation_id = claim.approved_fen = claim.decider_id = claim.decided_on = claim.public_until = None
     claim.next_check_at = claim.due_at = None
     about(claim)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from app.core.errors import N_
 from app.core.lifecycle import Lifecycle, Move
+from app.core.pages import Tone
 from app.core.permissions import Permission as P
 
 
@@ -27,7 +28,7 @@ class BookingState(StrEnum):
         return _BOOKING_NAMES[self]
 
     @property
-    def tone(self) -> str:
+    def tone(self) -> Tone:
         """Colour of its chip."""
         return _BOOKING_TONES.get(self, "plain")
 
@@ -37,7 +38,7 @@ _BOOKING_NAMES = {
     _B.DRAFT: N_("草稿"), _B.SUBMITTED: N_("待同意补报"), _B.AUTO_CHECKED: N_("已检查"), _B.BOOKED: N_("已入库"),
     _B.REJECTED: N_("未通过"), _B.CLAIMED: N_("已申请补偿"), _B.WITHDRAWN: N_("已撤出"),
 }
-_BOOKING_TONES = {_B.SUBMITTED: "wait", _B.BOOKED: "good", _B.REJECTED: "bad", _B.CLAIMED: "info"}
+_BOOKING_TONES: dict[BookingState, Tone] = {_B.SUBMITTED: "wait", _B.BOOKED: "good", _B.REJECTED: "bad", _B.CLAIMED: "info"}
 
 BOOKING = Lifecycle("booking", BookingState, (
     Move(_B.DRAFT, "submit", _B.SUBMITTED, (P.BOOKING_SUBMIT,), stamp="submitted_by", shared=False),
@@ -78,7 +79,7 @@ class ClaimState(StrEnum):
         return _CLAIM_NAMES[self]
 
     @property
-    def tone(self) -> str:
+    def tone(self) -> Tone:
         """Colour of its chip."""
         return _CLAIM_TONES.get(self, "plain")
 
@@ -91,7 +92,7 @@ _CLAIM_NAMES = {
     _C.PUBLICISED: N_("待支付"), _C.PAID: N_("已支付"), _C.RECOVERING: N_("追偿中"), _C.CLOSED: N_("已结案"),
     _C.CLAWED_BACK: N_("已追回"),
 }
-_CLAIM_TONES = {
+_CLAIM_TONES: dict[ClaimState, Tone] = {
     _C.DRAFT: "wait", _C.SUBMITTED: "wait", _C.RETURNED: "wait", _C.HELD: "bad", _C.AUDIT: "info", _C.DECISION: "info",
     _C.APPROVED: "info", _C.PARTLY_APPROVED: "info", _C.REFUSED: "bad", _C.PUBLICISED: "wait", _C.PAID: "good",
     _C.RECOVERING: "info", _C.CLOSED: "good", _C.CLAWED_BACK: "bad", _C.LAPSED: "bad",

@@ -1,0 +1,82 @@
+"""What pages and later rooms read of loans. Row-level security has already limited it to what the actor may see."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
+
+from app.core.calendar import today
+from app.core.database import session
+from app.identity.models import Organisation
+from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.states import LoanState
+
+FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
+
+
+def loans_query() -> Select[Any]:
+    """Loans with the names of firm and bank."""
+    return (
+        select(
+            Loan.id, Loan.number, Loan.state, Loan.amount_fen, Loan.principal_fen, Loan.principal_repaid_fen,
+            Loan.annual_rate, Loan.term_months, Loan.drawn_on, Loan.due_on, Loan.five_class, Loan.overdue_days,
+            Loan.opened_at, Loan.approved_at, Loan.note_no, Loan.firm_id, Loan.org_id,
+            FIRM.name.label("firm_name"), BANK.name.label("bank_name"),
+        )
+        .join(FIRM, FIRM.id == Loan.firm_id).join(BANK, BANK.id == Loan.org_id)
+    )
+
+
+def newest_of_case(case_id: UUID) -> Loan | None:
+    """The loan with the highest number in a case."""
+    return session().scalar(select(Loan).where(Loan.case_id == case_id).order_by(Loan.opened_at.desc()).limit(1))
+
+
+def of_case(case_id: UUID) -> list[Loan]:
+    """All loans of a case, in the order of their numbers."""
+    return list(session().scalars(select(Loan).where(Loan.case_id == case_id).order_by(Loan.opened_at)))
+
+
+def repayments_of(loan_id: UUID) -> list[Repayment]:
+    """Every entry of a loan's ledger, newest first: repayments and what took them back."""
+    return list(session().scalars(
+        select(Repayment).where(Repayment.loan_id == loan_id).order_by(Repayment.reported_at.desc(), Repayment.id.desc())
+    ))
+
+
+def class_reports_of(loan_id: UUID) -> list[ClassReport]:
+    """What the bank said of a loan, newest first."""
+    return list(session().scalars(
+        select(ClassReport).where(ClassReport.loan_id == loan_id).order_by(ClassReport.reported_at.desc()).limit(20)
+    ))
+
+
+def waiting(states: list[LoanState], limit: int = 10) -> list[Any]:
+    """Loans in one of the states, oldest first, with the firm's name."""
+    return list(session().execute(
+        loans_query().where(Loan.state.in_([state.value for state in states])).order_by(Loan.opened_at).limit(limit)
+    ))
+
+
+def overdue(limit: int = 10) -> list[Any]:
+    """Drawn loans with arrears, the longest first."""
+    return list(session().execute(
+        loans_query().where(Loan.state == LoanState.DRAWN.value, Loan.overdue_days > 0)
+        .order_by(Loan.overdue_days.desc()).limit(limit)
+    ))
+
+
+def due_soon(days: int = 10, limit: int = 10) -> list[Any]:
+    """Unpaid instalments that fall due within ``days``, or have fallen due, of the loans the actor may see."""
+    last: date = today() + timedelta(days=days)
+    left = Instalment.principal_left_fen + Instalment.interest_left_fen
+    return list(session().execute(
+        select(Instalment.due_on, Instalment.no, left.label("left_fen"), Loan.id, Loan.number, BANK.name.label("bank_name"))
+        .join(Loan, Loan.id == Instalment.loan_id).join(BANK, BANK.id == Loan.org_id)
+        .where(Loan.state == LoanState.DRAWN.value, left > 0, Instalment.due_on <= last)
+        .order_by(Instalment.due_on).limit(limit)
+    ))

@@ -1,0 +1,110 @@
+"""Pages of the city: the board with four figures, the budget's ledger, agreements, and the rule explained."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+from app.core.calendar import today
+from app.core.context import Context
+from app.core.formats import money_parts
+from app.core.pages import Figure
+from app.core.permissions import Permission
+from app.core.use_case import reading
+from app.core.web import attempt, context
+from app.pool import queries, service
+from app.pool.door import claim_chip, room
+from app.pool.forms import AgreementForm, FundForm
+from app.pool.rules import SOURCES, RuleSet
+from app.pool.states import OPEN_FOR_BUREAU
+
+
+def board_figures(ctx: Context) -> list[Figure]:
+    """Budget left, claims waiting, paid this year, banks near the stop line."""
+    year = today().year
+    money, paid = money_parts(queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
+    stored = service.rule_set_on(today())
+    line = RuleSet.from_json(stored.rules).stop_line if stored else None
+    near = [one for one in queries.bank_lines(year) if line is not None and one.near(line)]
+    waiting = queries.waiting_count()
+    return [
+        Figure(_l("今年预算余额"), money.before + money.number, money.unit, url=url_for("pool.ledger")),
+        Figure(_l("在办的补偿申请"), str(waiting), tone="wait" if waiting else "plain",
+               url=url_for("pool.claims", f="1", open="1")),
+        Figure(_l("今年已支付补偿"), paid.before + paid.number, paid.unit),
+        Figure(_l("接近熔断线的银行"), str(len(near)), tone="bad" if near else "good", url=url_for("pool.board") + "#banks"),
+    ]
+
+
+@room.page("/pool", Permission.POOL_READ)
+def board() -> Any:
+    """What waits, what is left, and how near each bank is to the stop line."""
+    ctx = context()
+    with reading(ctx, Permission.POOL_READ):
+        stored = service.rule_set_on(today())
+        rules = RuleSet.from_json(stored.rules) if stored else None
+        return render_template(
+            "pool/board.html", figures=board_figures(ctx), claims=queries.due_claims(OPEN_FOR_BUREAU, limit=15),
+            banks=queries.bank_lines(today().year), rules=rules, late=queries.late_bookings(), chip=claim_chip,
+        )
+
+
+@room.page("/pool/ledger", Permission.POOL_READ)
+def ledger() -> Any:
+    """Every movement of a year's budget."""
+    ctx = context()
+    year = request.args.get("year", type=int) or today().year
+    with reading(ctx, Permission.POOL_READ):
+        return render_template("pool/ledger.html", money=queries.year_money(year), rows=queries.ledger_of(year), year=year)
+
+
+@room.page("/pool/fund", Permission.POOL_FUND, methods=["GET", "POST"])
+def fund() -> Any:
+    """Money for the year's budget."""
+    ctx, form = context(), FundForm()
+    if form.validate_on_submit():
+        done = attempt(form, lambda: service.fund_pool(
+            ctx, form.year.data, form.amount.data, form.document_no.data or "", form.guarantee.data or 0))
+        if done is not None:
+            flash(gettext("已拨入年度预算。"), "success")
+            return redirect(url_for("pool.ledger", year=form.year.data))
+    return render_template("pool/fund.html", form=form)
+
+
+@room.page("/pool/agreements", Permission.POOL_READ)
+def agreements() -> Any:
+    """Banks that take part."""
+    with reading(context(), Permission.POOL_READ):
+        return render_template("pool/agreements.html", rows=queries.agreements(), today=today())
+
+
+@room.page("/pool/agreements/new", Permission.POOL_FUND, methods=["GET", "POST"])
+def new_agreement() -> Any:
+    """Registers a bank's agreement."""
+    ctx = context()
+    with reading(ctx, Permission.POOL_FUND):
+        banks = queries.banks()
+    form = AgreementForm()
+    form.bank.choices = [(str(bank_id), name) for bank_id, name in banks]
+    if form.validate_on_submit():
+        done = attempt(form, lambda: service.register_agreement(
+            ctx, UUID(form.bank.data), form.document_no.data or "", form.valid_from.data, form.valid_to.data))
+        if done is not None:
+            flash(gettext("已登记合作协议。"), "success")
+            return redirect(url_for("pool.agreements"))
+    return render_template("pool/agreement.html", form=form)
+
+
+@room.page("/pool/rules", Permission.BOOKING_READ)
+def rules() -> Any:
+    """The editions of the rule and the numbers in force, each with its source."""
+    with reading(context(), Permission.BOOKING_READ):
+        stored = service.rule_set_on(today())
+        found = RuleSet.from_json(stored.rules) if stored else None
+        return render_template(
+            "pool/rules.html", rules=found, stored=stored, editions=queries.rule_sets(), sources=SOURCES,
+        )

@@ -1,0 +1,162 @@
+"""Forms of the pool: shape and plausibility of what is typed; rules and services judge the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+
+from app.core.calendar import today
+from app.core.errors import N_
+from app.core.money import WAN, YUAN
+from app.market.fields import MoneyField, TokenField
+from app.pool.claim_service import LossParts
+from app.pool.rules import LossEvidence, Product, UseOfFunds
+from app.pool.service import Evidence
+
+PAPER_NAMES = {
+    **{evidence.value: evidence.label for evidence in LossEvidence}, "APPLICATION": N_("申请表"),
+    "CONTRACT": N_("合同、借据与放款凭证"),
+    "LEDGER": N_("还款流水"), "DECLARATION": N_("未获其他补偿的声明"), "OTHER": N_("其他材料"),
+}
+
+
+def _not_negative(form: FlaskForm, field: MoneyField) -> None:
+    if field.data is not None and field.data < 0:
+        raise ValidationError(gettext("金额不能是负数。"))
+
+
+class BookingForm(FlaskForm):
+    """What the bank adds to a drawn loan, as at the day of drawdown."""
+
+    product = SelectField(_l("产品类别"))
+    use_of_funds = SelectField(_l("资金用途"))
+    operates_in_city = BooleanField(_l("借款人在广州市实际经营"))
+    on_key_list = BooleanField(_l("放款时在重点支持名录内"))
+    key_list_version = StringField(
+        _l("名录名称与版本"), [Length(max=100)], description=_l("在名录内时必须写明，供审核核对。"))
+    ip_certificate_no = StringField(_l("知识产权登记证号"), [Optional(), Length(max=100)])
+    receivable_no = StringField(_l("应收账款登记号"), [Optional(), Length(max=100)])
+    policy_tool = StringField(
+        _l("使用的货币政策工具"), [Optional(), Length(max=100)], description=_l("例如支小再贷款、科技创新再贷款；没有则不填。"),
+    )
+    shared_by = StringField(_l("保险或担保分担"), [Optional(), Length(max=200)], description=_l("写明机构和比例；没有则不填。"))
+    first_loan = BooleanField(_l("首贷"))
+    not_dishonest = BooleanField(_l("已查询：放款时借款人不在严重失信主体名单上"))
+    late_reason = TextAreaField(
+        _l("逾期报送的原因"), [Optional(), Length(max=500)], description=_l("放款超过入库期限时填写，由金融局决定是否同意补报。"),
+    )
+    reason = StringField(_l("更正的原因"), [Optional(), Length(max=500)])
+    idempotency_token = TokenField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.product.choices = [(one.value, gettext(one.label)) for one in Product]
+        self.use_of_funds.choices = [(one.value, gettext(one.label)) for one in UseOfFunds]
+
+    def validate_key_list_version(self, field: StringField) -> None:
+        """A list is named, so that an auditor can look it up."""
+        if self.on_key_list.data and not (field.data or "").strip():
+            raise ValidationError(gettext("请写明名录名称与版本。"))
+
+    def evidence(self) -> Evidence:
+        """What was typed."""
+        return Evidence(
+            product=self.product.data, use_of_funds=self.use_of_funds.data, operates_in_city=bool(self.operates_in_city.data),
+            on_key_list=bool(self.on_key_list.data), key_list_version=self.key_list_version.data or "",
+            ip_certificate_no=self.ip_certificate_no.data or "", receivable_no=self.receivable_no.data or "",
+            policy_tool=self.policy_tool.data or "", shared_by=self.shared_by.data or "",
+            first_loan=bool(self.first_loan.data), not_dishonest=bool(self.not_dishonest.data),
+            late_reason=self.late_reason.data or "",
+        )
+
+
+class ClaimForm(FlaskForm):
+    """What the bank states of a loss beside the loan's own ledger."""
+
+    guarantor_paid = MoneyField(
+        _l("担保或保险已赔付的本金"), [Optional(), _not_negative], unit=YUAN, description=_l("没有则填 0 或不填。"))
+    collateral = MoneyField(_l("抵质押物处置已收回的本金"), [Optional(), _not_negative], unit=YUAN)
+    other_public = MoneyField(
+        _l("其他财政性补偿"), [Optional(), _not_negative], unit=YUAN, description=_l("例如区级叠加补偿；用于核对分担上限。"))
+    statement = TextAreaField(
+        _l("尽职与催收情况"), [InputRequired(_l("请简要写明尽职调查和催收情况。")), Length(max=2000)])
+    idempotency_token = TokenField()
+
+    def parts(self) -> LossParts:
+        """What was typed."""
+        return LossParts(
+            self.guarantor_paid.data or 0, self.collateral.data or 0, self.other_public.data or 0, self.statement.data or "",
+        )
+
+
+class PaperForm(FlaskForm):
+    """A paper of a claim."""
+
+    kind = SelectField(_l("材料种类"))
+    file = FileField(_l("文件"), [FileRequired(_l("请选择文件。"))])
+    idempotency_token = TokenField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.kind.choices = [(key, gettext(text)) for key, text in PAPER_NAMES.items()]
+
+
+class ApproveForm(FlaskForm):
+    """The decision: the computed amount, or less with a reason."""
+
+    amount = MoneyField(_l("同意补偿"), [InputRequired(_l("请填写金额。"))], unit=YUAN)
+    reason = TextAreaField(_l("说明"), [Optional(), Length(max=1000)], description=_l("少于计算金额时必须写明理由。"))
+    idempotency_token = TokenField()
+
+
+class PayForm(FlaskForm):
+    """The payment."""
+
+    voucher_no = StringField(_l("支付凭证号"), [InputRequired(_l("请填写支付凭证号。")), Length(max=80)])
+    paid_on = DateField(_l("支付日期"), [InputRequired(_l("请填写支付日期。"))], default=today)
+    idempotency_token = TokenField()
+
+
+class RecoveryForm(FlaskForm):
+    """Money recovered after payment."""
+
+    recovered = MoneyField(_l("收回金额"), [InputRequired(_l("请填写收回金额。"))], unit=YUAN)
+    cost = MoneyField(_l("合理的追偿费用"), [Optional(), _not_negative], unit=YUAN)
+    received_on = DateField(_l("到账日期"), [InputRequired(_l("请填写到账日期。"))], default=today)
+    reference = StringField(_l("流水号"), [InputRequired(_l("请填写流水号。")), Length(max=80)])
+    idempotency_token = TokenField()
+
+
+class ReturnForm(FlaskForm):
+    """Money that came back to the pool."""
+
+    voucher_no = StringField(_l("收款凭证号"), [InputRequired(_l("请填写收款凭证号。")), Length(max=80)])
+    returned_on = DateField(_l("到账日期"), [InputRequired(_l("请填写到账日期。"))], default=today)
+    idempotency_token = TokenField()
+
+
+class FundForm(FlaskForm):
+    """Money for the year's budget."""
+
+    year = IntegerField(_l("年度"), [InputRequired(_l("请填写年度。")), NumberRange(
+        min=2025, max=2100, message=_l("请填写四位数的年度。"))], default=lambda: today().year)
+    amount = MoneyField(_l("拨入金额"), [InputRequired(_l("请填写拨入金额。"))], unit=WAN)
+    guarantee = MoneyField(_l("其中留给政担模式"), [Optional(), _not_negative], unit=WAN)
+    document_no = StringField(_l("文号"), [InputRequired(_l("请填写文号。")), Length(max=80)])
+    idempotency_token = TokenField()
+
+
+class AgreementForm(FlaskForm):
+    """A bank's agreement with the city."""
+
+    bank = SelectField(_l("银行"))
+    document_no = StringField(_l("协议编号"), [InputRequired(_l("请填写协议编号。")), Length(max=80)])
+    valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
+    valid_to = DateField(_l("终止日期"), [Optional()], description=_l("没有约定终止日期可以不填。"))
+    idempotency_token = TokenField()

@@ -1,0 +1,290 @@
+"""What pages read of the pool. Row-level security has already limited it to what the actor may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from app.core.calendar import SHANGHAI, today
+from app.core.database import session
+from app.core.errors import N_
+from app.core.ledger import Account, Transfer
+from app.core.models import Transition
+from app.core.working import Check
+from app.identity.models import Organisation, Person
+from app.loans.models import Loan
+from app.loans.states import LoanState
+from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
+from app.pool.rules import RuleSet, SplitLoan, split_flag
+from app.pool.service import LIVE
+from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
+
+FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
+
+
+def bookings_query() -> Select[Any]:
+    """Bookings with the names of firm and bank and the number of the loan."""
+    return (
+        select(
+            Booking.id, Booking.state, Booking.note_no, Booking.principal_fen, Booking.product, Booking.submitted_on,
+            Booking.booked_on, Booking.version, Booking.late_reason, Loan.number, Loan.five_class, Loan.overdue_days,
+            FIRM.name.label("firm_name"), BANK.name.label("bank_name"),
+        )
+        .join(Loan, Loan.id == Booking.loan_id).join(FIRM, FIRM.id == Booking.firm_id).join(BANK, BANK.id == Booking.org_id)
+    )
+
+
+def bookable_query() -> Select[Any]:
+    """Drawn loans of the bank that stand in no live booking."""
+    live = select(Booking.id).where(Booking.loan_id == Loan.id, Booking.state.in_([one.value for one in LIVE])).exists()
+    return (
+        select(Loan.id, Loan.number, Loan.principal_fen, Loan.drawn_on, FIRM.name.label("firm_name"))
+        .join(FIRM, FIRM.id == Loan.firm_id)
+        .where(Loan.state == LoanState.DRAWN.value, ~live).order_by(Loan.drawn_on.desc())
+    )
+
+
+def claims_query() -> Select[Any]:
+    """Claims with the names of firm and bank."""
+    return (
+        select(
+            Claim.id, Claim.state, Claim.org_id, Claim.net_principal_loss_fen, Claim.compensation_fen, Claim.approved_fen,
+            Claim.paid_fen, Claim.submitted_on, Claim.prepared_at, Claim.due_at, Claim.returns_count, Loan.number,
+            FIRM.name.label("firm_name"), BANK.name.label("bank_name"),
+        )
+        .join(Loan, Loan.id == Claim.loan_id).join(FIRM, FIRM.id == Claim.firm_id).join(BANK, BANK.id == Claim.org_id)
+    )
+
+
+def booking_of_loan(loan_id: UUID) -> Booking | None:
+    """The newest booking of a loan."""
+    return session().scalar(select(Booking).where(Booking.loan_id == loan_id).order_by(Booking.version.desc()).limit(1))
+
+
+def booking_of_case(case_id: UUID) -> Booking | None:
+    """The newest booking of a case."""
+    return session().scalar(select(Booking).where(Booking.case_id == case_id).order_by(Booking.created_at.desc()).limit(1))
+
+
+def claim_of_booking(booking_id: UUID) -> Claim | None:
+    """The newest claim on a booking."""
+    return session().scalar(
+        select(Claim).where(Claim.booking_id == booking_id).order_by(Claim.prepared_at.desc()).limit(1)
+    )
+
+
+def claim_of_case(case_id: UUID) -> Claim | None:
+    """The newest claim of a case."""
+    return session().scalar(select(Claim).where(Claim.case_id == case_id).order_by(Claim.prepared_at.desc()).limit(1))
+
+
+def recoveries_of(claim_id: UUID) -> list[Recovery]:
+    """Recoveries of a claim, oldest first."""
+    return list(session().scalars(select(Recovery).where(Recovery.claim_id == claim_id).order_by(Recovery.reported_at)))
+
+
+def steps_of(subject_type: str, subject_id: UUID) -> list[Transition]:
+    """Steps of a booking or a claim, newest first: the bank and the city see each other's."""
+    return list(session().scalars(
+        select(Transition).where(Transition.subject_type == subject_type, Transition.subject_id == subject_id)
+        .order_by(Transition.at.desc(), Transition.id.desc())
+    ))
+
+
+def people(ids: set[UUID]) -> dict[UUID, str]:
+    """Names of people whom the actor may see."""
+    if not ids:
+        return {}
+    rows = session().execute(select(Person.id, Person.name).where(Person.id.in_(ids))).all()
+    return {row.id: row.name for row in rows}
+
+
+def rule_sets() -> list[StoredRuleSet]:
+    """Every edition of the rule, the newest first."""
+    return list(session().scalars(
+        select(StoredRuleSet).order_by(StoredRuleSet.valid_from.desc(), StoredRuleSet.created_at.desc())
+    ))
+
+
+def agreements() -> list[Any]:
+    """Agreements with the names of the banks."""
+    return list(session().execute(
+        select(Agreement.document_no, Agreement.valid_from, Agreement.valid_to, BANK.name.label("bank_name"))
+        .join(BANK, BANK.id == Agreement.org_id).order_by(BANK.name, Agreement.valid_from)
+    ))
+
+
+def banks() -> list[tuple[UUID, str]]:
+    """Banks of the portal by name."""
+    rows = session().execute(
+        select(Organisation.id, Organisation.name).where(Organisation.kind == "bank").order_by(Organisation.name)
+    ).all()
+    return [(row.id, row.name) for row in rows]
+
+
+@dataclass(frozen=True)
+class YearMoney:
+    """A year's budget in 分: what came in for banks, what is reserved, paid out, and left."""
+
+    year: int
+    funded_fen: int
+    reserved_fen: int
+    left_fen: int
+    guarantee_fen: int
+
+
+def year_money(year: int) -> YearMoney:
+    """The budget of a year; zeros where none was opened."""
+    codes = (f"pool:budget:{year}", f"pool:guarantee:{year}")
+    found = {one.code: one for one in session().scalars(select(Account).where(Account.code.in_(codes)))}
+    budget, guarantee = found.get(codes[0]), found.get(codes[1])
+    return YearMoney(
+        year, budget.credits_posted_fen if budget else 0, budget.debits_pending_fen if budget else 0,
+        budget.available_fen if budget else 0, guarantee.balance_fen if guarantee else 0,
+    )
+
+
+def ledger_of(year: int) -> list[Any]:
+    """Movements of the year's budget, newest first, with whether money came in or went out."""
+    account = session().scalar(select(Account).where(Account.code == f"pool:budget:{year}"))
+    if account is None:
+        return []
+    other = aliased(Account)
+    incoming = Transfer.credit_account_id == account.id
+    return list(session().execute(
+        select(
+            Transfer.id, Transfer.kind, Transfer.amount_fen, Transfer.reference, Transfer.memo, Transfer.at,
+            incoming.label("incoming"), other.code.label("other_code"), BANK.name.label("bank_name"),
+        )
+        .join(other, other.id == case((incoming, Transfer.debit_account_id), else_=Transfer.credit_account_id))
+        .outerjoin(BANK, BANK.id == other.org_id)
+        .where(or_(incoming, Transfer.debit_account_id == account.id)).order_by(Transfer.at.desc()).limit(200)
+    ))
+
+
+def paid_in(year: int) -> int:
+    """Compensation paid in a calendar year (分)."""
+    return int(session().scalar(
+        select(func.sum(Claim.paid_fen)).where(Claim.paid_on.between(date(year, 1, 1), date(year, 12, 31)))
+    ) or 0)
+
+
+def waiting_count() -> int:
+    """Claims that lie with the city."""
+    return session().scalar(
+        select(func.count()).select_from(Claim).where(Claim.state.in_([one.value for one in OPEN_FOR_BUREAU]))
+    ) or 0
+
+
+@dataclass(frozen=True)
+class BankLine:
+    """A bank's year: principal booked and losses claimed in 分, their ratio as a fraction (None: nothing booked)."""
+
+    bank_id: UUID
+    name: str
+    booked_fen: int
+    claimed_fen: int
+
+    @property
+    def ratio(self) -> Decimal | None:
+        """Losses over bookings."""
+        return Decimal(self.claimed_fen) / Decimal(self.booked_fen) if self.booked_fen else None
+
+    def near(self, line: Decimal) -> bool:
+        """Whether two thirds of the stop line are used up."""
+        return self.claimed_fen * 3 > Decimal(2) * line * self.booked_fen
+
+
+def _by_bank(stmt: Select[Any]) -> dict[UUID, int]:
+    return {row.org_id: int(row.fen) for row in session().execute(stmt)}
+
+
+def bank_lines(year: int) -> list[BankLine]:
+    """Every bank that booked or claimed in the year, the highest ratio first. Three statements."""
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    booked = _by_bank(select(Booking.org_id, func.sum(Booking.principal_fen).label("fen")).where(
+        Booking.state.in_((BookingState.BOOKED, BookingState.CLAIMED)), Booking.booked_on.between(first, last),
+    ).group_by(Booking.org_id))
+    claimed = _by_bank(select(Claim.org_id, func.sum(Claim.net_principal_loss_fen).label("fen")).where(
+        Claim.state.not_in(NOT_COUNTED), Claim.submitted_on.between(first, last),
+    ).group_by(Claim.org_id))
+    names = dict(banks())
+    lines = [
+        BankLine(one, names.get(one, ""), booked.get(one, 0), claimed.get(one, 0)) for one in {*booked, *claimed}
+    ]
+    return sorted(lines, key=lambda line: (line.ratio is not None, -(line.ratio or 0), line.name))
+
+
+def audit_flags(claim: Claim, booking: Booking, loan: Loan, rules: RuleSet) -> list[Check]:
+    """What the auditor is warned of (risk-compensation paper §5); ``passed`` means nothing to warn of."""
+    drawn = date.fromisoformat(booking.snapshot["drawn_on"])
+    since = claim.overdue_since
+    early = since is not None and (since - drawn).days < rules.early_default_days
+    siblings = session().execute(
+        select(Loan.number, Loan.drawn_on, Loan.principal_fen).where(
+            Loan.firm_id == claim.firm_id, Loan.org_id == claim.org_id, Loan.drawn_on.is_not(None),
+        )
+    ).all()
+    splits = split_flag([SplitLoan(row.number, row.drawn_on, row.principal_fen) for row in siblings], rules)
+    split_names = "、".join(name for flag in splits for name in flag.references)
+    later = loan.principal_repaid_fen - claim.principal_repaid_fen
+    over_rate = rules.max_annual_rate is not None and loan.annual_rate > rules.max_annual_rate
+    return [
+        Check("LATE_BOOKING", not (since and booking.booked_on and booking.booked_on > since),
+              N_("入库应早于逾期（逾期自 %(since)s，入库 %(booked)s）"),
+              {"since": since or "—", "booked": booking.booked_on or "—"}),
+        Check("EARLY_DEFAULT", not early, N_("放款后 %(days)s 天内没有逾期"), {"days": rules.early_default_days}),
+        Check("SPLIT", not splits, N_("没有在 %(days)s 天内拆分贷款%(names)s"),
+              {"days": rules.split_window_days, "names": f"（{split_names}）" if split_names else ""}),
+        Check("REPAID_SINCE", later == 0, N_("申请后没有再收回本金（已再收回 %(later_fen)s 元）"), {"later_fen": later}),
+        Check("RATE", not over_rate, N_("利率不高于办法上限")),
+    ]
+
+
+def due_claims(states: tuple[ClaimState, ...], limit: int = 10) -> list[Any]:
+    """Claims in these states, the most urgent first."""
+    return list(session().execute(
+        claims_query().where(Claim.state.in_([one.value for one in states]))
+        .order_by(Claim.due_at.nulls_last(), Claim.prepared_at).limit(limit)
+    ))
+
+
+def due_returns(limit: int = 10) -> list[Any]:
+    """Money due back to the pool that has not come."""
+    return list(session().execute(
+        select(Recovery.claim_id, Recovery.due_fen, Recovery.due_on, BANK.name.label("bank_name"))
+        .join(BANK, BANK.id == Recovery.org_id)
+        .where(Recovery.due_fen > 0, Recovery.returned_on.is_(None)).order_by(Recovery.due_on).limit(limit)
+    ))
+
+
+def to_book(days: int, limit: int = 10) -> list[Any]:
+    """Loans drawn in the last ``days`` that the bank has not booked."""
+    return list(session().execute(bookable_query().where(Loan.drawn_on >= today() - timedelta(days=days)).limit(limit)))
+
+
+def bad_bookings(limit: int = 10) -> list[Any]:
+    """Booked loans that have gone bad and are not claimed."""
+    return list(session().execute(
+        bookings_query().where(
+            Booking.state == BookingState.BOOKED.value, Loan.five_class.in_(("SUBSTANDARD", "DOUBTFUL", "LOSS")),
+        ).order_by(Loan.overdue_days.desc()).limit(limit)
+    ))
+
+
+def late_bookings(limit: int = 10) -> list[Any]:
+    """Bookings past the deadline that wait for the bureau."""
+    return list(session().execute(
+        bookings_query().where(Booking.state == BookingState.SUBMITTED.value).order_by(Booking.submitted_on).limit(limit)
+    ))
+
+
+def moment(day: date | None) -> datetime | None:
+    """The beginning of a day in Shanghai, for stations."""
+    return datetime.combine(day, datetime.min.time(), SHANGHAI) if day else None
