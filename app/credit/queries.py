@@ -149,9 +149,10 @@ _GLANCE = text("""
                    and c.state = 'ACTIVE' and c.valid_until > now()) as consented,
            exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is not null and c.state = 'ACTIVE'
                    and c.valid_until > now()) as consented_to_others,
-           exists (select 1 from profile_review r where r.firm_id = e.id and r.state = 'asked') as asked
+           coalesce(m.trained_on = 'synthetic', false) as synthetic
     from enterprise e
     left join credit_profile p on p.firm_id = e.id and p.current
+    left join scoring_model m on m.id = p.model_id
     left join hq_profile_place(array[e.id]) place on place.firm_id = e.id
     where e.id = :firm
 """)
@@ -168,7 +169,7 @@ class Glance:
     grade: str | None
     place: Place | None
     partial: bool
-    asked: bool
+    synthetic_model: bool
 
     @property
     def scored(self) -> bool:
@@ -183,7 +184,7 @@ def glance(firm_id: UUID) -> Glance | None:
         return None
     place = Place(row.better, row.scored) if row.scored else None
     return Glance(
-        row.firm == "verified", row.consented, row.consented_to_others, row.profile, row.grade, place, row.partial, row.asked,
+        row.firm == "verified", row.consented, row.consented_to_others, row.profile, row.grade, place, row.partial, row.synthetic,
     )
 
 

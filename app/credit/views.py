@@ -196,7 +196,8 @@ def firm_figures(ctx: Context) -> Iterable[pages.Figure]:
     if glance is None or not glance.scored or glance.grade is None:
         return
     url = url_for("credit.profile")
-    yield pages.Figure(_l("信用等级"), glance.grade, tone=explaining.GRADE_TONES[glance.grade], url=url)
+    label = _l("信用等级（演示模型，由合成企业学得）") if glance.synthetic_model else _l("信用等级")
+    yield pages.Figure(label, glance.grade, tone=explaining.GRADE_TONES[glance.grade], url=url)
     if glance.place is not None:
         yield pages.Figure(_l("评分在已评分企业中的位置"), gettext("前 %(percent)d%%", percent=glance.place.percent), url=url)
 

@@ -138,7 +138,7 @@ def test_the_home_of_a_firm_tells_grade_and_place(app: Flask) -> None:
     profile = current(firm)
     assert profile is not None
     home = text_of(visit(app, firm[Role.FIRM_CLERK]), "/")
-    assert f"{profile.grade} 信用等级" in home and "前 1%" in home
+    assert f"{profile.grade} 信用等级（演示模型，由合成企业学得）" in home and "前 1%" in home
 
 
 def test_a_firm_that_let_only_a_bank_in_is_told_how_to_get_a_profile(app: Flask) -> None:
