@@ -54,7 +54,8 @@ def firms() -> Any:
     with reading(ctx, Permission.EVIDENCE_LOOK) as db:
         stmt, args = queries.consents_for_bank(ctx.org_id), remembered(FIRMS, request.args, session)
         if wants_export(request.args):
-            return send_xlsx(export_xlsx(FIRMS, FIRMS.load_all(db, stmt, args, EXPORT_LIMIT), gettext("已授权企业")), "firms.xlsx")
+            rows = FIRMS.load_all(db, stmt, args, EXPORT_LIMIT)
+            return send_xlsx(export_xlsx(FIRMS, rows, gettext("已授权企业")), "firms.xlsx")
         return render_template("evidence/firms.html", page=FIRMS.load(db, stmt, args))
 
 

@@ -228,8 +228,8 @@ def _finish(ctx: Context, delivery_id: UUID, counts: loading.Counts, quarantined
     if counts.firm_ids:
         emit("delivery.taken_in", delivery_id=delivery.id, firm_ids=[str(firm_id) for firm_id in counts.firm_ids])
     if quarantined:
-        notify(delivery.provider_org_id, N_("数据批次 %(name)s 有 %(count)s 行待修复，请下载后改正再交。"), name=delivery.filename,
-               count=quarantined, path=f"/deliveries/{delivery.id}")
+        message = N_("数据批次 %(name)s 有 %(count)s 行待修复，请下载后改正再交。")
+        notify(delivery.provider_org_id, message, name=delivery.filename, count=quarantined, path=f"/deliveries/{delivery.id}")
     return delivery
 
 

@@ -65,8 +65,7 @@ DELIVERIES = Table(
 
 
 def _raw_text(row: Quarantine) -> str:
-    labels = {field.code: field.label for field in FIELDS}
-    return "，".join(f"{gettext(labels.get(key, key))} {value}" for key, value in row.raw.items() if value)[:160]
+    return "，".join(f"{gettext(field.label)} {row.raw[field.code]}" for field in FIELDS if row.raw.get(field.code))[:160]
 
 
 QUARANTINE = Table(

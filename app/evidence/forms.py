@@ -34,7 +34,8 @@ class UploadForm(FlaskForm):
 
     file = FileField(_l("发票文件"), [FileRequired(_l("请选择文件。"))])
     side = RadioField(_l("进销方向"), default="", choices=offers([
-        ("", _l("文件里有“进销方向”一列，或文件名已写明")), (str(PURCHASE), _l("全部是进项发票")), (str(SALE), _l("全部是销项发票")),
+        ("", _l("文件里有“进销方向”一列，或文件名已写明")),
+        (str(PURCHASE), _l("全部是进项发票")), (str(SALE), _l("全部是销项发票")),
     ]))
     idempotency_token = HiddenField(default=lambda: str(new_id()))
 

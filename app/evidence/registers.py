@@ -49,7 +49,8 @@ def provider_waits(ctx: Context) -> Iterable[Wait]:
     for row in rows:
         url = url_for("evidence.delivery", delivery_id=row.id)
         if row.state == DeliveryState.FAILED:
-            yield Wait(gettext("%(name)s 没有读成", name=row.filename), gettext("查看原因，改正后重试"), url, tone="bad", order=10)
+            text = gettext("%(name)s 没有读成", name=row.filename)
+            yield Wait(text, gettext("查看原因，改正后重试"), url, tone="bad", order=10)
         else:
             yield Wait(gettext("%(name)s 有 %(count)s 行待修复", name=row.filename, count=count_text(row.rows_quarantined)),
                        gettext("下载后改正，再作为新文件上传"), url, tone="wait", order=20)
@@ -58,7 +59,8 @@ def provider_waits(ctx: Context) -> Iterable[Wait]:
 def provider_figures(ctx: Context) -> Iterable[Figure]:
     """How much went in, and how much waits."""
     row = session().execute(
-        select(func.count(), func.coalesce(func.sum(Delivery.rows_total), 0), func.coalesce(func.sum(Delivery.rows_quarantined), 0))
+        select(func.count(), func.coalesce(func.sum(Delivery.rows_total), 0),
+               func.coalesce(func.sum(Delivery.rows_quarantined), 0))
         .where(Delivery.provider_org_id == ctx.org_id, Delivery.state == DeliveryState.TAKEN_IN.value)
     ).one()
     url = url_for("evidence.deliveries")

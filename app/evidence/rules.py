@@ -145,7 +145,8 @@ FIELDS: tuple[Field, ...] = (
     Field("invoice_no", N_("发票号码"), ("invoice_no", "发票号码", "发票号")),
     Field("invoice_date", N_("开票日期"), ("invoice_date", "开票日期")),
     Field("counterparty_id", N_("对方单位"), (
-        "counterparty_id", "对方单位", "对方单位代号", "销方单位代号", "购方单位代号", "销方名称", "购方名称", "销售方名称", "购买方名称",
+        "counterparty_id", "对方单位", "对方单位代号", "销方单位代号", "购方单位代号",
+        "销方名称", "购方名称", "销售方名称", "购买方名称",
     )),
     Field("amount_net", N_("金额"), ("amount_net", "金额", "不含税金额")),
     Field("tax_amount", N_("税额"), ("tax_amount", "税额")),

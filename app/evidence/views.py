@@ -71,7 +71,8 @@ def looks() -> Any:
     with reading(ctx, Permission.CONSENT_READ) as db:
         stmt, args = queries.looks_at_firm(_own(ctx)), remembered(LOOKS, request.args, session)
         if wants_export(request.args):
-            return send_xlsx(export_xlsx(LOOKS, LOOKS.load_all(db, stmt, args, EXPORT_LIMIT), gettext("谁看过我的资料")), "looks.xlsx")
+            rows = LOOKS.load_all(db, stmt, args, EXPORT_LIMIT)
+            return send_xlsx(export_xlsx(LOOKS, rows, gettext("谁看过我的资料")), "looks.xlsx")
         return render_template("evidence/looks.html", page=LOOKS.load(db, stmt, args))
 
 

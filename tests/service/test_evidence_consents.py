@@ -54,9 +54,9 @@ def seen(ctx, statement=LINES):
 def expire(consent):
     """Moves a consent into the past, as the owner of the table could and the portal cannot."""
     with transaction(SYSTEM):
-        session().execute(text("insert into consent select gen_random_uuid(), firm_id, item_code, receiver_org_id, receiver_kind, "
-                               "purpose, case_id, channel, text_version, signed_text, text_sha256, 'ACTIVE', now() - "
-                               "interval '91 days', given_by, now() - interval '1 day', null, null, null from consent "
+        session().execute(text("insert into consent select gen_random_uuid(), firm_id, item_code, receiver_org_id, "
+                               "receiver_kind, purpose, case_id, channel, text_version, signed_text, text_sha256, 'ACTIVE', "
+                               "now() - interval '91 days', given_by, now() - interval '1 day', null, null, null from consent "
                                "where id = :id"), {"id": consent.id})
 
 
@@ -125,7 +125,8 @@ def test_a_firm_that_nobody_verified_is_shown_to_no_one_not_even_to_who_claims_i
 def test_losing_its_verification_takes_a_firm_out_of_sight(firm, bank):
     give(firm, bank.id)
     with transaction(SYSTEM):
-        session().execute(text("update enterprise set state = 'unverified', verified_at = null where id = :id"), {"id": firm.id})
+        lost = text("update enterprise set state = 'unverified', verified_at = null where id = :id")
+        session().execute(lost, {"id": firm.id})
     assert seen(bank[Role.BANK_OFFICER]) == 0
     assert seen(bank[Role.BANK_OFFICER], text("select count(*) from enterprise")) == 0
 
@@ -133,7 +134,8 @@ def test_losing_its_verification_takes_a_firm_out_of_sight(firm, bank):
 def test_the_portal_cannot_change_a_fact_nor_a_look(firm, bank):
     give(firm, bank.id)
     service.look(bank[Role.BANK_OFFICER], firm.id, "invoices")
-    for statement in ("update invoice_line set net_fen = 1", "delete from invoice_line", "update evidence_look set result = 'refused'",
+    for statement in ("update invoice_line set net_fen = 1", "delete from invoice_line",
+                      "update evidence_look set result = 'refused'",
                       "delete from evidence_look", "update consent set valid_until = now() + interval '9 years'"):
         with pytest.raises(Exception, match=r"permission denied|append-only"), transaction(SYSTEM):
             session().execute(text(statement))
@@ -166,9 +168,9 @@ def test_giving_again_replaces_so_that_only_one_is_in_force(firm, bank):
 def test_the_database_holds_one_active_consent_per_item_and_receiver(firm):
     give(firm, None)
     with pytest.raises(Exception, match="uq_consent_one_active"), transaction(SYSTEM):
-        session().execute(text("insert into consent select gen_random_uuid(), firm_id, item_code, receiver_org_id, receiver_kind, "
-                               "purpose, case_id, channel, text_version, signed_text, text_sha256, state, given_at, given_by, "
-                               "valid_until, ended_at, ended_by, end_reason from consent"))
+        session().execute(text("insert into consent select gen_random_uuid(), firm_id, item_code, receiver_org_id, "
+                               "receiver_kind, purpose, case_id, channel, text_version, signed_text, text_sha256, state, "
+                               "given_at, given_by, valid_until, ended_at, ended_by, end_reason from consent"))
 
 
 def test_a_consent_may_be_bound_to_one_case(firm, bank):
@@ -256,7 +258,8 @@ def test_a_firm_that_does_not_exist_gets_the_same_answer(bank):
 
 
 def test_columns_for_the_score_hold_what_is_in_force(firm):
-    deliver(cast.provider("省税务局")[Role.PROVIDER_CLERK], [line(uscc_of(firm), "1", day="2026-01-10", party="B1", status="void")])
+    clerk = cast.provider("省税务局")[Role.PROVIDER_CLERK]
+    deliver(clerk, [line(uscc_of(firm), "1", day="2026-01-10", party="B1", status="void")])
     with transaction(firm[Role.FIRM_CLERK], read_only=True):
         firm_no = session().get_one(Enterprise, firm.id).firm_no
         columns = queries.invoice_columns(firm_no)
@@ -272,7 +275,8 @@ def test_reading_one_firm_uses_the_key_and_not_the_whole_table(firm, bank):
     for ctx in (firm[Role.FIRM_CLERK], bank[Role.BANK_OFFICER], SYSTEM):
         with transaction(ctx, read_only=True):
             session().execute(text("set local enable_seqscan = off"))
-            plan = "\n".join(session().scalars(text("explain select sum(net_fen) from invoice_line where firm_no = 7 and current")))
+            query = text("explain select sum(net_fen) from invoice_line where firm_no = 7 and current")
+            plan = "\n".join(session().scalars(query))
         assert "pk_invoice_line" in plan and "Index Cond: (firm_no = 7)" in plan
 
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.core import outbox
@@ -158,7 +160,8 @@ def test_the_same_line_is_the_same_fact_in_every_kind_of_file(clerk, firm, name,
 
 def test_chinese_headings_dates_and_status_are_understood(clerk, firm):
     headings = ("统一社会信用代码", "进销方向", "发票号码", "开票日期", "销方名称", "金额", "税额", "价税合计", "发票状态")
-    data = csv_bytes([line(uscc_of(firm), side="进项", day="2026年3月5日", net="￥100.00", status="作废发票")], headings, "gb18030")
+    row = line(uscc_of(firm), side="进项", day="2026年3月5日", net="￥100.00", status="作废发票")
+    data = csv_bytes([row], headings, "gb18030")
     delivery = delivery_service.import_delivery(SYSTEM, receive(clerk, data).id)
     assert counts(delivery) == (1, 1, 0, 0, 0)
     row = lines_of(firm)[0]
@@ -233,7 +236,8 @@ def test_the_database_refuses_counts_that_do_not_add_up(database, clerk, firm):
 cells = st.sampled_from(["100.00", "113.00", "13.00", "0", "-5", "x", "", "1.234"])
 rows_of = st.lists(st.tuples(
     st.sampled_from(["F1", "F2", "nobody", ""]), st.sampled_from(["in", "out", "?"]), st.sampled_from(["1", "2"]),
-    st.sampled_from(["2026-01-02", "bad"]), st.sampled_from(["B", ""]), cells, cells, cells, st.sampled_from(["valid", "void", "?"]),
+    st.sampled_from(["2026-01-02", "bad"]), st.sampled_from(["B", ""]), cells, cells, cells,
+    st.sampled_from(["valid", "void", "?"]),
 ), max_size=25)
 
 
@@ -313,7 +317,9 @@ def test_two_readers_never_read_one_delivery_at_once(clerk, firm):
 @pytest.mark.parametrize("state", list(DeliveryState))
 @pytest.mark.parametrize("event", DELIVERY_LIFE.events())
 def test_every_state_of_a_delivery_meets_every_event(state, event):
-    allowed = {("RECEIVED", "start"), ("READING", "start_again"), ("READING", "take_in"), ("READING", "fail"), ("FAILED", "retry")}
+    allowed = {
+        ("RECEIVED", "start"), ("READING", "start_again"), ("READING", "take_in"), ("READING", "fail"), ("FAILED", "retry"),
+    }
     code = refusal(SYSTEM, DELIVERY_LIFE, Delivery(state=state.value), event)
     assert code is (None if (state.value, event) in allowed else ErrorCode.STATE_CHANGED)
 

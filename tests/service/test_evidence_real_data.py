@@ -91,5 +91,6 @@ def test_the_mismatches_that_the_real_set_is_known_for_wait_in_quarantine(databa
     (delivery,) = run_import(tmp_path, None, "真实脱敏数据")
     assert delivery.rows_quarantined == 2
     with transaction(SYSTEM, read_only=True):
-        rows = session().execute(text("select reason, params ->> 'value' as gap, raw ->> 'firm_id' as firm from quarantine order by 3"))
+        rows = session().execute(text(
+            "select reason, params ->> 'value' as gap, raw ->> 'firm_id' as firm from quarantine order by 3"))
         assert [tuple(row) for row in rows] == [("gross_mismatch", "-1.36", "F115"), ("gross_mismatch", "-1.38", "F945")]

@@ -1,4 +1,4 @@
-"""The pages of evidence as people meet them: upload and its sentences, counts, consent read before it is signed, a bank's look."""
+"""The pages of evidence as people meet them: upload and its sentences, consent read before signing, a look."""
 
 from __future__ import annotations
 
@@ -216,8 +216,9 @@ def test_a_firm_sees_what_is_held_about_it_and_nothing_before_it_is_verified(ent
     assert "企业还没有通过执照与法定代表人核验" in client.post("/my-consents/new", data=choice).text
 
 
-@pytest.mark.parametrize("path", ["/deliveries", "/deliveries/new", "/my-data", "/my-consents", "/my-consents/new", "/my-data/looks",
-                                  "/evidence/firms"])
+@pytest.mark.parametrize("path", [
+    "/deliveries", "/deliveries/new", "/my-data", "/my-consents", "/my-consents/new", "/my-data/looks", "/evidence/firms",
+])
 def test_people_of_the_wrong_kind_are_refused(enter, path):
     assert enter(cast.bureau(), Role.BUREAU_AUDITOR).get(path).status_code == 403
 
