@@ -167,7 +167,8 @@ MESSAGES: dict[ErrorCode, str] = {
 class Refusal(Exception):
     """The portal says no for a reason of the closed list.
 
-    ``field`` names the form field at which the sentence belongs; ``params`` fill the sentence.
+    ``field`` names the form field at which the sentence belongs; ``params`` fill the sentence; a tuple among them
+    is a list of Chinese words, each translated where the sentence is shown.
     """
 
     def __init__(self, code: ErrorCode, *, field: str | None = None, **params: Any) -> None:
@@ -179,7 +180,8 @@ class Refusal(Exception):
     @property
     def sentence(self) -> str:
         """The Chinese sentence, filled in, untranslated (logs and command line)."""
-        return MESSAGES[self.code] % self.params if self.params else MESSAGES[self.code]
+        words = {name: "、".join(value) if isinstance(value, tuple) else value for name, value in self.params.items()}
+        return MESSAGES[self.code] % words if words else MESSAGES[self.code]
 
 
 class NotFound(Refusal):

@@ -46,7 +46,8 @@ def timeline_entries(rows: list[Transition]) -> list[TimelineEntry]:
         TimelineEntry(
             at=row.at, who=gettext("系统") if row.actor_id is None else gettext(ROLE_NAMES.get(row.actor_role, row.actor_role)),
             organisation=names.get(row.org_id, "") if row.org_id else "",
-            what=event_texts.text(row.subject_type, row.event), reason=row.reason or "",
+            what=event_texts.text(row.subject_type, row.event),
+            reason=gettext(row.reason) if row.reason else "",  # the system's own reasons are sentences of the catalogue
         )
         for row in rows
     ]

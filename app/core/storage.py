@@ -30,7 +30,7 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "image/jpeg": (b"\xff\xd8\xff",),
 }
 _ENDINGS = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-ALLOWED = "PDF、PNG、JPG"
+ALLOWED = "PDF / PNG / JPG"
 
 _root: list[Path] = []
 

@@ -60,8 +60,12 @@ def context() -> Context:
 
 
 def say(refusal: Refusal) -> str:
-    """The sentence of a refusal, in the language of the page."""
-    return str(gettext(MESSAGES[refusal.code], **refusal.params))
+    """The sentence of a refusal, in the language of the page; a tuple among its parameters is a list of words."""
+    params = {
+        name: gettext("、").join(gettext(word) for word in value) if isinstance(value, tuple) else value
+        for name, value in refusal.params.items()
+    }
+    return str(gettext(MESSAGES[refusal.code], **params))
 
 
 def attempt(form: FlaskForm, call: Callable[[], R]) -> R | None:
@@ -75,6 +79,13 @@ def attempt(form: FlaskForm, call: Callable[[], R]) -> R | None:
         else:
             form.form_errors.append(say(refusal))
         return None
+
+
+def filled(value: R | None) -> R:
+    """What a required field holds once its form was valid. Raises ``Refusal(INVALID)`` where it is empty all the same."""
+    if value is None:
+        raise Refusal(ErrorCode.INVALID)
+    return value
 
 
 def act(call: Callable[[], Any], *, done: str, to: str) -> BaseResponse:

@@ -33,7 +33,7 @@ pages.menu.add(_l("人员"), "identity.staff", P.STAFF_READ, 85)
 
 def role_names(joined: str | None) -> str:
     """Role codes as words."""
-    return "、".join(gettext(ROLE_NAMES.get(code, code)) for code in sorted((joined or "").split(",")) if code)
+    return gettext("、").join(gettext(ROLE_NAMES.get(code, code)) for code in sorted((joined or "").split(",")) if code)
 
 
 STAFF = Table(
