@@ -92,9 +92,12 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     for room in load_rooms():
         app.register_blueprint(room)
     for door in DOORS:
-        app.view_functions[door] = limiter.limit(DOOR_LIMIT, methods=["POST"])(app.view_functions[door])
+        limited: Any = limiter.limit(DOOR_LIMIT, methods=["POST"])(app.view_functions[door])
+        app.view_functions[door] = limited
     if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies,
+        )
     app.context_processor(_page_context)
     app.after_request(_headers)
     return app

@@ -24,7 +24,7 @@ OUTSIDE_ASSET = re.compile(
     r"\s(?:src|srcset|data|poster|action|formaction)\s*=\s*[\"']\s*(?:https?:)?//", re.IGNORECASE
 )
 POST_FORM = re.compile(r"<form\b[^>]*\bmethod\s*=\s*[\"']?post\b.*?</form>", re.IGNORECASE | re.DOTALL)
-CSRF = re.compile(r"csrf_token|(?:hidden_tag|render_form|token_field|forms\.hidden)\s*\(")
+CSRF = re.compile(r"csrf_token|(?:hidden_tag|render_form|token_field|\bhidden)\s*\(")
 HIDDEN = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 COMMENT = re.compile(r"\{#.*?#\}|<!--.*?-->", re.DOTALL)
 TRANS = re.compile(r"\{%-?\s*trans\b.*?\{%-?\s*endtrans\s*-?%\}", re.DOTALL)

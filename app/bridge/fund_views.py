@@ -24,7 +24,7 @@ from app.core.pieces import chip
 from app.core.queries import organisation_names
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, filled, send_xlsx
 
 FUNDS = Table(
     "funds",
@@ -116,7 +116,7 @@ def move_money(fund_id: UUID) -> Any:
     ctx, form = context(), MoneyMoveForm()
     call = fund_service.withdraw if request.form.get("way") == "out" else fund_service.top_up
     if form.validate_on_submit() and attempt(
-        form, lambda: call(ctx, fund_id, form.amount.data, form.voucher_no.data)) is not None:
+        form, lambda: call(ctx, fund_id, filled(form.amount.data), form.voucher_no.data)) is not None:
         flash(gettext("已登记。"), "success")
         return redirect(url_for("bridge.fund", fund_id=fund_id))
     return _fund_page(fund_id, form)

@@ -30,7 +30,7 @@ MATURING_DAYS = 60
 """Loans due within so many days are shown to the firm [P]."""
 
 
-def bridges() -> Select[Any]:
+def bridges() -> Select[*tuple[Any, ...]]:
     """Bridges with the names of their banks."""
     old, new = aliased(Organisation), aliased(Organisation)
     return (
@@ -227,7 +227,7 @@ def funders() -> list[tuple[str, str]]:
 # --- funds -------------------------------------------------------------------------------------------------------------
 
 
-def funds() -> Select[Any]:
+def funds() -> Select[*tuple[Any, ...]]:
     """Funds with their balances (分): in the account, reserved, free, and out in bridges."""
     out = (
         select(func.coalesce(func.sum(Bridge.amount_fen - Bridge.returned_fen), 0))

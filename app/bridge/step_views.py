@@ -24,7 +24,7 @@ from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Permission
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, say
+from app.core.web import act, attempt, context, filled, say
 
 
 def _to(bridge_id: UUID) -> str:
@@ -162,9 +162,10 @@ def commit(bridge_id: UUID) -> Any:
         return CommitForm(data=values), {"earlier": earlier, "limit": ctx.approval_limit_fen}
 
     def call(ctx: Context, form: CommitForm) -> Any:
-        high = form.rate_high.data if form.rate_high.data is not None else form.rate_low.data
+        low = filled(form.rate_low.data)
+        high = form.rate_high.data if form.rate_high.data is not None else low
         return bank_service.commit(ctx, bridge_id, bank_service.Promise(
-            form.promised.data, form.rate_low.data, high, form.term_months.data, form.method.data,
+            filled(form.promised.data), low, high, form.term_months.data, form.method.data,
             form.latest_drawdown_on.data, form.valid_until.data, form.receiving_account.data, form.branch.data or "",
             form.conditions.data or "",
         ))
@@ -207,7 +208,7 @@ def drawn(bridge_id: UUID) -> Any:
 
     def call(ctx: Context, form: DrawnForm) -> Any:
         return bank_service.confirm_drawn(ctx, bridge_id, bank_service.NewNote(
-            form.note_no.data, form.amount.data, form.drawn_on.data, form.contract_no.data,
+            form.note_no.data, filled(form.amount.data), form.drawn_on.data, form.contract_no.data,
             form.due_on.data if "due_on" in form else None,
         ))
 
@@ -245,7 +246,7 @@ def offer(bridge_id: UUID, quote_id: UUID) -> Any:
 
     def call(ctx: Context, form: OfferForm) -> Any:
         rate = form.rate.data if "rate" in form else None
-        return fund_service.offer(ctx, quote_id, fund_service.Offer(form.amount.data, form.valid_until.data, rate))
+        return fund_service.offer(ctx, quote_id, fund_service.Offer(filled(form.amount.data), form.valid_until.data, rate))
 
     return step(bridge_id, Permission.BRIDGE_OFFER, "offer", load, call, gettext("报价已提交，等企业选定。"))
 

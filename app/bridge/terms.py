@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.bridge.rules import BridgeKind, BridgeTerms, Fee, FeeMethod, FeeStep, days_used, fee
-from app.core.working import N_, WorkingLine
+from app.core.working import N_, Params, WorkingLine
 
 
 def stored(terms: BridgeTerms) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def fee_of_returns(returns: Sequence[Returned], paid_on: date, terms: BridgeTerm
         return parts[0]
     lines: list[WorkingLine] = []
     for part, charged in zip(returns, parts, strict=True):
-        params = {"day": part.on_day, "part_fen": part.amount_fen}
+        params: Params = {"day": part.on_day, "part_fen": part.amount_fen}
         lines.append(WorkingLine("PART", N_("%(day)s 归还 %(part_fen)s 元的费用"), params, charged.amount_fen))
         lines.extend(line for line in charged.working if line.code != "TOTAL")
     total = sum(part.amount_fen for part in parts)

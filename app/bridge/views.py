@@ -30,7 +30,7 @@ from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names, timeline
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, say, send_xlsx
+from app.core.web import act, attempt, context, filled, say, send_xlsx
 from app.loans.models import Loan
 
 __all__ = ["fund_views", "registers", "room", "step_views"]
@@ -159,7 +159,8 @@ def apply(ask_id: UUID) -> Any:
         bank = organisation_names({ask.bank_org_id}).get(ask.bank_org_id, "")
     if form.validate_on_submit():
         wish = service.Application(
-            new_bank_id=UUID(form.new_bank.data), own_money_fen=form.own_money.data, requested_fen=form.requested.data,
+            new_bank_id=UUID(form.new_bank.data), own_money_fen=filled(form.own_money.data),
+            requested_fen=filled(form.requested.data),
             planned_days=form.planned_days.data, urgent=form.urgent.data,
             old_due_fen=None if loan is not None else form.old_due.data,
             old_due_on=None if loan is not None else form.old_due_on.data,

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
+from flask_babel import gettext
 from sqlalchemy import Select
 
 from app.core.money import WAN
@@ -54,7 +55,7 @@ class Filter:
     label: Text
     kind: FilterKind = "choice"
     choices: Choices | Callable[[], Choices] = ()
-    apply: Callable[[Select[Any], Any], Select[Any]] = lambda stmt, value: stmt
+    apply: Callable[[Select[*tuple[Any, ...]], Any], Select[*tuple[Any, ...]]] = lambda stmt, value: stmt
     unit: Text = ""
 
     def options(self) -> Choices:
@@ -80,7 +81,7 @@ class FilterState:
     def summary(self) -> str:
         """The chosen words, the first two of them, for a filter that takes several."""
         chosen = [str(label) for value, label in self.choices if value in self.value]
-        return "、".join(chosen[:2]) + (f" +{len(chosen) - 2}" if len(chosen) > 2 else "")
+        return str(gettext("、")).join(chosen[:2]) + (f" +{len(chosen) - 2}" if len(chosen) > 2 else "")
 
 
 def _many(args: Args, key: str) -> list[str]:

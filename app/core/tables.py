@@ -232,7 +232,7 @@ class Table:
     empty_hint: Text = ""
     empty_action: Callable[[], tuple[Text, str] | None] | None = None
 
-    def load(self, session: Session, stmt: Select[Any], args: Args) -> Page:
+    def load(self, session: Session, stmt: Select[*tuple[Any, ...]], args: Args) -> Page:
         """One page of `stmt`, narrowed, sorted and cut as the arguments say, in two statements."""
         states = self._states(args)
         stmt = self._narrow(stmt, states)
@@ -244,7 +244,7 @@ class Table:
         stmt = self._sorted(stmt, sort, direction).limit(size).offset((number - 1) * size)
         return Page(self, _rows(session, stmt), total, number, size, sort, direction, states)
 
-    def load_all(self, session: Session, stmt: Select[Any], args: Args, limit: int) -> Sequence[Any]:
+    def load_all(self, session: Session, stmt: Select[*tuple[Any, ...]], args: Args, limit: int) -> Sequence[Any]:
         """At most `limit` + 1 rows of the list for an export; the extra row tells that there are more."""
         sort, direction = self._order(args)
         narrowed = self._narrow(stmt, self._states(args))
@@ -257,7 +257,7 @@ class Table:
     def _states(self, args: Args) -> list[FilterState]:
         return [read_filter(spec, args) for spec in self.filters]
 
-    def _narrow(self, stmt: Select[Any], states: list[FilterState]) -> Select[Any]:
+    def _narrow(self, stmt: Select[*tuple[Any, ...]], states: list[FilterState]) -> Select[*tuple[Any, ...]]:
         for spec, state in zip(self.filters, states, strict=True):
             if state.applied is not None:
                 stmt = spec.apply(stmt, state.applied)
@@ -269,7 +269,7 @@ class Table:
             return asked, "desc" if args.get("dir") == "desc" else "asc"
         return self.default_sort.lstrip("-"), "desc" if self.default_sort.startswith("-") else "asc"
 
-    def _sorted(self, stmt: Select[Any], sort: str, direction: Literal["asc", "desc"]) -> Select[Any]:
+    def _sorted(self, stmt: Select[*tuple[Any, ...]], sort: str, direction: Literal["asc", "desc"]) -> Select[*tuple[Any, ...]]:
         selected = stmt.selected_columns
         ties = [column for column in selected if getattr(column, "primary_key", False)] or list(selected)[:1]
         column = next((column for column in self.columns if column.key == sort), None)
@@ -282,7 +282,7 @@ class Table:
         return stmt.order_by(None).order_by(by, *ties)
 
 
-def _rows(session: Session, stmt: Select[Any]) -> Sequence[Any]:
+def _rows(session: Session, stmt: Select[*tuple[Any, ...]]) -> Sequence[Any]:
     """Rows of a select: objects when it selects one entity, named rows otherwise."""
     described = stmt.column_descriptions
     result = session.execute(stmt)

@@ -167,7 +167,9 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
             raise error
         return render_template(
             "error.html", code=500,
-            message=gettext("系统出了问题，您的操作没有保存。请稍后重试，或把编号 %(number)s 告诉服务台。", number=g.get("request_id", "")),
+            message=gettext(
+                "系统出了问题，您的操作没有保存。请稍后重试，或把编号 %(number)s 告诉服务台。", number=g.get("request_id", ""),
+            ),
         ), 500
 
 

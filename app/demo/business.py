@@ -195,16 +195,17 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
     fund = fund_service.open_fund(staff["centre.reviewer"], funder.org_id, "穗通转贷一号（演示）", SAME_BANK)
     fund_service.top_up(staff["centre.reviewer"], fund.id, 2_000 * WAN, "演示凭证-1")
     for number, (firm, loan) in enumerate(maturing):
+        principal_fen = loan.principal_fen or 0
         ask = bridge_service.store_ask(firm.boss, bridge_service.Ask(today(), False, "演示：银行要求先还后贷", loan.id))
         bridge = bridge_service.apply(firm.boss, ask.id, bridge_service.Application(
-            loan.org_id, own_money_fen=loan.principal_fen // 5, requested_fen=loan.principal_fen * 7 // 10, planned_days=5,
+            loan.org_id, own_money_fen=principal_fen // 5, requested_fen=principal_fen * 7 // 10, planned_days=5,
         ))
         if number == 0:
             continue
         bridge_service.precheck(staff["centre.clerk"], bridge.id, set(TICKS))
         approver = next(staff[f"{bank}.approver"] for bank in BANKS if staff[f"{bank}.approver"].org_id == loan.org_id)
         bank_service.commit(approver, bridge.id, bank_service.Promise(
-            loan.principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
+            principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
             today() + timedelta(days=60), today() + timedelta(days=60), "6222000000000000001",
         ))
         with transaction(SYSTEM, read_only=True):

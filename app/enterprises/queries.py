@@ -27,7 +27,7 @@ def firm_name(firm_id: UUID) -> str:
     return organisation_names({firm_id}).get(firm_id, "")
 
 
-def firms_query() -> Select[Any]:
+def firms_query() -> Select[*tuple[Any, ...]]:
     """Firms the actor may see, with their names."""
     return select(
         Enterprise.id, Organisation.name, Enterprise.uscc, Enterprise.form, Enterprise.district, Enterprise.industry_code,
@@ -77,7 +77,7 @@ def count_in(*states: EnterpriseState) -> int:
     ) or 0
 
 
-def _waiting(stmt: Select[Any]) -> Select[Any]:
+def _waiting(stmt: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return stmt.where(
         Enterprise.state == EnterpriseState.UNVERIFIED.value, Enterprise.licence_sha256.is_not(None)
     )

@@ -32,10 +32,10 @@ pages.menu.add(_l("审计"), "identity.audit", P.AUDIT_READ, 84)
 
 def facts_text(facts: dict[str, Any]) -> str:
     """Facts of an event as one line."""
-    return "；".join(f"{key}={value}" for key, value in sorted(facts.items()))
+    return "; ".join(f"{key}={value}" for key, value in sorted(facts.items()))
 
 
-def _between(stmt: Select[Any], value: Range) -> Select[Any]:
+def _between(stmt: Select[*tuple[Any, ...]], value: Range) -> Select[*tuple[Any, ...]]:
     if value.low is not None:
         stmt = stmt.where(AuditEvent.at >= datetime.combine(value.low, time.min, SHANGHAI))
     if value.high is not None:

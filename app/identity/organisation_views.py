@@ -18,8 +18,8 @@ from app.core.pages import Figure
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import KIND_NAMES
 from app.core.tables import Column, Filter, Table, remembered
-from app.core.use_case import reading
 from app.core.uscc import normalise
+from app.core.use_case import reading
 from app.core.web import attempt, context, send_xlsx
 from app.identity import queries, staff_service
 from app.identity.forms import FirstPersonForm, OrganisationForm

@@ -16,7 +16,7 @@ from app.core.models import AuditEvent
 from app.identity.models import Branch, CaseKeeper, Membership, Organisation, Person, RecoveryCode, UserSession
 
 
-def staff_query(ctx: Context) -> Select[Any]:
+def staff_query(ctx: Context) -> Select[*tuple[Any, ...]]:
     """People of the actor's own organisation, with roles, limit (分) and when they were last seen."""
     roles = (
         select(func.string_agg(Membership.role, ",")).where(Membership.person_id == Person.id).scalar_subquery()
@@ -63,7 +63,7 @@ def successors(ctx: Context, person_id: UUID) -> list[tuple[str, str]]:
         select(Person.id, Person.name, Person.login)
         .where(Person.org_id == ctx.org_id, Person.state == "active", Person.id != person_id).order_by(Person.name)
     )
-    return [(str(row.id), f"{row.name}（{row.login}）") for row in rows]
+    return [(str(row.id), f"{row.name} · {row.login}") for row in rows]
 
 
 def branches(ctx: Context) -> list[Branch]:
@@ -79,7 +79,7 @@ def own_branch(ctx: Context, branch_id: UUID) -> Branch:
     return found
 
 
-def branches_query(ctx: Context) -> Select[Any]:
+def branches_query(ctx: Context) -> Select[*tuple[Any, ...]]:
     """The same as a list, with how many people work there."""
     people = (
         select(func.count()).select_from(Person).where(Person.branch_id == Branch.id, Person.state != "left")
@@ -88,7 +88,7 @@ def branches_query(ctx: Context) -> Select[Any]:
     return select(Branch.id, Branch.name, people.label("people")).where(Branch.org_id == ctx.org_id)
 
 
-def organisations_query() -> Select[Any]:
+def organisations_query() -> Select[*tuple[Any, ...]]:
     """All organisations the actor may see, with how many active people they have."""
     people = (
         select(func.count()).select_from(Person).where(Person.org_id == Organisation.id, Person.state == "active")
@@ -122,7 +122,7 @@ def locked_count(org_id: UUID) -> int:
     ) or 0
 
 
-def audit_query() -> Select[Any]:
+def audit_query() -> Select[*tuple[Any, ...]]:
     """Audit events the actor may see; what lies under a seal is left out by row-level security."""
     return (
         select(

@@ -252,7 +252,8 @@ def set_password(person: Person, password: str) -> None:
     if not password_is_strong(password, person.login):
         raise Refusal(ErrorCode.PASSWORD_WEAK, field="password", length=RULES.password_length)
     earlier = list(session().scalars(
-        select(PasswordHistory).where(PasswordHistory.person_id == person.id).order_by(PasswordHistory.at.desc(), PasswordHistory.id.desc())
+        select(PasswordHistory).where(PasswordHistory.person_id == person.id)
+        .order_by(PasswordHistory.at.desc(), PasswordHistory.id.desc())
     ))
     if any(_verify(row.password_hash, password) for row in earlier[:RULES.password_history]):
         raise Refusal(ErrorCode.PASSWORD_REUSED, field="password", count=RULES.password_history)

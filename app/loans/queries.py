@@ -18,7 +18,7 @@ from app.loans.states import LoanState
 FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
 
 
-def loans_query() -> Select[Any]:
+def loans_query() -> Select[*tuple[Any, ...]]:
     """Loans with the names of firm and bank."""
     return (
         select(

@@ -169,7 +169,7 @@ class RankedTable(Table):
 
     def load_ranked(
         self,
-        stmt: Select[Any],
+        stmt: Select[*tuple[Any, ...]],
         args: Args,
         ranked: Callable[[Sequence[Any]], list[QueueRow]],
         keeps: Callable[[QueueRow, dict[str, Any]], bool],

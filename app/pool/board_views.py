@@ -15,7 +15,7 @@ from app.core.formats import money_parts
 from app.core.pages import Figure
 from app.core.permissions import Permission
 from app.core.use_case import reading
-from app.core.web import attempt, context
+from app.core.web import attempt, context, filled
 from app.pool import queries, service
 from app.pool.door import claim_chip, room
 from app.pool.forms import AgreementForm, FundForm
@@ -68,7 +68,7 @@ def fund() -> Any:
     ctx, form = context(), FundForm()
     if form.validate_on_submit():
         done = attempt(form, lambda: service.fund_pool(
-            ctx, form.year.data, form.amount.data, form.document_no.data or "", form.guarantee.data or 0))
+            ctx, form.year.data, filled(form.amount.data), form.document_no.data or "", form.guarantee.data or 0))
         if done is not None:
             flash(gettext("已拨入年度预算。"), "success")
             return redirect(url_for("pool.ledger", year=form.year.data))

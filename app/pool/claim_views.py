@@ -22,7 +22,7 @@ from app.core.queries import organisation_names
 from app.core.storage import papers_of
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, say, send_xlsx
+from app.core.web import act, attempt, context, filled, say, send_xlsx
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
 from app.pool import claim_service as service
@@ -302,7 +302,7 @@ def recovery(claim_id: UUID) -> Any:
     ctx, form = context(), RecoveryForm()
     if form.validate_on_submit():
         made = attempt(form, lambda: recovery_service.report_recovery(
-            ctx, claim_id, form.received_on.data, form.recovered.data, form.cost.data or 0, form.reference.data or "",
+            ctx, claim_id, form.received_on.data, filled(form.recovered.data), form.cost.data or 0, form.reference.data or "",
         ))
         if made is not None:
             flash(gettext("已登记回收，应返还金额已算出。"), "success")

@@ -28,7 +28,7 @@ from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimSta
 FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
 
 
-def bookings_query() -> Select[Any]:
+def bookings_query() -> Select[*tuple[Any, ...]]:
     """Bookings with the names of firm and bank and the number of the loan."""
     return (
         select(
@@ -40,7 +40,7 @@ def bookings_query() -> Select[Any]:
     )
 
 
-def bookable_query() -> Select[Any]:
+def bookable_query() -> Select[*tuple[Any, ...]]:
     """Drawn loans of the bank that stand in no live booking."""
     live = select(Booking.id).where(Booking.loan_id == Loan.id, Booking.state.in_([one.value for one in LIVE])).exists()
     return (
@@ -50,7 +50,7 @@ def bookable_query() -> Select[Any]:
     )
 
 
-def claims_query() -> Select[Any]:
+def claims_query() -> Select[*tuple[Any, ...]]:
     """Claims with the names of firm and bank."""
     return (
         select(
@@ -201,7 +201,7 @@ class BankLine:
         return self.claimed_fen * 3 > Decimal(2) * line * self.booked_fen
 
 
-def _by_bank(stmt: Select[Any]) -> dict[UUID, int]:
+def _by_bank(stmt: Select[*tuple[Any, ...]]) -> dict[UUID, int]:
     return {row.org_id: int(row.fen) for row in session().execute(stmt)}
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
+from werkzeug.routing import AnyConverter, Rule
 
 from app.core.context import Context
 from app.core.permissions import ROLE_PERMISSIONS, ROLES_OF_KIND, OrgKind, Permission, Role, permissions_of
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.service
 
 DUMMIES = {
     "UUIDConverter": UUID(int=7), "IntegerConverter": 1, "FloatConverter": 1.0, "PathConverter": "x", "UnicodeConverter": "x",
-    "AnyConverter": "x",
 }
 ANSWERS = {200, 302, 303, 404, 410, 422}
 """What a page may say to somebody who holds its permission, asked about objects that do not exist."""
@@ -36,7 +35,10 @@ def rules(app: Flask) -> Iterator[tuple[Rule, object]]:
 
 def address(app: Flask, rule: Rule) -> str:
     """The rule's address with dummies in its gaps."""
-    values = {name: DUMMIES[type(converter).__name__] for name, converter in rule._converters.items()}
+    values = {
+        name: sorted(converter.items)[0] if isinstance(converter, AnyConverter) else DUMMIES[type(converter).__name__]
+        for name, converter in rule._converters.items()
+    }
     with app.test_request_context():
         return app.url_map.bind("localhost").build(rule.endpoint, values, method=sorted(rule.methods or {"GET"})[0])
 
