@@ -127,7 +127,7 @@ def links(ctx: Context, case: Case) -> list[CaseLink]:
 
 stations.add(65, case_stations)
 next_steps.add(65, case_step)
-case_links.add(65, links)
+case_links.add(65, links, Permission.BRIDGE_READ)
 
 
 def waits(ctx: Context) -> list[Wait]:

@@ -256,16 +256,19 @@ CaseLinkProvider = Callable[[Any, Any], Iterable[CaseLink]]
 class CaseLinks:
     """Each room's objects of a case, as `provider(ctx, case) -> list[CaseLink]`."""
 
-    _providers: dict[str, tuple[int, CaseLinkProvider]] = field(default_factory=dict)
+    _providers: dict[str, tuple[int, Permission | None, CaseLinkProvider]] = field(default_factory=dict)
 
-    def add(self, order: int, provider: CaseLinkProvider) -> None:
-        """Show this room's objects at `order` on the case page."""
-        self._providers[_name(provider)] = (order, provider)
+    def add(self, order: int, provider: CaseLinkProvider, permission: Permission | None = None) -> None:
+        """Show this room's objects at `order` on the case page, to those who may open them."""
+        self._providers[_name(provider)] = (order, permission, provider)
 
-    def of(self, ctx: Any, case: Any) -> list[CaseLink]:
-        """All objects of the case that this viewer may see, in order."""
-        ordered = sorted(self._providers.values(), key=lambda pair: pair[0])
-        return [link for _, provider in ordered for link in provider(ctx, case)]
+    def of(self, ctx: Viewer, case: Any) -> list[CaseLink]:
+        """All objects of the case that this viewer may open, in order."""
+        ordered = sorted(self._providers.values(), key=lambda entry: entry[0])
+        return [
+            link for _, permission, provider in ordered if permission is None or ctx.can(permission)
+            for link in provider(ctx, case)
+        ]
 
 
 class EventTexts:

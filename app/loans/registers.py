@@ -125,7 +125,7 @@ def firm_waits(ctx: Context) -> list[Wait]:
 
 stations.add(50, line_stations)
 next_steps.add(50, next_step)
-case_links.add(50, links)
+case_links.add(50, links, Permission.LOAN_READ)
 home.add_waits(Permission.LOAN_APPROVE, approver_waits)
 home.add_waits(Permission.LOAN_REPORT, officer_waits)
 home.add_waits(Permission.LOAN_READ, firm_waits)

@@ -129,7 +129,7 @@ def links(ctx: Context, case: Case) -> list[CaseLink]:
     if need is None:
         return []
     if ctx.org_kind is OrgKind.BANK:
-        bid = queries.own_live_bid(ctx, need.id)
+        bid = queries.own_live_bid(ctx, need.id) if ctx.can(Permission.BID_READ) else None
         return [CaseLink(_l("本行报价"), money_text(bid.amount_fen), url_for("market.bid", bid_id=bid.id), "info")] if bid else []
     if ctx.org_kind is not OrgKind.ENTERPRISE:
         return []
