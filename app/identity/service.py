@@ -12,7 +12,7 @@ import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.core import secrets
 from app.core.calendar import now
@@ -190,7 +190,7 @@ def visitor(token: str) -> Visitor | None:
         row = unit.session.execute(
             select(UserSession, Person).join(Person, Person.id == UserSession.person_id)
             .where(UserSession.token_digest == secrets.digest(token), UserSession.ended_at.is_(None))
-            .options(selectinload(Person.memberships), selectinload(Person.organisation))
+            .options(selectinload(Person.memberships), joinedload(Person.organisation))
         ).one_or_none()
     if row is None:
         return None
