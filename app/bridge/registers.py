@@ -68,7 +68,7 @@ def stations_of(bridge: Bridge) -> list[Station]:
     at = {"bridge-apply": bridge.applied_at,
           "bridge-pay": end_of_working_day(bridge.paid_on) if bridge.paid_on else None,
           "bridge-return": end_of_working_day(bridge.returned_on) if bridge.returned_on else None}
-    url = url_for("bridge.show", bridge_id=bridge.id)
+    url = url_for("bridge.show", bridge_id=bridge.id) if ctx.can(Permission.BRIDGE_READ) else None
     line = []
     for index, (key, label, _) in enumerate(_LINE):
         if index < here:

@@ -41,7 +41,7 @@ def line_stations(ctx: Context, case: Case) -> list[Station]:
     loan = queries.newest_of_case(case.id)
     if loan is None:
         return [Station("approve", _l("审批")), Station("draw", _l("放款"))] if case.kind == "need" else []
-    url = url_for("loans.loan", loan_id=loan.id)
+    url = url_for("loans.loan", loan_id=loan.id) if ctx.can(Permission.LOAN_READ) else None
     if loan.state == LoanState.REFUSED:
         return [Station("approve", _l("审批"), "stopped", url=url), Station("draw", _l("放款"))]
     if loan.approved_at is None:

@@ -51,7 +51,7 @@ def claim_stations(ctx: Context, case: Case) -> list[Station]:
     found = queries.claim_of_case(case.id)
     if found is None:
         return []
-    url = url_for("pool.claim", claim_id=found.id)
+    url = url_for("pool.claim", claim_id=found.id) if ctx.can(Permission.CLAIM_READ) else None
     state = ClaimState(found.state)
     filed = queries.moment(found.submitted_on)
     ended = state in (ClaimState.REFUSED, ClaimState.LAPSED, ClaimState.WITHDRAWN)
