@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -28,7 +30,7 @@ from tests import cast
 from tests.database import TestDatabase
 from tests.pool_cast import City, terms
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
 
 @pytest.fixture
@@ -296,3 +298,27 @@ def test_no_other_organisation_changes_a_loan(city: City) -> None:
         with transaction(person):
             changed = session().execute(text("update loan set overdue_days = 99 where id = :id"), {"id": loan.id})
         assert changed.rowcount == 0  # type: ignore[attr-defined]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.integers(1, 80_000_000), st.just(None)), min_size=1, max_size=8))
+def test_any_run_of_repayments_and_reversals_adds_up(city: City, amounts: list[int | None]) -> None:
+    """``None`` takes the latest repayment back. Principal never falls below zero, and every sum agrees with the others."""
+    loan = city.drawn(terms(100, 6, "EQUAL_INSTALMENT"), days_ago=100)
+    standing: list[Repayment] = []
+    for amount in amounts:
+        try:
+            if amount is None:
+                if standing:
+                    loans.reverse_repayment(city.officer, standing.pop().id, "冲正")
+            else:
+                report = RepaymentReport(today(), amount, "normal", "流水")
+                standing.append(loans.report_repayment(city.officer, loan.id, report))
+        except Refusal as refused:
+            assert refused.code in (ErrorCode.REPAYMENT_TOO_LARGE, ErrorCode.STATE_CHANGED)
+    found, rows = loan_now(loan), rows_of(loan)
+    assert 0 <= found.principal_left_fen <= 100 * WAN
+    assert found.principal_repaid_fen == sum(entry.principal_fen for entry in standing)
+    assert found.interest_paid_fen == sum(entry.interest_fen for entry in standing)
+    assert sum(row.principal_left_fen for row in rows) == found.principal_left_fen
+    assert (found.state == LoanState.REPAID) == (sum(row.left_fen for row in rows) == 0)

@@ -34,7 +34,7 @@ from tests import cast
 from tests.database import TestDatabase
 from tests.pool_cast import EVIDENCE, City, ballast, rule_set, terms
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_nine_people_walk_a_loss_from_booking_to_return_through_their_pages(app:
 def test_a_loan_the_rule_does_not_cover_shows_the_check_that_failed(app: Flask, city: City) -> None:
     loan = city.drawn()
     page = words(send(visit(app, city.officer), f"/loans/{loan.id}/booking", **{**FORM, "use_of_funds": "SECURITIES"}))
-    assert "未通过 贷款用途为证券投资" in page
+    assert "贷款用途为证券投资，不得用于购房或证券投资 ✕ 未通过" in page
 
 
 @pytest.mark.parametrize(("days", "fields", "sentence"), [
