@@ -7,6 +7,7 @@ rounded for the eye alone, and a figure that cannot be shown exactly in 万元 i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -28,6 +29,7 @@ _WAN_WITH_DECIMAL_FROM = 10 * WAN
 _TENTH_OF_WAN = WAN // 10
 _HUNDREDTH_OF_MILLION = MILLION // 100
 
+_NEED_TITLE = re.compile(r"(.+) ([\d,.]+) 万元，(\d+) 个月")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -73,6 +75,16 @@ def _yuan_number(fen: int) -> str:
 def money_text(fen: int | None) -> str:
     """An amount of 分 as text: 300 万元, 117,500 元, 117,500.25 元; English ¥3.00 million, ¥117,500."""
     return NOTHING if fen is None else str(money_parts(fen))
+
+
+def title_text(title: str) -> str:
+    """The title of a case, which is stored in Chinese, in the language of the page: 采购原料或商品 300 万元，12 个月."""
+    found = _NEED_TITLE.fullmatch(title) if is_english() else None
+    if found is None:
+        return gettext(title) if title else ""
+    amount = money_text(int(Decimal(found[2].replace(",", "")) * WAN))
+    term = gettext("%(count)s 个月", count=found[3])
+    return gettext("%(purpose)s %(amount)s，%(term)s", purpose=gettext(found[1]), amount=amount, term=term)
 
 
 def yuan_text(fen: int | None) -> str:
@@ -184,6 +196,7 @@ def mask_phone(number: str | None) -> str:
 FILTERS = {
     "money_parts": money_parts,
     "money_text": money_text,
+    "title_text": title_text,
     "yuan_text": yuan_text,
     "rate_text": rate_text,
     "count_text": count_text,

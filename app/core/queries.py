@@ -47,10 +47,15 @@ def timeline_entries(rows: list[Transition]) -> list[TimelineEntry]:
             at=row.at, who=gettext("系统") if row.actor_id is None else gettext(ROLE_NAMES.get(row.actor_role, row.actor_role)),
             organisation=names.get(row.org_id, "") if row.org_id else "",
             what=event_texts.text(row.subject_type, row.event),
-            reason=gettext(row.reason) if row.reason else "",  # the system's own reasons are sentences of the catalogue
+            reason=_reason(row.reason or ""),
         )
         for row in rows
     ]
+
+
+def _reason(text: str) -> str:
+    # The system's own reasons are sentences of the catalogue, or two of its words: 正常 → 关注.
+    return " → ".join(gettext(part) if part else "" for part in text.split(" → "))
 
 
 def cases_query() -> Select[Case]:

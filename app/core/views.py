@@ -15,6 +15,7 @@ from app.core.cases import case_by_number
 from app.core.context import Context
 from app.core.database import transaction
 from app.core.errors import NotFound
+from app.core.formats import title_text
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import cases_query, organisation_names, own_cases, timeline
@@ -34,7 +35,7 @@ CASE_KINDS = {"need": _l("融资"), "bridge": _l("转贷"), "offline": _l("线�
 CASES = Table(
     "cases",
     columns=[
-        Column("number", _l("业务编号"), Case.number, sub=lambda row: row.title),
+        Column("number", _l("业务编号"), Case.number, sub=lambda row: title_text(row.title)),
         Column("kind", _l("类别"), sortable=False, render=lambda row: str(CASE_KINDS.get(row.kind, row.kind))),
         Column("opened_at", _l("开始"), Case.opened_at, kind="datetime"),
     ],

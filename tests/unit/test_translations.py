@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from babel.messages.catalog import Catalog
+from flask import Flask
+from flask_babel import Babel
 
-from tests.lint_translations import CHINESE, PLACEHOLDER, english, extracted, findings
+from app.core.errors import ErrorCode, Refusal
+from app.core.formats import title_text
+from app.core.web import say
+from tests.lint_translations import CHINESE, ENGLISH, PLACEHOLDER, compile_catalogue, english, extracted, findings
 
 
 def catalogue(*pairs: tuple[str, str], fuzzy: bool = False) -> Catalog:
@@ -92,3 +99,37 @@ def test_whatever_keeps_an_english_page_from_being_complete_is_found(have: Catal
 def test_the_chinese_name_of_a_document_may_stand_beside_the_english() -> None:
     have = catalogue(("个保法", "Personal Information Protection Law 《个人信息保护法》 (个保法)"))
     assert list(findings(catalogue(("个保法", "")), have)) == []
+
+
+@pytest.fixture
+def english_page() -> Iterator[None]:
+    """A page of somebody who reads English."""
+    compile_catalogue()
+    app = Flask(__name__)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(ENGLISH.parents[2])
+    Babel(app, locale_selector=lambda: "en")
+    with app.test_request_context():
+        yield
+
+
+@pytest.mark.usefixtures("english_page")
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("采购原料或商品 300 万元，12 个月", "Buying materials or goods, ¥3.00 million, 12 months"),
+        ("购置设备 1,250.5 万元，6 个月", "Buying equipment, ¥12,505,000, 6 months"),
+        ("线下贷款", "Offline loan"),
+        ("转贷", "Bridge"),
+        ("企业自己写的 100% 标题", "企业自己写的 100% 标题"),
+        ("", ""),
+    ],
+)
+def test_the_title_of_a_case_is_spoken_in_english_though_it_is_stored_in_chinese(stored: str, shown: str) -> None:
+    assert title_text(stored) == shown
+
+
+@pytest.mark.usefixtures("english_page")
+def test_a_refusal_lists_what_is_missing_in_the_language_of_the_page() -> None:
+    refusal = Refusal(ErrorCode.PAPERS_MISSING, missing=("催收记录", "核销批准"))
+    assert say(refusal).startswith("This evidence is still missing: Record of collection, Write-off approval.")
+    assert refusal.sentence.startswith("还缺这些证明材料：催收记录、核销批准。")
