@@ -139,12 +139,14 @@ def pay(who: People, bridge_id: UUID) -> Bridge:
 def give_back(who: People, bridge_id: UUID, amount_fen: int, on: date | None = None) -> Bridge:
     """The clerk records money that came back."""
     mark = uuid4().hex
-    return money_service.record_return(who.clerk, bridge_id, money_service.Return(amount_fen, on or today(), f"I-{mark}", f"R-{mark}"))
+    back = money_service.Return(amount_fen, on or today(), f"I-{mark}", f"R-{mark}")
+    return money_service.record_return(who.clerk, bridge_id, back)
 
 
 def drawn(who: People, bridge_id: UUID, amount_fen: int = 400 * WAN) -> Bridge:
     """The new bank reports its new note."""
-    return bank_service.confirm_drawn(who.new_bank[Role.BANK_OFFICER], bridge_id, bank_service.NewNote("NEW-1", amount_fen, today()))
+    note = bank_service.NewNote("NEW-1", amount_fen, today())
+    return bank_service.confirm_drawn(who.new_bank[Role.BANK_OFFICER], bridge_id, note)
 
 
 STEPS = {

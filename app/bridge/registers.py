@@ -60,7 +60,7 @@ def _where(bridge: Bridge) -> int:
     return _STOPPED[BridgeState(bridge.state)]
 
 
-def stations_of(bridge: Bridge) -> list[Station]:
+def stations_of(ctx: Context, bridge: Bridge) -> list[Station]:
     """申请转贷, 银行承诺, 转贷审批, 转贷放款, 归还."""
     here, stopped = _where(bridge), bridge.state in _STOPPED
     turn = turn_of(bridge)
@@ -96,7 +96,7 @@ def step_of(ctx: Context, bridge: Bridge) -> NextStep | None:
 
 def own_line(ctx: Context, bridge: Bridge) -> Line:
     """The line for somebody who sees the bridge and not its case (the bureau, a funder asked for a quote)."""
-    return Line(stations_of(bridge), step_of(ctx, bridge))
+    return Line(stations_of(ctx, bridge), step_of(ctx, bridge))
 
 
 def _latest(case: Case) -> Bridge | None:
@@ -107,7 +107,7 @@ def _latest(case: Case) -> Bridge | None:
 def case_stations(ctx: Context, case: Case) -> list[Station]:
     """The stations of the latest bridge of the case; none where it has no bridge."""
     bridge = _latest(case)
-    return stations_of(bridge) if bridge is not None else []
+    return stations_of(ctx, bridge) if bridge is not None else []
 
 
 def case_step(ctx: Context, case: Case) -> NextStep | None:

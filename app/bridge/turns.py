@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.bridge.models import Bridge
 from app.bridge.states import BridgeState
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day
+from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, same_or_next_working_day
 from app.core.context import Context
 from app.core.errors import N_
 from app.core.permissions import Permission as P
@@ -95,4 +95,5 @@ def due_at(bridge: Bridge, turn: Turn) -> datetime | None:
         return end_of_working_day(bridge.expected_return_on)
     if turn.days is None:
         return None
-    return end_of_working_day(add_working_days(bridge.state_since.astimezone(SHANGHAI).date(), turn.days))
+    begun = same_or_next_working_day(bridge.state_since.astimezone(SHANGHAI).date())
+    return end_of_working_day(add_working_days(begun, turn.days))
