@@ -17,6 +17,8 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from app.core import database as portal_database
 from app.core import outbox
@@ -37,6 +39,9 @@ from tests.database import (
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FIELD_KEY = Fernet.generate_key().decode()
+# A shared machine may be slow for a moment; how long an example takes proves nothing.
+hypothesis_settings.register_profile("huiqiao", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("huiqiao")
 _running: list[AbstractContextManager[Servers]] = []
 
 

@@ -30,6 +30,7 @@ room = Room("core", __name__, template_folder="templates")
 
 pages.menu.add(_l("今天"), "core.home", Permission.ACCOUNT_USE, 0)
 pages.menu.add(_l("业务"), "core.cases", Permission.CASE_READ, 80)
+pages.menu.add(_l("消息"), "core.notice_list", Permission.NOTICE_READ, 85)
 
 CASE_KINDS = {"need": _l("融资"), "bridge": _l("转贷"), "offline": _l("线下贷款")}
 CASES = Table(

@@ -89,9 +89,10 @@ def test_a_notice_is_read_by_its_organisation_and_marked_as_read(client: FlaskCl
     with transaction(cast.SYSTEM):
         notify(bank.id, "平台维护通知", path="/cases")
     sign_in(client, bank.logins[Role.BANK_OFFICER])
+    assert "您有 1 条未读消息" in client.get("/").text
     assert "平台维护通知" in client.get("/notices").text
     assert client.post("/notices/read").location == "/notices"
-    assert "全部标为已读" not in client.get("/").text
+    assert "notice unread" not in client.get("/notices").text
 
 
 def test_a_case_opens_for_its_parties_and_is_not_found_for_others(app: Flask) -> None:
@@ -127,6 +128,7 @@ def test_a_paper_comes_back_as_a_download_for_its_owner_and_is_not_found_for_oth
     answer = client.get(f"/papers/{paper.id}")
     assert answer.data == PDF
     assert answer.headers["Content-Disposition"].startswith("attachment")
+    answer.close()
     assert stranger.get(f"/papers/{paper.id}").status_code == 404
 
 
