@@ -38,7 +38,7 @@ CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 def extracted() -> Catalog:
     """All sentences marked for translation, without their places (places change with every edit)."""
     with open(ROOT / "babel.cfg", encoding="utf-8") as handle:
-        methods, options = parse_mapping_cfg(handle)  # type: ignore[no-untyped-call]
+        methods, options = parse_mapping_cfg(handle)
     catalog = Catalog(charset="utf-8")
     for _, _, message, comments, context in extract_from_dir(
         ROOT, methods, options, keywords=KEYWORDS, comment_tags=["Translators:"], strip_comment_tags=True

@@ -84,7 +84,7 @@ def title_text(title: str) -> str:
         return gettext(title) if title else ""
     amount = money_text(int(Decimal(found[2].replace(",", "")) * WAN))
     term = gettext("%(count)s 个月", count=found[3])
-    return gettext("%(purpose)s %(amount)s，%(term)s", purpose=gettext(found[1]), amount=amount, term=term)
+    return str(gettext("%(purpose)s %(amount)s，%(term)s", purpose=gettext(found[1]), amount=amount, term=term))
 
 
 def yuan_text(fen: int | None) -> str:
