@@ -109,6 +109,12 @@ class RegistrationForm(FlaskForm):
         )
 
 
+PAGE_ORDER = (
+    "uscc", "name", "district", "representative_name", "representative_id_no", "industry_code", "year", "headcount",
+    "revenue", "assets", "login", "phone", "password", "repeat", "accept",
+)
+
+
 class SignUpForm(RegistrationForm, FiguresForm):
     """A firm signs up by itself."""
 
@@ -127,6 +133,13 @@ class SignUpForm(RegistrationForm, FiguresForm):
     accept = BooleanField(_l("我代表本单位注册，已阅读并同意上面的个人信息说明"), [
         InputRequired(_l("请阅读说明并勾选。")),
     ])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The list of errors follows the page from top to bottom.
+        fields: dict[str, Any] = self.__dict__["_fields"]
+        for name in PAGE_ORDER:
+            fields[name] = fields.pop(name)
 
     def validate_uscc(self, field: StringField) -> None:
         """Says which symbol is wrong and which one was expected."""

@@ -29,6 +29,22 @@ STILL_OPEN = frozenset({
 """What somebody whose password is too old may still open."""
 
 
+BROWSERS = (
+    ("MicroMessenger", _l("微信")), ("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@room.app_template_filter("device_text")
+def device_text(agent: str) -> str:
+    """What a browser says of itself, in two words: Chrome · Windows."""
+    words = [next((str(name) for mark, name in marks if mark in agent), "") for marks in (BROWSERS, SYSTEMS)]
+    return " · ".join(word for word in words if word) or gettext("未知设备")
+
+
 def _here() -> UUID:
     user: Any = current_user
     session_id: UUID = user.visitor.session_id

@@ -8,6 +8,7 @@ from typing import Any
 from flask import render_template, request, session
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from sqlalchemy import Select, func, select
 
 from app.core import pages
@@ -47,16 +48,32 @@ def _who(row: Any) -> str:
     return row.person or gettext("系统")
 
 
+def _when(row: Any) -> Markup:
+    return Markup('<span class="text-nowrap">{}</span>').format(f"{row.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}")
+
+
+def _broken(text: str) -> Markup:
+    return Markup('<span class="text-break">{}</span>').format(text)
+
+
+def _short(row: Any) -> str:
+    """The end of an id tells rows of one page apart; the file carries it whole."""
+    return f"…{row.subject_id.hex[-8:]}" if row.subject_id else ""
+
+
+def _subject(row: Any) -> str:
+    return f"{row.subject_type} {row.subject_id}" if row.subject_type else ""
+
+
 AUDIT = Table(
     "audit",
     columns=[
-        Column("at", _l("时间"), AuditEvent.at, render=lambda row: f"{row.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
-               export=lambda row: row.at, kind="datetime"),
-        Column("person", _l("谁"), Person.name, render=_who, export=_who, sub=lambda row: row.organisation or ""),
-        Column("organisation", _l("机构"), Organisation.name, hide_small=True),
-        Column("action", _l("动作"), AuditEvent.action),
-        Column("subject_type", _l("对象"), AuditEvent.subject_type, sub=lambda row: str(row.subject_id or "")),
-        Column("facts", _l("事实"), sortable=False, render=lambda row: facts_text(row.facts),
+        Column("at", _l("时间"), AuditEvent.at, render=_when, export=lambda row: row.at, kind="datetime"),
+        Column("person", _l("谁"), Person.name, render=_who, export=_who),
+        Column("organisation", _l("机构"), Organisation.name),
+        Column("action", _l("动作"), AuditEvent.action, render=lambda row: _broken(row.action), export=lambda row: row.action),
+        Column("subject_type", _l("对象"), AuditEvent.subject_type, sub=_short, export=_subject),
+        Column("facts", _l("事实"), sortable=False, render=lambda row: _broken(facts_text(row.facts)),
                export=lambda row: facts_text(row.facts)),
     ],
     filters=[

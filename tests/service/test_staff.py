@@ -93,18 +93,20 @@ def test_a_login_name_is_taken_whichever_organisation_took_it() -> None:
 
 def test_nobody_invites_into_another_organisation() -> None:
     one, two = cast.bank("甲银行"), cast.bank("乙银行")
-    call = lambda: staff_service.invite(
-        one[Role.BANK_ADMIN], org_id=two.id, login="spy", name="探子", roles={Role.BANK_OFFICER: None},
-    )
+    def call():
+        return staff_service.invite(
+            one[Role.BANK_ADMIN], org_id=two.id, login="spy", name="探子", roles={Role.BANK_OFFICER: None},
+        )
     assert refused(call)[0] is ErrorCode.NOT_FOUND
 
 
 def test_only_administrators_invite() -> None:
     bank = cast.bank()
     for role in (Role.BANK_OFFICER, Role.BANK_APPROVER):
-        call = lambda role=role: staff_service.invite(
-            bank[role], org_id=bank.id, login="x.y", name="某人", roles={Role.BANK_OFFICER: None},
-        )
+        def call(role=role):
+            return staff_service.invite(
+                    bank[role], org_id=bank.id, login="x.y", name="某人", roles={Role.BANK_OFFICER: None},
+                )
         assert refused(call)[0] is ErrorCode.FORBIDDEN
 
 
@@ -114,9 +116,10 @@ def test_only_administrators_invite() -> None:
 ])
 def test_roles_belong_to_the_kind_and_limits_to_those_who_approve(roles: dict[Role, int | None]) -> None:
     bank = cast.bank()
-    call = lambda: staff_service.invite(
-        bank[Role.BANK_ADMIN], org_id=bank.id, login="x.y", name="某人", roles=roles,
-    )
+    def call():
+        return staff_service.invite(
+            bank[Role.BANK_ADMIN], org_id=bank.id, login="x.y", name="某人", roles=roles,
+        )
     assert refused(call)[0] is ErrorCode.INVALID
 
 
@@ -236,9 +239,10 @@ def test_an_administrator_may_go_once_another_is_there() -> None:
 def test_the_system_administrator_makes_an_organisation_and_its_first_administrator() -> None:
     system_admin = cast.platform()[Role.SYSTEM_ADMIN]
     bank = staff_service.create_organisation(system_admin, OrgKind.BANK, "新塘村镇银行")
-    first = lambda login: staff_service.invite_first_administrator(
-        system_admin, org_id=bank.id, login=login, name="首位", roles={Role.BANK_ADMIN: None},
-    )
+    def first(login):
+        return staff_service.invite_first_administrator(
+            system_admin, org_id=bank.id, login=login, name="首位", roles={Role.BANK_ADMIN: None},
+        )
     invitation = first("first.admin")
     service.redeem_ticket(invitation.token, NEW)
     admin = context_for("first.admin")
