@@ -43,7 +43,7 @@ def new_bid(need_id: UUID) -> Any:
     if request.method == "GET":
         service.look_at_need(ctx, need_id)
     with reading(ctx, Permission.BID_DRAFT):
-        need = get_or_404(Need, need_id)
+        need = queries.need_to_bid_on(ctx, need_id)
         live = queries.own_live_bid(ctx, need_id)
         if live is not None and live.state != BidState.WITHDRAWN and request.method == "GET":
             return redirect(url_for("market.bid", bid_id=live.id))

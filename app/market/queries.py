@@ -13,7 +13,8 @@ from sqlalchemy.orm import selectinload
 
 from app.core.calendar import now, today
 from app.core.context import Context
-from app.core.database import get_or_404, session
+from app.core.database import elevated, get_or_404, session
+from app.core.errors import ErrorCode, Refusal
 from app.core.models import Case, Transition
 from app.core.permissions import OrgKind
 from app.core.working import Value, WorkingLine
@@ -21,6 +22,24 @@ from app.enterprises.industries import section_of
 from app.identity.models import Organisation, Person
 from app.market.models import Bid, Choice, Need, NeedInvitee, Product, ProductVersion
 from app.market.words import PURPOSES, BidState, ChoiceState, NeedState, ProductState
+
+
+def need_to_bid_on(ctx: Context, need_id: UUID) -> Need:
+    """A need as a bank sees it while it drafts.
+
+    Raises ``Refusal(BID_AFTER_CLOSE)`` where bidding ended while the form was open: from that moment the need is hidden
+    from a bank without a bid, which would otherwise read that there is nothing. Else raises ``Refusal(NOT_FOUND)``.
+    """
+    if session().get(Need, need_id) is None:
+        with elevated(ctx, "need.offered"):
+            invited = select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id)
+            offered = session().scalar(select(Need.id).where(
+                Need.id == need_id, Need.published_at.is_not(None), Need.state != NeedState.OPEN,
+                (Need.distribution == "open") | invited.where(NeedInvitee.org_id == ctx.org_id).exists(),
+            ))
+        if offered is not None:
+            raise Refusal(ErrorCode.BID_AFTER_CLOSE)
+    return get_or_404(Need, need_id)
 
 
 @dataclass(frozen=True, slots=True)

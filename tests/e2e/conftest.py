@@ -21,6 +21,7 @@ from tests.e2e.visitors import Visitors
 def visitors(browser: Any, live_server: LiveServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Visitors]:
     """Everybody's browser profiles; the test fails where a page stumbled in any of them."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every style sheet would bury the reason of a failure
+    live_server.app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600  # each browser asks for a style sheet once, not on every page
     everybody = Visitors(browser, live_server.url)
     failed = request.session.testsfailed
     yield everybody

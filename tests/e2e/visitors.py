@@ -133,6 +133,13 @@ def follow(page: Page, text: str, *, within: Locator | None = None) -> None:
         link.click()
 
 
+def open_row(page: Page, text: str = "") -> None:
+    """Opens the first row of a list, or the first that holds a text."""
+    row = page.locator("table.data tbody tr", has_text=text).first
+    with page.expect_navigation(wait_until="load"):
+        row.locator("th a").first.click()
+
+
 def decide(page: Page, text: str, reason: str = "", *, within: Locator | None = None, **values: str | bool | list[str]) -> None:
     """Opens a button that asks first, gives reason and values where it wants them, and confirms."""
     summary = (within or page).locator("details.ask > summary", has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))
@@ -147,7 +154,7 @@ def decide(page: Page, text: str, reason: str = "", *, within: Locator | None = 
 
 def said(page: Page) -> str:
     """What the page answers: its messages and the errors of its form."""
-    return "\n".join(page.locator(".notice, .error-summary, .field-error").all_inner_texts())
+    return "\n".join(page.locator("main > .notice[role], .error-summary, .field-error").all_inner_texts())
 
 
 def words(page: Page) -> str:
