@@ -47,14 +47,14 @@ def timeline_entries(rows: list[Transition]) -> list[TimelineEntry]:
             at=row.at, who=gettext("系统") if row.actor_id is None else gettext(ROLE_NAMES.get(row.actor_role, row.actor_role)),
             organisation=names.get(row.org_id, "") if row.org_id else "",
             what=event_texts.text(row.subject_type, row.event),
-            reason=_reason(row.reason or ""),
+            reason=reason_text(row.reason or ""),
         )
         for row in rows
     ]
 
 
-def _reason(text: str) -> str:
-    # The system's own reasons are sentences of the catalogue, or two of its words: 正常 → 关注.
+def reason_text(text: str) -> str:
+    """A reason as written; the system's own are sentences of the catalogue, or two of its words: 正常 → 关注."""
     return " → ".join(gettext(part) if part else "" for part in text.split(" → "))
 
 

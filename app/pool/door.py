@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from app.core.pages import Text, TimelineEntry, event_texts
 from app.core.pieces import chip
-from app.core.queries import ROLE_NAMES, organisation_names
+from app.core.queries import ROLE_NAMES, organisation_names, reason_text
 from app.core.web import Room
 from app.core.working import Check, shown
 from app.pool import queries
@@ -38,7 +38,7 @@ def steps(subject_type: str, subject_id: Any) -> list[TimelineEntry]:
     names = organisation_names({row.org_id for row in rows if row.org_id is not None})
     return [
         TimelineEntry(row.at, _who(row.actor_role), names.get(row.org_id, "") if row.org_id else "",
-                      event_texts.text(subject_type, row.event), row.reason or "")
+                      event_texts.text(subject_type, row.event), reason_text(row.reason or ""))
         for row in rows
     ]
 
