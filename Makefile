@@ -35,8 +35,8 @@ bench: $(STAMP) ## measure: make bench NAME=<name of a file in benchmarks/>
 	@if [ -z "$(NAME)" ]; then echo "Say which one: make bench NAME=<name>. There are:"; ls benchmarks/*.py 2>/dev/null | sed 's|benchmarks/|  |; s|\.py$$||; /__init__/d'; exit 2; fi
 	$(PY) -m benchmarks.$(NAME)
 
-train: $(STAMP) ## train the scoring model (on the labelled real firms where the data folder is there)
-	$(PY) -m scoring train
+train: $(STAMP) ## train the scoring model and let it score (on the labelled real firms where the data folder is there)
+	$(VENV)/bin/huiqiao credit train
 
 translations: $(STAMP) ## collect new Chinese sentences into the English catalogue
 	$(PY) -m tests.lint_translations --update

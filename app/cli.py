@@ -20,6 +20,8 @@ from app.core.paths import REASONS, ReadableError
 from app.core.settings import Settings, SettingsError, load_settings
 from app.credit import commands as credit_commands
 from app.evidence import commands as evidence_commands
+from app.identity import commands as identity_commands
+from app.pool import commands as pool_commands
 
 
 class Portal(click.Group):
@@ -156,6 +158,8 @@ def register(group: click.Group) -> None:
     """The one place where rooms add their commands, each named explicitly."""
     evidence_commands.add_to(group, _prepare)
     credit_commands.add_to(group, _prepare)
+    identity_commands.add_to(group, _prepare)
+    pool_commands.add_to(group, _prepare)
 
 
 def _prepare(settings: Settings) -> None:

@@ -88,7 +88,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         web_workers=_whole_number(env, "HUIQIAO_WEB_WORKERS", default=2, low=1, high=64),
         web_threads=_whole_number(env, "HUIQIAO_WEB_THREADS", default=4, low=1, high=64),
         upload_limit=_whole_number(env, "HUIQIAO_UPLOAD_LIMIT_MB", default=200, low=1, high=4096) * MEGABYTE,
-        model_path=_path(env, "HUIQIAO_MODEL", instance / "model"),
+        model_path=_path(env, "HUIQIAO_MODEL", instance / "model.json"),
         papers=_path(env, "HUIQIAO_PAPERS", instance / "papers"),
         proxies=_whole_number(env, "HUIQIAO_PROXIES", default=0, low=0, high=9),
     )

@@ -42,6 +42,7 @@ from app.loans.standing import (
     schedule_rows,
 )
 from app.loans.states import LOAN, LoanState
+from app.market.choice_service import cancel_choice
 from app.market.queries import choice_terms
 from app.market.rules import RepaymentMethod, schedule
 
@@ -169,9 +170,15 @@ def approve_loan(ctx: Context, loan_id: UUID) -> Loan:
 
 @use_case(Permission.LOAN_APPROVE, "loan.refuse", returns=Loan)
 def refuse_loan(ctx: Context, loan_id: UUID, reason: str) -> Loan:
-    """The bank breaks its promise: kept on record with the reason, and the firm is told."""
+    """The bank breaks its promise: kept on record with the reason, the firm is told and may ask again.
+
+    The choice the loan came from is undone in the same transaction, so that the firm can start a second round.
+    """
     loan = get_or_404(Loan, loan_id, lock=True)
     fire(ctx, LOAN, loan, "refuse", reason=reason)
+    if loan.choice_id is not None:
+        with elevated(ctx, "loans") as acting:
+            cancel_choice(acting, loan.choice_id, reason)
     _tell_firm(ctx, loan, N_("%(bank)s没有批准已承诺的贷款 %(number)s，原因见业务记录。您可以重新发起融资需求。"))
     about(loan, amount_fen=loan.amount_fen)
     return loan

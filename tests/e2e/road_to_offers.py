@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from app.core import outbox
 from app.core.calendar import today
 from app.core.permissions import Role
 from tests import cast, market_cast
 from tests.e2e.town import FIRM_NAME, LOGIN, USCC, Town
-from tests.e2e.visitors import decide, facts, follow, press, said, table, words, write
+from tests.e2e.visitors import decide, facts, follow, open_row, press, said, table, words, write
 
 REAL_FIRM = "F104"
 """A firm of the real set with 2,251 invoice lines over 38 months, 1,006 of them exact repeats of another line."""
@@ -212,8 +212,7 @@ def an_officer_finds_it_in_the_ranked_queue(town: Town, grade: str) -> None:
     rows = table(page, "为本行排序的需求")
     card = next(row for row in rows if row[1].startswith("300"))
     assert FIRM_NAME not in "".join(card) and "名称未授权本行" in card[0]
-    page.locator("table.data tbody tr", has_text="300").locator("th a").first.click()
-    page.wait_for_url(re.compile(r"/queue/[0-9a-f-]{36}$"))
+    open_row(page, "300 万元")
     assert "企业没有授权本行查看画像和数据" in words(page) and FIRM_NAME not in words(page)
     for address in (f"/profiles/{firm_id}", f"/evidence/firms/{firm_id}"):
         page.goto(address)
@@ -234,7 +233,8 @@ def two_banks_bid_and_nobody_else_sees(town: Town) -> None:
         page = town.as_(viewer, Role.BANK_OFFICER, foreign)
         assert "没有找到" in words(page)
     page = town.as_firm("/needs")
-    follow(page, page.locator("table.data th a").first.inner_text())
+    open_row(page)
+    assert "报价中" in words(page)
     need = page.url
     for address in (need, f"{need}/offers", f"/cases/{town.case}", addresses[0].replace("/bids/", "/offers/") + "/sheet"):
         page.goto(address)
@@ -269,7 +269,8 @@ def _bid(town: Town, bank: Any, terms: dict[str, Any], look: bool = False) -> st
 
 def the_firm_compares_and_takes_the_cheaper(town: Town) -> None:
     """Offers open together; the one with the lower all-in rate is taken, and a second choice is impossible."""
-    page = _need_page(town)
+    page = town.as_firm("/needs")
+    open_row(page)
     decide(page, "提前截止")
     assert "开启" in said(page)
     follow(page, "比较报价")
@@ -293,13 +294,6 @@ def the_firm_compares_and_takes_the_cheaper(town: Town) -> None:
     assert "已经选定一家银行" in said(stale) or "状态已经变化" in said(stale)
     stale.close()
     outbox.drain()
-
-
-def _need_page(town: Town) -> Page:
-    page = town.as_firm("/needs")
-    with page.expect_navigation(wait_until="load"):
-        page.locator("table.data th a").first.click()
-    return page
 
 
 def _percent(text: str) -> float:

@@ -277,7 +277,7 @@ def _copy(firm: cast.Cast) -> dict[str, object]:
     }
 
 
-def _cut(lines, keep):  # type: ignore[no-untyped-def]
+def _cut(lines, keep):
     from dataclasses import replace
 
     positions = [int(i) for i in keep.nonzero()[0]]
@@ -289,7 +289,7 @@ def _cut(lines, keep):  # type: ignore[no-untyped-def]
     )
 
 
-def _as_lines(arrays):  # type: ignore[no-untyped-def]
+def _as_lines(arrays):
     from scoring.synthetic import InvoiceLines
 
     return InvoiceLines(

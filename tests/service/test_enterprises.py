@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -147,7 +148,7 @@ def test_a_sole_trader_and_a_cooperative_sign_up_and_another_body_does_not() -> 
     {"headcount": -1}, {"headcount": 10**9}, {"revenue_fen": -1}, {"revenue_fen": 10**17}, {"assets_fen": -5},
     {"year": YEAR + 1}, {"year": YEAR - 5}, {"industry_code": "98"}, {"industry_code": "C33"},
 ])
-def test_negative_absurd_and_impossible_figures_are_refused(change: dict[str, int]) -> None:
+def test_negative_absurd_and_impossible_figures_are_refused(change: dict[str, Any]) -> None:
     application = replace(APPLICATION, figures=replace(FIGURES, **change))
     assert code_of(lambda: signed_up(application)) is ErrorCode.INVALID
 

@@ -81,6 +81,22 @@ def test_a_broken_promise_is_kept_with_its_reason_and_the_firm_is_told(city: Cit
     assert steps[0].reason == "授信政策调整"
 
 
+def test_a_bank_that_refuses_a_chosen_loan_gives_the_firm_its_need_back(city: City) -> None:
+    from app.market import service as needs
+    from app.market.models import Need
+    from tests import market_cast
+
+    choice = market_cast.chosen(city.firm, city.bank)
+    outbox.drain()
+    with reading(city.approver, Permission.LOAN_READ) as db:
+        loan = db.scalars(select(Loan).where(Loan.choice_id == choice.id)).one()
+    loans.refuse_loan(city.approver, loan.id, "授信政策调整")
+    with reading(city.firm[Role.FIRM_CLERK], Permission.NEED_READ) as db:
+        need = db.scalars(select(Need)).one()
+    assert need.state == "LAPSED"
+    assert needs.second_round(city.firm[Role.FIRM_CLERK], need.id).state == "DRAFT"
+
+
 @pytest.mark.parametrize("principal", [0, -5, 301])
 def test_more_than_agreed_or_nothing_cannot_be_drawn(city: City, principal: int) -> None:
     loan = city.agreed(terms(300))

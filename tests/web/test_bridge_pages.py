@@ -202,7 +202,7 @@ def test_every_page_opens_for_every_party_at_every_stop(app: Flask) -> None:
             assert client.get("/").status_code == client.get("/bridges").status_code == 200
 
 
-def road_terms():  # type: ignore[no-untyped-def]
+def road_terms():
     from app.bridge.rules import CROSS_BANK
 
     return CROSS_BANK
@@ -220,7 +220,7 @@ def test_the_list_is_filtered_sorted_and_exported_in_few_statements(app: Flask) 
     assert words(page).count("JJ-") == 3
     assert words(client.get("/bridges?f=1&q=JJ-2")).count("JJ-") == 1
     assert "没有符合条件的记录" in words(client.get("/bridges?f=1&late=1"))
-    assert client.get("/bridges?reset=1&format=xlsx").mimetype.endswith("spreadsheetml.sheet")
+    assert client.get("/bridges?reset=1&format=xlsx").content_type.endswith("spreadsheetml.sheet")
     assert len(keys) == 3
 
 

@@ -267,16 +267,16 @@ def test_the_list_of_requests_asks_the_database_no_more_for_many_than_for_one(ap
     assert counted[0] == counted[-1] <= 12
 
 
-def counting():  # type: ignore[no-untyped-def]
+def counting():
     from contextlib import contextmanager
 
     from app.core.database import engine
 
     @contextmanager
-    def run():  # type: ignore[no-untyped-def]
+    def run():
         statements: list[str] = []
 
-        def note(conn, cursor, statement, *rest):  # type: ignore[no-untyped-def]
+        def note(conn, cursor, statement, *rest):
             statements.append(statement)
 
         sa.event.listen(engine(), "before_cursor_execute", note)

@@ -146,7 +146,7 @@ def test_the_list_filters_exports_and_asks_the_database_a_fixed_number_of_questi
     assert "没有符合条件的记录" in words(officer.get("/loans?f=1&overdue=1"))
     assert "共 4 条" in words(officer.get("/loans?f=1&state=DRAWN&overdue="))
     export = officer.get("/loans?f=1&format=xlsx")
-    assert export.mimetype.endswith("spreadsheetml.sheet")
+    assert export.content_type.endswith("spreadsheetml.sheet")
 
 
 def test_a_reversed_repayment_stays_on_the_page_beside_what_took_it_back(app: Flask, city: City) -> None:

@@ -154,6 +154,6 @@ def test_lists_export_and_the_rule_is_explained(app: Flask, city: City) -> None:
     officer = visit(app, city.officer)
     for url in ("/bookings", "/claims"):
         assert officer.get(url).status_code == 200
-        assert officer.get(f"{url}?f=1&format=xlsx").mimetype.endswith("spreadsheetml.sheet")
+        assert officer.get(f"{url}?f=1&format=xlsx").content_type.endswith("spreadsheetml.sheet")
     page = words(officer.get("/pool/rules"))
     assert "穗金管规字〔2025〕1号" in page and "50.00%" in page

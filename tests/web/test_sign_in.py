@@ -35,7 +35,7 @@ def firm(app: Flask) -> Iterator[Cast]:
     yield cast.firm()
 
 
-def sign_in(client: FlaskClient, login: str, password: str = PASSWORD, target: str = ""):  # type: ignore[no-untyped-def]
+def sign_in(client: FlaskClient, login: str, password: str = PASSWORD, target: str = ""):
     return client.post("/sign-in", data={"login": login, "password": password, "next": target})
 
 

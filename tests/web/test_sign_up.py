@@ -34,7 +34,7 @@ FORM = {
 PDF = b"%PDF-1.7 licence"
 
 
-def post(client: FlaskClient, **changes: str):  # type: ignore[no-untyped-def]
+def post(client: FlaskClient, **changes: str):
     return client.post("/sign-up", data={**FORM, **changes})
 
 

@@ -1,0 +1,170 @@
+"""Step 8: the renewed loan enters the pool, goes bad, and the city pays its share of the loss through five people."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+
+from playwright.sync_api import Page
+
+from app.core import outbox
+from app.core.calendar import today
+from app.core.permissions import Role
+from tests.e2e.conftest import Clock
+from tests.e2e.town import FIRM_NAME, Town
+from tests.e2e.visitors import decide, facts, follow, open_row, press, said, table, words, write
+
+DAYS_TO_BAD = 130
+DAYS_OF_PUBLICITY = 8
+FUNDED = Decimal(50_000_000)
+LOSS = Decimal(3_000_000)
+COMPENSATION = Decimal(1_200_000)
+"""A loan of up to 500 万元: 40 % of the lost principal (穗金管规字〔2025〕1号)."""
+PDF = {"name": "补偿申请表.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 claim"}
+
+
+def the_city_opens_the_pool(town: Town, last_day: date) -> None:
+    """The leader puts money into the budget of each year of the story and registers the bank's agreement."""
+    for year in range(today().year, last_day.year + 1):
+        page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/fund")
+        write(page, year=str(year), amount="5,000", document_no=f"穗财金〔{year}〕8号")
+        press(page, "拨入")
+        assert "已拨入年度预算" in said(page)
+    page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/agreements/new")
+    write(page, bank=str(town.bank.id), document_no="协议2025-11", valid_from="2025-10-01")
+    town.look_over(page)
+    press(page, "登记")
+    assert town.bank.name in table(page, "合作银行")[0][0]
+
+
+def the_renewed_loan_is_booked(town: Town) -> None:
+    """Checked against the rule of 2025, every check shown, and booked at once."""
+    page = town.officer("/bookings")
+    with page.expect_navigation(wait_until="load"):
+        page.locator(".waits a", has_text=f"{town.case}/2").click()
+    write(page, product="CREDIT", use_of_funds="WORKING_CAPITAL", operates_in_city=True, not_dishonest=True)
+    town.look_over(page)
+    press(page, "提交入库")
+    assert "已入库" in words(page)
+    answers = page.locator("ul.checks li .chip").all_inner_texts()
+    assert len(answers) >= 10 and set(answers) == {"通过"}
+    town.look_over(page)
+
+
+def the_loan_goes_bad(town: Town, clock: Clock) -> None:
+    """Nobody pays for months; the portal's own clock finds it and tells the bank."""
+    clock.forward(DAYS_TO_BAD)
+    outbox.run_due_checks()
+    outbox.drain()
+    page = town.officer("/loans")
+    row = next(row for row in table(page, "贷款") if f"{town.case}/2" in row[0])
+    assert "次级" in " ".join(row)
+    assert "入库贷款" in words(town.officer("/notices"))
+
+
+def the_bank_claims(town: Town) -> str:
+    """The officer prepares, the approver submits; above the stop line the claim is held. Returns its address."""
+    page = town.officer("/bookings")
+    follow(page, FIRM_NAME)
+    follow(page, "申请补偿")
+    write(page, guarantor_paid="0", collateral="0", other_public="0", statement="放款前实地走访；逾期后三次书面催收，企业停产。")
+    town.look_over(page)
+    press(page, "计算补偿")
+    assert "已算出补偿金额" in said(page)
+    assert _yuan(table(page, "补偿怎么算的")[-1][1]) == COMPENSATION
+    write(page, kind="APPLICATION")
+    page.locator("[name=file]").set_input_files(PDF)
+    press(page, "上传材料")
+    assert "补偿申请表.pdf" in words(page)
+    town.look_over(page)
+    claim = page.url
+    page = town.approver(claim)
+    decide(page, "复核并提交金融局")
+    assert "熔断线" in said(page) and "已暂缓" in words(page)
+    return claim
+
+
+def the_city_checks_audits_and_decides(town: Town, claim: str) -> None:
+    """The hold is lifted with a reason; reviewer, auditor and leader each take a step of their own."""
+    bureau = town.bureau
+    page = town.wait(town.as_(bureau, Role.BUREAU_LEADER), FIRM_NAME)
+    assert page.url == claim
+    decide(page, "解除暂缓", reason="本年首笔，本行入库基数小，经研究同意继续办理。")
+    assert "已解除暂缓" in said(page)
+    page = town.wait(town.as_(bureau, Role.BUREAU_REVIEWER), FIRM_NAME)
+    press(page, "形式审查通过")
+    page = town.wait(town.as_(bureau, Role.BUREAU_AUDITOR), FIRM_NAME)
+    town.look_over(page)
+    decide(page, "完成审核", reason="借据、流水与入库快照一致，损失计算无误。")
+    page = town.wait(town.as_(bureau, Role.BUREAU_LEADER), FIRM_NAME)
+    follow(page, "审定补偿金额")
+    town.look_over(page)
+    press(page, "同意补偿")
+    assert "资金已预留" in said(page) and "公示" in words(page)
+    page = town.as_(bureau, Role.BUREAU_CASHIER, claim)
+    assert page.get_by_role("link", name="支付", exact=True).count() == 0, "nothing is paid before the notice has run"
+
+
+def the_cashier_pays(town: Town, clock: Clock, claim: str) -> None:
+    """The public notice runs out; the payment takes exactly the compensation from the budget."""
+    year = today().year
+    before = _budget(town, year)
+    assert before == FUNDED - COMPENSATION, "the money was reserved with the decision"
+    clock.forward(DAYS_OF_PUBLICITY)
+    outbox.run_due_checks()
+    page = town.wait(town.as_(town.bureau, Role.BUREAU_CASHIER), FIRM_NAME)
+    assert page.url == claim or page.url.startswith(claim)
+    if not page.url.endswith("/pay"):
+        follow(page, "支付")
+    write(page, voucher_no="ZF-2027-0008", paid_on=today().isoformat())
+    town.look_over(page)
+    press(page, "确认支付")
+    assert "已支付，预算已扣减" in said(page)
+    shown = facts(page)
+    assert shown["支付凭证号"] == "ZF-2027-0008"
+    people = [shown[part] for part in ("准备", "复核", "审核", "审定", "支付")]
+    assert "—" not in people
+    town.look_over(page)
+    assert _budget(town, year) == FUNDED - COMPENSATION
+    page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool")
+    town.look_over(page)
+
+
+def _budget(town: Town, year: int) -> Decimal:
+    """What the year's budget still has, by the sum of its ledger's rows."""
+    page = town.as_(town.bureau, Role.BUREAU_LEADER, f"/pool/ledger?year={year}")
+    shown = facts(page)
+    return _wan(shown["可用余额"])
+
+
+def one_case_tells_all_of_it(town: Town) -> None:
+    """Firm, bank and bureau open the same number and read one timeline, each as far as it concerns them."""
+    common = ["企业选定", "申请转贷", "转贷结清", "入库"]
+    for page in (town.as_firm(), town.officer(), town.as_(town.bureau, Role.BUREAU_AUDITOR)):
+        _case_page(page, town)
+        text = words(page)
+        missing = [what for what in common if what not in text]
+        assert not missing, f"{page.url}: the timeline lacks {missing}"
+    for page in (town.officer(), town.as_(town.bureau, Role.BUREAU_AUDITOR)):
+        _case_page(page, town)
+        assert "支付补偿" in words(page)
+        town.look_over(page)
+
+
+def _case_page(page: Page, town: Town) -> None:
+    page.goto("/cases")
+    row = page.locator("table.data tbody tr", has_text=town.case)
+    assert row.count() == 1
+    open_row(page, town.case)
+    assert page.url.endswith(f"/cases/{town.case}") and town.case in words(page)
+
+
+def _yuan(text: str) -> Decimal:
+    return Decimal(re.sub(r"[,元\s]", "", text))
+
+
+def _wan(text: str) -> Decimal:
+    """Money as a page writes it: 4,880 万元, 3,000 元, 1.2 亿元."""
+    number = Decimal(re.sub(r"[^\d.]", "", text))
+    return number * (100_000_000 if "亿" in text else 10_000 if "万" in text else 1)
