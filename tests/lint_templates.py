@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 ROOT = Path(__file__).resolve().parents[1]
-CHINESE = re.compile(r"[\u3400-\u9fff]")
+CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")  # with its full-width commas and colons
 GETTEXT = {"_", "gettext", "ngettext", "N_"}
 # Names of languages are shown in their own language, and the brand is the brand in both.
 UNTRANSLATED = {"中文", "惠桥", "简体中文"}
