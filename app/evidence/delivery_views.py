@@ -65,7 +65,7 @@ DELIVERIES = Table(
 
 
 def _raw_text(row: Quarantine) -> str:
-    return "，".join(f"{gettext(field.label)} {row.raw[field.code]}" for field in FIELDS if row.raw.get(field.code))[:160]
+    return " · ".join(f"{gettext(field.label)} {row.raw[field.code]}" for field in FIELDS if row.raw.get(field.code))[:160]
 
 
 QUARANTINE = Table(

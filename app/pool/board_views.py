@@ -14,6 +14,7 @@ from app.core.context import Context
 from app.core.formats import money_parts
 from app.core.pages import Figure
 from app.core.permissions import Permission
+from app.core.queries import reason_text
 from app.core.use_case import reading
 from app.core.web import attempt, context, filled
 from app.pool import queries, service
@@ -59,7 +60,9 @@ def ledger() -> Any:
     ctx = context()
     year = request.args.get("year", type=int) or today().year
     with reading(ctx, Permission.POOL_READ):
-        return render_template("pool/ledger.html", money=queries.year_money(year), rows=queries.ledger_of(year), year=year)
+        return render_template(
+            "pool/ledger.html", money=queries.year_money(year), rows=queries.ledger_of(year), year=year, memo_text=reason_text,
+        )
 
 
 @room.page("/pool/fund", Permission.POOL_FUND, methods=["GET", "POST"])
