@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import render_template, request, session, url_for
+from flask import flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core import pages
 from app.core.context import Context
 from app.core.database import get_or_404
+from app.core.errors import Refusal
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.lifecycle import can_fire
 from app.core.pages import Figure, Wait
@@ -19,14 +20,16 @@ from app.core.permissions import Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.views import paper_rows
-from app.core.web import act, context, send_xlsx
+from app.core.web import act, context, say, send_xlsx
 from app.enterprises import queries, service, words
 from app.enterprises.licence import REGISTRY
 from app.enterprises.models import Enterprise
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.enterprises.views import room, size_facts
 from app.identity.models import Organisation
+from app.identity.rules import RULES
 from app.identity.service import list_exported
+from app.identity.staff_views import show_link
 
 P = Permission
 pages.menu.add(_l("企业核验"), "enterprises.firms", P.ENTERPRISE_DESK, 20)
@@ -122,6 +125,18 @@ def release(firm_id: UUID) -> Any:
     """Gives a wrongly claimed code back."""
     return act(lambda: service.release(context(), firm_id, request.form.get("reason", "")),
                done=gettext("原账号已停用，企业可以重新注册。"), to=url_for("enterprises.firm", firm_id=firm_id))
+
+
+@room.page("/firms/<uuid:firm_id>/reset", P.ENTERPRISE_VERIFY, methods=["POST"])
+def reset(firm_id: UUID) -> Any:
+    """A representative who lost everything stands at the desk: a link, shown this once."""
+    back = url_for("enterprises.firm", firm_id=firm_id)
+    try:
+        issued = service.reset_representative(context(), firm_id, request.form.get("reason", ""))
+    except Refusal as refusal:
+        flash(say(refusal), "danger")
+        return redirect(back)
+    return show_link(issued.name, issued.token, RULES.reset_hours, back, reset=True)
 
 
 def _figures(ctx: Context) -> list[Figure]:

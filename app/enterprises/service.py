@@ -38,10 +38,11 @@ from app.enterprises.rules import (
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Membership, Organisation, Person, Ticket, UserSession
 from app.identity.service import DOOR, set_password
+from app.identity.staff_service import issue_reset_for
 
 __all__ = [
     "Figures", "KnownFirm", "Registration", "SignUp", "edit_figures", "edit_registration", "register_known_firm",
-    "register_known_firms", "release", "require_verified", "sign_up", "upload_licence", "verify",
+    "register_known_firms", "release", "require_verified", "reset_representative", "sign_up", "upload_licence", "verify",
 ]
 
 constraint("uq_organisation_uscc", ErrorCode.USCC_CLAIMED, "uscc")
@@ -77,6 +78,14 @@ class Registration:
     district: str
     representative_name: str = field(repr=False)
     representative_id_no: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Whom a one-time link is for, and its token: shown once, stored nowhere."""
+
+    name: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -338,6 +347,28 @@ def release(ctx: Context, enterprise_id: UUID, reason: str) -> Enterprise:
         )
     about(firm)
     return firm
+
+
+@use_case(Permission.ENTERPRISE_VERIFY, "enterprise.reset_issued")
+def reset_representative(ctx: Context, enterprise_id: UUID, reason: str) -> Reset:
+    """A one-time link for a representative who lost password and recovery codes and came to the desk with the licence.
+
+    ``reason`` says how the desk made sure who they are. Raises ``Refusal(REASON_NEEDED | NOT_FOUND | STATE_CHANGED)``.
+    """
+    if not reason.strip():
+        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+    firm = get_or_404(Enterprise, enterprise_id)
+    with elevated(ctx, "desk") as acting:
+        person = session().scalar(
+            select(Person).join(Membership, Membership.person_id == Person.id)
+            .where(Person.org_id == firm.id, Person.state == "active", Membership.role == Role.FIRM_REPRESENTATIVE.value)
+            .order_by(Person.created_at).limit(1).with_for_update(of=Person)
+        )
+        if person is None:
+            raise Refusal(ErrorCode.NOT_FOUND)
+        token = issue_reset_for(acting, person)
+    about(firm, person_id=person.id, reason=reason.strip())
+    return Reset(person.name, token)
 
 
 def require_verified(firm: Enterprise) -> None:

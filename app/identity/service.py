@@ -78,7 +78,6 @@ def _sign_in(ctx: Context, login: str, password: str, device: str) -> SignIn:
             _count_failure(person, at)
         about(person, result="refused")
         return SignIn(refusal=Refusal(ErrorCode.BAD_LOGIN))
-    person.failed_count, person.locked_until = 0, None
     assert person.password_hash is not None
     if hasher().check_needs_rehash(person.password_hash):
         person.password_hash = hasher().hash(password)
@@ -89,6 +88,8 @@ def _sign_in(ctx: Context, login: str, password: str, device: str) -> SignIn:
         )
     token = random.token_urlsafe(32)
     needs_code = staff or person.totp_confirmed_at is not None
+    if not needs_code:  # else a thief of the password could begin anew after every five codes
+        person.failed_count, person.locked_until = 0, None
     session().add(UserSession(
         person_id=person.id, org_id=person.org_id, token_digest=secrets.digest(token), device=device, created_at=at,
         last_seen_at=at, second_factor_at=None if needs_code else at, ended_at=None,
@@ -121,7 +122,8 @@ def _verify_code(ctx: Context, token: str, code: str) -> bool:
         about(result="no session")
         return False
     person = session().get_one(Person, found.person_id, with_for_update=True)
-    step = matching_step(person, code)
+    locked = person.locked_until is not None and person.locked_until > now()
+    step = None if locked else matching_step(person, code)
     if step is None:
         found.second_factor_failures += 1
         if found.second_factor_failures >= RULES.failures:
@@ -130,6 +132,7 @@ def _verify_code(ctx: Context, token: str, code: str) -> bool:
         about(person, result="refused")
         return False
     person.totp_last_step = step
+    person.failed_count, person.locked_until = 0, None
     person.totp_confirmed_at = person.totp_confirmed_at or now()
     found.second_factor_at = now()
     about(person, result="signed_in")
@@ -155,7 +158,9 @@ def skip_code(ctx: Context, token: str) -> bool:
     if found is None:
         return False
     found.second_factor_at = now()
-    about(session().get_one(Person, found.person_id), demo=True)
+    person = session().get_one(Person, found.person_id, with_for_update=True)
+    person.failed_count = 0
+    about(person, demo=True)
     return True
 
 

@@ -100,10 +100,10 @@ def link_page(invitation: staff_service.Invitation | None, back: str) -> Any:
     if invitation is None:
         flash(gettext("这张表单已经提交过。链接只显示一次；没有记下的话，请在人员页重新签发。"), "warning")
         return redirect(back)
-    return _link(invitation.person.name, invitation.token, RULES.invitation_hours, back, reset=False)
+    return show_link(invitation.person.name, invitation.token, RULES.invitation_hours, back, reset=False)
 
 
-def _link(name: str, token: str, hours: int, back: str, *, reset: bool) -> Any:
+def show_link(name: str, token: str, hours: int, back: str, *, reset: bool) -> Any:
     return render_template(
         "identity/link.html", name=name, link=url_for("identity.ticket", token=token, _external=True), hours=hours, back=back,
         reset=reset,
@@ -198,7 +198,7 @@ def reset(person_id: UUID) -> Any:
     with reading(ctx, P.STAFF_READ):
         name = queries.colleague(ctx, person_id).name
     token = staff_service.issue_reset(ctx, person_id)
-    return _link(name, token, RULES.reset_hours, url_for("identity.person", person_id=person_id), reset=True)
+    return show_link(name, token, RULES.reset_hours, url_for("identity.person", person_id=person_id), reset=True)
 
 
 @room.page("/staff/<uuid:person_id>/reinvite", P.STAFF_INVITE, methods=["POST"])

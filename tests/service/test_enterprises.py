@@ -16,7 +16,7 @@ from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import refusal as lifecycle_refusal
 from app.core.models import Notice, Paper
-from app.core.permissions import Role
+from app.core.permissions import OrgKind, Role
 from app.core.storage import take_in
 from app.core.uscc import check_char, synthetic, validate
 from app.enterprises import service
@@ -28,6 +28,7 @@ from app.identity.service import context_for, sign_in
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM
 from tests.database import TestDatabase
+from tests.pool_cast import City
 
 pytestmark = pytest.mark.service
 
@@ -276,6 +277,26 @@ def test_a_firm_that_shares_no_case_is_invisible_to_a_bank_and_to_another_firm()
         assert session().scalar(select(func.count()).select_from(EnterpriseFigures)) == 0
 
 
+def test_whoever_claims_a_code_reads_no_loan_of_the_firm_before_the_desk_knows_who_they_are() -> None:
+    known = service.register_known_firm(SYSTEM, external_key="D7", name="广州临江五金制品厂", district="440112")
+    city = City(bank=cast.bank(), budget=0, firm=cast.Cast(known.id, "广州临江五金制品厂", OrgKind.ENTERPRISE))
+    loan = city.drawn()
+    firm, owner = with_licence(replace(APPLICATION, uscc=known.uscc))
+    assert firm.id == known.id
+
+    def seen() -> dict[str, int]:
+        case = {"id": loan.case_id}
+        with transaction(owner, read_only=True):
+            return {
+                table: session().execute(text(f"select count(*) from {table} where case_id = :id"), case).scalar_one()
+                for table in ("loan", "case_party", "transition", "notice")
+            }
+
+    assert seen() == {"loan": 0, "case_party": 0, "transition": 0, "notice": 0}
+    service.verify(cast.platform()[Role.DESK], firm.id, "verify")
+    assert all(seen().values())
+
+
 @pytest.mark.parametrize("state", list(EnterpriseState))
 @pytest.mark.parametrize("event", LIFECYCLE.events())
 def test_every_state_meets_every_event(state: EnterpriseState, event: str) -> None:
@@ -290,3 +311,17 @@ def test_every_state_meets_every_event(state: EnterpriseState, event: str) -> No
         assert None in found and ErrorCode.FORBIDDEN in found
     else:
         assert found == {ErrorCode.STATE_CHANGED}
+
+
+def test_a_representative_who_lost_everything_gets_a_link_from_the_desk_who_says_how_they_were_known() -> None:
+    from app.identity.service import redeem_ticket
+
+    firm, boss = signed_up()
+    desk = cast.platform()[Role.DESK]
+    assert code_of(lambda: service.reset_representative(desk, firm.id, " ")) is ErrorCode.REASON_NEEDED
+    assert code_of(lambda: service.reset_representative(boss, firm.id, "本人到场")) is ErrorCode.FORBIDDEN
+    issued = service.reset_representative(desk, firm.id, "本人到场，核对身份证与执照")
+    redeem_ticket(issued.token, "Neues-Wort-7731")
+    assert sign_in("linjiang", "Neues-Wort-7731", "test").refusal is None
+    assert sign_in("linjiang", PASSWORD, "test").refusal is not None
+    assert issued.token not in repr(issued)
