@@ -121,6 +121,27 @@ def test_five_wrong_codes_end_the_half_open_session() -> None:
     assert not service.verify_code(token, totp.at(START))
 
 
+def test_wrong_codes_lock_the_account_however_often_the_password_is_given_anew() -> None:
+    login = login_of(cast.bank(), Role.BANK_OFFICER)
+    totp = enrolled(token_of(login))
+    wrong = f"{(int(totp.at(START)) + 1) % 1_000_000:06d}"
+    for _ in range(RULES.failures):
+        token = token_of(login)
+        assert not any(service.verify_code(token, wrong) for _ in range(RULES.failures))
+    assert refused(login, PASSWORD) is ErrorCode.LOCKED
+
+
+def test_a_locked_account_takes_no_code_in_a_session_that_was_begun_before(clock: time_machine.Traveller) -> None:
+    login = login_of(cast.bank(), Role.BANK_OFFICER)
+    half = token_of(login)
+    totp = enrolled(half)
+    for _ in range(RULES.failures):
+        refused(login, "wrong")
+    assert not service.verify_code(half, totp.at(START))
+    clock.shift(timedelta(minutes=RULES.lock_minutes))
+    assert service.verify_code(half, totp.at(START + timedelta(minutes=RULES.lock_minutes)))
+
+
 def test_staff_have_one_session_and_a_firm_may_have_two() -> None:
     bank, firm = cast.bank(), cast.firm()
     login = login_of(bank, Role.BANK_OFFICER)
