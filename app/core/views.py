@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from flask import redirect, render_template, request, session, url_for
@@ -134,7 +134,8 @@ def inner_path(target: str | None) -> str:
     parts = urlsplit(target or "")
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith("//") or "\\" in (target or ""):
         return url_for("core.home")
-    return target or url_for("core.home")
+    # Put together anew: a browser reads "///elsewhere" as another host, which the parser takes for a path.
+    return urlunsplit(("", "", parts.path, parts.query, parts.fragment))
 
 
 @room.page("/healthz", PUBLIC)

@@ -56,8 +56,9 @@ def test_the_language_is_chosen_once_and_never_leads_to_another_site(client: Fla
     answer = client.post("/language", data={"language": "en", "next": "/sign-in"})
     assert answer.location == "/sign-in"
     assert "Sign in" in client.get("/sign-in").text
-    for elsewhere in ("https://example.com/", "//example.com", "/\\example.com", "javascript:alert(1)"):
-        assert client.post("/language", data={"language": "zh", "next": elsewhere}).location == "/"
+    for elsewhere in ("https://example.com/", "//example.com", "///example.com", "/\t//example.com", "/\\example.com",
+                      "javascript:alert(1)"):
+        assert client.post("/language", data={"language": "zh", "next": elsewhere}).location in ("/", "/example.com")
 
 
 def test_a_page_that_does_not_exist_says_so_in_a_page_of_ours(client: FlaskClient) -> None:
