@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -27,16 +27,17 @@ class Settings:
 
     ``database_url`` is the login role of web and workers, ``migration_database_url`` the owner of the tables;
     both are ``None`` where the portal shall start a PostgreSQL of its own. ``upload_limit`` is in bytes.
-    ``field_keys`` are Fernet keys, newest first: the first encrypts, all of them decrypt.
+    ``field_keys`` are Fernet keys, newest first: the first encrypts, all of them decrypt. What opens something has no
+    ``repr``, so that no log shows it.
     """
 
-    database_url: str | None
-    migration_database_url: str | None
-    redis_url: str | None
+    database_url: str | None = field(repr=False)
+    migration_database_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
     demo: bool
     instance: Path
-    secret_key: str
-    field_keys: tuple[str, ...]
+    secret_key: str = field(repr=False)
+    field_keys: tuple[str, ...] = field(repr=False)
     host: str
     port: int
     real_data: Path

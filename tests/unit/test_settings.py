@@ -39,6 +39,11 @@ def test_two_portals_have_different_keys(tmp_path: Path) -> None:
     assert one.field_keys != other.field_keys
 
 
+def test_what_opens_something_is_never_printed(tmp_path: Path) -> None:
+    shown = repr(load_settings({**OUTSIDE, "REDIS_URL": "redis://:word@cache.example", "HUIQIAO_INSTANCE": str(tmp_path)}))
+    assert not any(secret in shown for secret in ("word", OUTSIDE["HUIQIAO_SECRET_KEY"], OUTSIDE["HUIQIAO_FIELD_KEYS"]))
+
+
 def test_with_a_database_url_the_portal_is_no_demo() -> None:
     assert not load_settings(OUTSIDE).demo
 
