@@ -46,6 +46,13 @@ def town(database: TestDatabase) -> Town:
     return Town()
 
 
+def test_no_bank_opens_the_envelope_in_sql_and_no_other_firm_either(database: TestDatabase, town: Town) -> None:
+    opening = "update seal set opened_at = now() where id = %s returning id"
+    for kind, stranger in (("bank", town.bank), ("bank", town.rival), ("enterprise", cast.firm()), ("bureau", cast.bureau())):
+        assert rows(database, (None, stranger.id, kind), opening, town.need.seal_id) == []
+    assert len(rows(database, (None, town.firm.id, "enterprise"), opening, town.need.seal_id)) == 1
+
+
 def rows(database: TestDatabase, identity: tuple[UUID | None, UUID | None, str | None], sql: str, *values: Any) -> list[Any]:
     """What a statement returns to the portal's login role with an identity (person, organisation, kind) set."""
     actor, org, kind = identity
