@@ -20,7 +20,7 @@ from app.core.context import Context
 from app.core.database import session
 from app.core.ledger import Account, Transfer
 from app.core.lifecycle import can_fire
-from app.core.permissions import Permission
+from app.core.permissions import OrgKind, Permission
 from app.core.working import WorkingLine
 from app.identity.models import Organisation
 from app.loans.models import Loan
@@ -30,13 +30,25 @@ MATURING_DAYS = 60
 """Loans due within so many days are shown to the firm [P]."""
 
 
+def hide_rivals_terms(ctx: Context, bridge: Bridge) -> None:
+    """A funder that is asked for a quote learns neither whom the firm has picked meanwhile, nor on which terms.
+
+    Takes the bridge out of the session, so that what is left away here is never written.
+    """
+    if ctx.org_kind is OrgKind.FUNDER and bridge.funder_org_id not in (None, ctx.org_id):
+        session().expunge(bridge)
+        bridge.quote_id = bridge.fund_id = bridge.funder_org_id = bridge.amount_fen = bridge.terms = None
+
+
 def bridges() -> Select[*tuple[Any, ...]]:
-    """Bridges with the names of their banks."""
+    """Bridges with the names of their banks; what a rival has offered is not told to the other funders."""
     old, new = aliased(Organisation), aliased(Organisation)
+    told = or_(func.hq_kind() != OrgKind.FUNDER.value, Bridge.funder_org_id == func.hq_org())
     return (
         select(Bridge.id, Bridge.firm_name, Bridge.old_note_no, Bridge.kind, Bridge.state, Bridge.urgent,
-               Bridge.requested_fen, Bridge.amount_fen, Bridge.returned_fen, Bridge.old_due_on, Bridge.expected_return_on,
-               Bridge.paid_on, Bridge.applied_at, Bridge.fee_fen, old.name.label("old_bank"), new.name.label("new_bank"))
+               Bridge.requested_fen, case((told, Bridge.amount_fen)).label("amount_fen"), Bridge.returned_fen,
+               Bridge.old_due_on, Bridge.expected_return_on, Bridge.paid_on, Bridge.applied_at, Bridge.fee_fen,
+               old.name.label("old_bank"), new.name.label("new_bank"))
         .join(old, old.id == Bridge.old_bank_org_id).join(new, new.id == Bridge.new_bank_org_id)
     )
 

@@ -182,6 +182,7 @@ def show(bridge_id: UUID) -> Any:
     with reading(ctx, Permission.BRIDGE_READ) as db:
         bridge = get_or_404(Bridge, bridge_id)
         case = db.get(Case, bridge.case_id)
+        queries.hide_rivals_terms(ctx, bridge)
         found = queries.page_of(bridge)
         line = pages.build_line(ctx, case) if case is not None else registers.own_line(ctx, bridge)
         return render_template(

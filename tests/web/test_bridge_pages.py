@@ -45,6 +45,20 @@ def day(days: int) -> str:
     return (today() + timedelta(days=days)).isoformat()
 
 
+def test_a_funder_that_may_still_quote_reads_nothing_of_the_quote_that_was_picked(app: Flask) -> None:
+    who, rival = road.people(), cast.funder("别的资金方")
+    road.fund(who.centre, rival, 900 * WAN, name="转贷二号")
+    key = road.walk(who, "PARTNER_OFFERED", own_money_fen=20 * WAN, requested_fen=280 * WAN)
+    road.offer(who, key, 271 * WAN)
+    road.walk(who, "PICKED", bridge_id=key)
+    page, listed = (visit(app, rival[Role.FUNDER_CLERK]).get(url) for url in (f"/bridges/{key}", "/bridges"))
+    assert page.status_code == 200 and "280" in words(page)
+    for shown in (words(page), words(listed)):
+        assert "271" not in shown and who.funder.name not in shown
+    assert "费用预览" not in words(page)
+    assert "271" in words(visit(app, who.funder[Role.FUNDER_CLERK]).get(f"/bridges/{key}"))
+
+
 def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     who = road.people()
     firm, centre = visit(app, who.boss), visit(app, who.clerk)
