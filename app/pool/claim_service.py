@@ -21,7 +21,7 @@ from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.ledger import Transfer, post, reserve, void
 from app.core.lifecycle import begin, fire, refusal
-from app.core.models import Paper
+from app.core.models import Paper, Transition
 from app.core.notices import notify
 from app.core.outbox import timed
 from app.core.permissions import Permission
@@ -108,8 +108,10 @@ def amend_claim(ctx: Context, claim_id: UUID, parts: LossParts) -> Claim:
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.state not in EDITABLE:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    booking = get_or_404(Booking, claim.booking_id)
+    booking, before = get_or_404(Booking, claim.booking_id), claim.net_principal_loss_fen
     _work_out(ctx, claim, booking, rules_of(claim.rule_set_id), parts)
+    if claim.net_principal_loss_fen > before:  # a hold was lifted for the smaller loss alone
+        claim.lifted_by = None
     about(claim, net_principal_loss_fen=claim.net_principal_loss_fen, compensation_fen=claim.compensation_fen)
     return claim
 
@@ -273,13 +275,26 @@ def _hold_if_above(ctx: Context, claim: Claim, rules: RuleSet) -> bool:
     return True
 
 
+def _held_by(claim: Claim) -> str | None:
+    """The event that holds a claim: ``hold`` is the stop line's, ``suspend`` the auditor's."""
+    return session().scalar(
+        select(Transition.event)
+        .where(Transition.subject_type == Claim.__tablename__, Transition.subject_id == claim.id,
+               Transition.target == ClaimState.HELD.value)
+        .order_by(Transition.at.desc(), Transition.id.desc()).limit(1)
+    )
+
+
 @use_case(Permission.CLAIM_DECIDE, "claim.lift", returns=Claim)
 def lift_hold(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     """Lifts a hold, with the written reason; the claim goes on where it stood."""
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.state != ClaimState.HELD or claim.held_from is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
+    lifted_before, suspended = claim.lifted_by, _held_by(claim) == "suspend"
     fire(ctx, CLAIM, claim, LIFTS[claim.held_from], reason=reason)
+    if suspended:  # the auditor's own hold: whoever ends it has not let the claim past the stop line
+        claim.lifted_by = lifted_before
     claim.held_from, claim.due_at = None, _working_deadline(rules_of(claim.rule_set_id).formal_check_wd)
     _tell_bank(ctx, claim, N_("补偿申请的暂缓已解除，继续办理。"))
     about(claim, state=claim.state)

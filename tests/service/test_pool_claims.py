@@ -205,6 +205,33 @@ def test_a_claim_above_the_stop_line_is_held_and_a_leader_lifts_it_with_a_reason
     assert claims.approve_claim(city.leader, held.id).state == ClaimState.APPROVED
 
 
+def test_ending_the_auditors_own_hold_does_not_let_a_claim_past_the_stop_line(city: City) -> None:
+    for _ in range(3):
+        ballast(city, 3000)
+    claim = city.claimed(city.booked(terms(270)))
+    claims.submit_claim(city.approver, claim.id)
+    claims.accept_claim(city.reviewer, claim.id)
+    claims.suspend_claim(city.auditor, claim.id, "合同存疑")
+    assert claims.lift_hold(city.leader, claim.id, "已补合同").state == ClaimState.AUDIT
+    withdrawn = ballast(city, 3000)
+    pool.withdraw_booking(city.officer, withdrawn.id, "误报")
+    other = city.claimed(city.booked(terms(10)))
+    assert claims.submit_claim(city.approver, other.id).state == ClaimState.HELD
+    claims.audit_claim(city.auditor, claim.id, "无误")
+    assert claims.approve_claim(city.leader, claim.id).state == ClaimState.HELD
+
+
+def test_a_hold_lifted_for_one_loss_is_no_leave_for_a_larger_one(city: City) -> None:
+    for _ in range(3):
+        ballast(city, 3000)
+    claim = city.claimed(city.booked(terms(400)), LossParts(collateral_fen=100 * WAN))
+    assert claims.submit_claim(city.approver, claim.id).state == ClaimState.HELD
+    claims.lift_hold(city.leader, claim.id, "已约谈整改")
+    claims.return_claim(city.reviewer, claim.id, "抵债金额不实")
+    claims.amend_claim(city.officer, claim.id, LossParts())
+    assert claims.submit_claim(city.approver, claim.id).state == ClaimState.HELD
+
+
 def test_exactly_on_the_stop_line_is_not_above_it(city: City) -> None:
     for _ in range(3):
         ballast(city, 3000)
