@@ -156,7 +156,10 @@ def _xlsx_lines(path: Path) -> Iterator[list[str]]:
 def _sheet_lines(path: Path, stream: IO[bytes]) -> Iterator[list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > DELIVERY.unpacked_limit_bytes:
+            parts = archive.infolist()
+            held = sum(entry.file_size for entry in parts if not entry.filename.startswith("xl/worksheets/"))
+            whole = sum(entry.file_size for entry in parts)
+            if whole > DELIVERY.unpacked_limit_bytes or held > DELIVERY.shared_limit_bytes:
                 raise broken(N_("工作簿解压后过大"))
         # A stored file has no ending, which openpyxl would insist on; an open stream it takes as it is.
         book = load_workbook(stream, read_only=True, data_only=True)

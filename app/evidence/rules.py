@@ -81,6 +81,8 @@ class DeliveryRules:
     command_limit_bytes: int = 20 * 1024**3
     unpacked_limit_bytes: int = 4 * 1024**3
     """A workbook is a ZIP archive: what it unpacks to is limited too."""
+    shared_limit_bytes: int = 512 * 1024**2
+    """Its sheets are streamed, everything else (above all its table of texts) is held in memory."""
 
 
 DELIVERY = DeliveryRules()

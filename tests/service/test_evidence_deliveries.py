@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -21,7 +22,7 @@ from app.core.lifecycle import refusal
 from app.core.permissions import Role
 from app.evidence import delivery_service
 from app.evidence.models import Delivery
-from app.evidence.rules import DeliveryState
+from app.evidence.rules import DELIVERY, DeliveryState
 from app.evidence.states import DELIVERY_LIFE
 from tests import cast
 from tests.cast import SYSTEM
@@ -200,6 +201,16 @@ def test_a_file_of_the_wrong_kind_or_broken_is_refused_at_once(clerk, data, name
     with pytest.raises(Refusal) as refused:
         receive(clerk, data, name)
     assert refused.value.code is code
+
+
+def test_a_workbook_whose_table_of_texts_would_fill_the_memory_is_refused(clerk):
+    bomb = io.BytesIO(xlsx_bytes([]))
+    with zipfile.ZipFile(bomb, "a") as archive:
+        archive.writestr("xl/more.xml", "x")
+        archive.infolist()[-1].file_size = DELIVERY.shared_limit_bytes + 1
+    with pytest.raises(Refusal) as refused:
+        receive(clerk, bomb.getvalue(), "a.xlsx")
+    assert refused.value.params["detail"] == "工作簿解压后过大"
 
 
 def test_a_file_that_breaks_in_the_middle_fails_whole_and_may_be_tried_again(clerk, firm):
