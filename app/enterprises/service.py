@@ -367,7 +367,7 @@ def reset_representative(ctx: Context, enterprise_id: UUID, reason: str) -> Rese
         if person is None:
             raise Refusal(ErrorCode.NOT_FOUND)
         token = issue_reset_for(acting, person)
-    about(firm, person_id=person.id, reason=reason.strip())
+    about(firm, person_id=person.id, personal={"reason": reason.strip()})
     return Reset(person.name, token)
 
 

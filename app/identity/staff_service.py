@@ -4,7 +4,7 @@ link is shown once to the administrator, who hands it over."""
 from __future__ import annotations
 
 import secrets as random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -43,7 +43,7 @@ class Invitation:
     """A person who was invited, and the one-time token of their link: it is shown once and stored nowhere."""
 
     person: Person
-    token: str
+    token: str = field(repr=False)
 
 
 @use_case(Permission.ORGANISATION_CREATE, "organisation.created", returns=Organisation)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.core.calendar import today
 from app.core.database import session, transaction
+from app.core.models import AuditEvent
 from app.core.permissions import Role
 from app.core.uscc import check_char, synthetic
 from app.enterprises import service
@@ -158,6 +159,19 @@ def test_the_road_from_sign_up_to_verification(app: Flask, client: FlaskClient) 
     assert the_firm().state == "verified"
     assert "执照与法定代表人核验通过" in desk.get(address).text
     assert "请上传营业执照" not in mine.get("/").text
+
+
+def test_the_desks_button_for_a_reset_pressed_twice_gives_a_fresh_link_and_keeps_the_reason_apart(app: Flask) -> None:
+    firm = cast.firm()
+    desk = visit(app, cast.platform()[Role.DESK])
+    sent = {"reason": "本人到场，身份证 440102198003072226", "idempotency_token": "one"}
+    pages = [desk.post(f"/firms/{firm.id}/reset", data=sent) for _ in range(2)]
+    assert [page.status_code for page in pages] == [200, 200]
+    links = [re.search(r"/invitation/([\w-]+)", page.text) for page in pages]
+    assert links[0] and links[1] and links[0][1] != links[1][1]
+    with transaction(SYSTEM, read_only=True):
+        told = session().scalars(select(AuditEvent.facts).where(AuditEvent.action == "enterprise.reset_issued")).all()
+    assert len(told) == 2 and not any("440102198003072226" in str(facts) for facts in told)
 
 
 def upload(name: str, content: bytes) -> dict[str, object]:
