@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, text
 
 from app.core.calendar import now, today
 from app.core.cases import join_case
@@ -131,8 +131,11 @@ def fund_pool(ctx: Context, year: int, amount_fen: int, document_no: str, guaran
     if stored is None:
         raise Refusal(ErrorCode.NOT_FOUND)
     rules = RuleSet.from_json(stored.rules)
+    # Two payments into one year at once would each see the ceiling free.
+    session().execute(text("select pg_advisory_xact_lock(hashtext('pool.fund'), :year)"), {"year": year})
     account, guarantee = money.budget(year), money.guarantee_budget(year)
-    session().refresh(account, with_for_update=False)
+    session().refresh(account)
+    session().refresh(guarantee)
     left = rules.budget_fen - account.credits_posted_fen
     if not 0 < amount_fen <= left:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(max(0, left)))
