@@ -42,6 +42,7 @@ FIELD_KEY = Fernet.generate_key().decode()
 # A shared machine may be slow for a moment; how long an example takes proves nothing.
 hypothesis_settings.register_profile("huiqiao", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("huiqiao")
+_built: list[tuple[Flask, dict[str, Any]]] = []
 _running: list[AbstractContextManager[Servers]] = []
 
 
@@ -135,10 +136,21 @@ def settings(database: TestDatabase, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def app(settings: Settings) -> Flask:
-    """The whole portal. Forms need no CSRF token here; the browser tests run with it."""
-    from app.factory import create_app
+    """The whole portal. Forms need no CSRF token here; the browser tests run with it.
 
-    return create_app(settings, TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
+    It is built once a process, since building it and compiling its templates takes longer than most tests; each test
+    gets it with fresh settings, on the test's own database.
+    """
+    from app.factory import create_app, prepare
+
+    if not _built:
+        built = create_app(settings, TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
+        _built.append((built, dict(built.config)))
+    portal, as_built = _built[0]
+    prepare(settings)
+    portal.config.clear()
+    portal.config.update(as_built | {"HUIQIAO": settings, "UPLOAD_LIMIT": settings.upload_limit})
+    return portal
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from app.core.ledger import Account
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, filled, send_xlsx
+from app.core.web import act, attempt, context, filled, send_list
 
 FUNDS = Table(
     "funds",
@@ -69,7 +69,7 @@ def funds() -> Any:
         args = remembered(FUNDS, request.args, session)
         if wants_export(request.args):
             rows = FUNDS.load_all(db, queries.funds(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(FUNDS, rows, gettext("转贷资金")), "funds.xlsx")
+            return send_list(FUNDS, rows, gettext("转贷资金"), "funds.xlsx")
         return render_template("bridge/funds.html", page=FUNDS.load(db, queries.funds(), args),
                                may_edit=ctx.can(Permission.FUND_EDIT))
 

@@ -28,9 +28,9 @@ from app.core.formats import count_text, money_parts
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names, timeline
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, filled, say, send_xlsx
+from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
 __all__ = ["fund_views", "registers", "room", "step_views"]
@@ -102,7 +102,7 @@ def bridges() -> Any:
         args = remembered(BRIDGES, request.args, session)
         if wants_export(request.args):
             rows = BRIDGES.load_all(db, queries.bridges(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(BRIDGES, rows, gettext("转贷")), "bridges.xlsx")
+            return send_list(BRIDGES, rows, gettext("转贷"), "bridges.xlsx")
         return render_template(
             "bridge/bridges.html", page=BRIDGES.load(db, queries.bridges(), args),
             figures=board_figures(ctx) if ctx.org_kind in (OrgKind.BRIDGE_CENTRE, OrgKind.BUREAU) else [],

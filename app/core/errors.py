@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     CHOICE_EXISTS = "choice_exists"
     CLAIM_EXISTS = "claim_exists"
     CLAIM_NOT_BAD = "claim_not_bad"
+    CLAIM_OUTDATED = "claim_outdated"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
@@ -113,6 +114,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
+    ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),

@@ -17,8 +17,11 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from app.core.calendar import SHANGHAI
+from app.core.context import Context
 from app.core.money import YUAN
 from app.core.pages import Text
+from app.core.permissions import Permission
+from app.core.use_case import about, use_case
 
 if TYPE_CHECKING:
     from app.core.tables import Column, Table
@@ -105,3 +108,9 @@ def _styled(sheet: Any, value: Any, number_format: str | None, bold: bool = Fals
 def wants_export(args: Mapping[str, str]) -> bool:
     """Whether the visit asks for the list as a file."""
     return args.get("format") == "xlsx"
+
+
+@use_case(Permission.ACCOUNT_USE, "list.exported")
+def record_export(ctx: Context, name: str, rows: int | None) -> None:
+    """A list left the portal as a file: who took which, how many rows (compliance.md §6, exports are logged)."""
+    about(list=name, rows=rows)

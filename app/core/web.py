@@ -17,9 +17,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.core.context import Context
 from app.core.errors import MESSAGES, ErrorCode, Refusal
+from app.core.exports import export_xlsx, record_export
 from app.core.models import Paper
 from app.core.permissions import Permission
 from app.core.storage import path_of
+from app.core.tables import Table
 
 R = TypeVar("R")
 View = Callable[..., Any]
@@ -111,6 +113,15 @@ def send_xlsx(data: bytes, filename: str) -> Response:
     )
 
 
+def send_list(table: Table, rows: Sequence[Any], title: str, filename: str, *, counted: bool = True) -> Response:
+    """A list as a workbook; that it left is put on record after the page's reading has ended.
+
+    ``counted=False`` where even how many rows there are must stay under a seal.
+    """
+    g.exported = (table.name, len(rows) if counted else None)
+    return send_xlsx(export_xlsx(table, rows, title), filename)
+
+
 def send_paper(paper: Paper) -> Response:
     """The bytes of a paper; always as a download, so that no upload is shown as a page of ours."""
     return send_file(
@@ -139,6 +150,13 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
         if not g.ctx.can(permission):
             raise Refusal(ErrorCode.FORBIDDEN)
         return None
+
+    @app.after_request
+    def record(response: Response) -> Response:
+        exported = g.pop("exported", None)
+        if exported is not None and response.status_code == 200:
+            record_export(context(), *exported)
+        return response
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Any:

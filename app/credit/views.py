@@ -16,14 +16,14 @@ from app.core import pages
 from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
 from app.core.errors import NotFound
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.ids import new_id
 from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import Room, attempt, context, send_xlsx
+from app.core.web import Room, attempt, context, send_list
 from app.credit import explaining, look_service, queries, review_service
 from app.credit import service as service  # its handlers register on import
 from app.credit.forms import AnswerReviewForm, AskReviewForm
@@ -158,7 +158,7 @@ def reviews() -> Any:
         arguments = remembered(REVIEWS, request.args, cookie)
         if wants_export(request.args):
             rows = REVIEWS.load_all(db, queries.reviews_query(), arguments, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(REVIEWS, rows, gettext("画像复核")), "profile-reviews.xlsx")
+            return send_list(REVIEWS, rows, gettext("画像复核"), "profile-reviews.xlsx")
         page = REVIEWS.load(db, queries.reviews_query(), arguments)
         return render_template("credit/reviews.html", page=page)
 

@@ -13,14 +13,14 @@ from app.core import pages
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import Refusal
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.lifecycle import can_fire
 from app.core.pages import Figure, Wait
 from app.core.permissions import Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.views import paper_rows
-from app.core.web import act, context, say, send_xlsx
+from app.core.web import act, context, say, send_list
 from app.enterprises import queries, service, words
 from app.enterprises.licence import REGISTRY
 from app.enterprises.models import Enterprise
@@ -28,7 +28,6 @@ from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.enterprises.views import room, size_facts
 from app.identity.models import Organisation
 from app.identity.rules import RULES
-from app.identity.service import list_exported
 from app.identity.staff_views import show_link
 
 P = Permission
@@ -91,8 +90,7 @@ def firms() -> Any:
             page = FIRMS.load(db, queries.firms_query(), args)
             return render_template("enterprises/firms.html", page=page)
         rows = FIRMS.load_all(db, queries.firms_query(), args, EXPORT_LIMIT)
-    list_exported(ctx, FIRMS.name, len(rows))
-    return send_xlsx(export_xlsx(FIRMS, rows, gettext("企业")), "firms.xlsx")
+    return send_list(FIRMS, rows, gettext("企业"), "firms.xlsx")
 
 
 @room.page("/firms/<uuid:firm_id>", P.ENTERPRISE_DESK)

@@ -11,12 +11,12 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import context, send_xlsx
+from app.core.web import context, send_list
 from app.enterprises.models import Enterprise
 from app.evidence import queries, service
 from app.evidence.display import MODES, PURPOSES, item_name, monthly_chart
@@ -55,7 +55,7 @@ def firms() -> Any:
         stmt, args = queries.consents_for_bank(ctx.org_id), remembered(FIRMS, request.args, session)
         if wants_export(request.args):
             rows = FIRMS.load_all(db, stmt, args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(FIRMS, rows, gettext("已授权企业")), "firms.xlsx")
+            return send_list(FIRMS, rows, gettext("已授权企业"), "firms.xlsx")
         return render_template("evidence/firms.html", page=FIRMS.load(db, stmt, args))
 
 

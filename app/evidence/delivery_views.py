@@ -23,7 +23,7 @@ from app.core.queries import organisation_names
 from app.core.storage import take_in
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list, send_xlsx
 from app.evidence import queries, service
 from app.evidence.display import DELIVERY_STATES, REASON_NAMES, SIDES, chip, failure_text, reason_text
 from app.evidence.door import room
@@ -113,7 +113,7 @@ def deliveries() -> Any:
         args = remembered(DELIVERIES, request.args, session)
         if wants_export(request.args):
             rows = DELIVERIES.load_all(db, queries.deliveries(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(DELIVERIES, rows, gettext("数据批次")), "deliveries.xlsx")
+            return send_list(DELIVERIES, rows, gettext("数据批次"), "deliveries.xlsx")
         page = DELIVERIES.load(db, queries.deliveries(), args)
         return render_template("evidence/deliveries.html", page=page, may_upload=ctx.can(Permission.DELIVERY_UPLOAD))
 

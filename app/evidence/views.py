@@ -11,12 +11,12 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.permissions import Permission
 from app.core.queries import ROLE_NAMES
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list
 from app.enterprises.models import Enterprise
 from app.evidence import bank_views, delivery_views, queries, registers, service
 from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
@@ -72,7 +72,7 @@ def looks() -> Any:
         stmt, args = queries.looks_at_firm(_own(ctx)), remembered(LOOKS, request.args, session)
         if wants_export(request.args):
             rows = LOOKS.load_all(db, stmt, args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(LOOKS, rows, gettext("谁看过我的资料")), "looks.xlsx")
+            return send_list(LOOKS, rows, gettext("谁看过我的资料"), "looks.xlsx")
         return render_template("evidence/looks.html", page=LOOKS.load(db, stmt, args))
 
 

@@ -15,16 +15,15 @@ from app.core import pages
 from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
 from app.core.database import session as database_session
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.models import AuditEvent
 from app.core.pages import Figure
 from app.core.permissions import Permission
 from app.core.tables import Column, Filter, Range, Table, remembered
 from app.core.use_case import reading
-from app.core.web import context, send_xlsx
+from app.core.web import context, send_list
 from app.identity import queries
 from app.identity.models import Organisation, Person
-from app.identity.service import list_exported
 from app.identity.views import room
 
 P = Permission
@@ -101,8 +100,7 @@ def audit() -> Any:
         if not wants_export(request.args):
             return render_template("identity/audit.html", page=AUDIT.load(db, queries.audit_query(), args))
         rows = AUDIT.load_all(db, queries.audit_query(), args, EXPORT_LIMIT)
-    list_exported(ctx, AUDIT.name, len(rows))
-    return send_xlsx(export_xlsx(AUDIT, rows, gettext("审计记录")), "audit.xlsx")
+    return send_list(AUDIT, rows, gettext("审计记录"), "audit.xlsx")
 
 
 def _figures(ctx: Context) -> list[Figure]:

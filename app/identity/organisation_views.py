@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from app.core import pages
 from app.core.context import Context
 from app.core.database import elevated, get_or_404
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.outbox import dead_rows
 from app.core.pages import Figure
 from app.core.permissions import OrgKind, Permission
@@ -20,12 +20,11 @@ from app.core.queries import KIND_NAMES
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.uscc import normalise
 from app.core.use_case import reading
-from app.core.web import attempt, context, send_xlsx
+from app.core.web import attempt, context, send_list
 from app.identity import queries, staff_service
 from app.identity.forms import FirstPersonForm, OrganisationForm
 from app.identity.models import Organisation
 from app.identity.rules import FIRST_ROLES, RULES
-from app.identity.service import list_exported
 from app.identity.staff_views import link_page
 from app.identity.views import room
 
@@ -64,8 +63,7 @@ def organisations() -> Any:
             page = ORGANISATIONS.load(db, queries.organisations_query(), args)
             return render_template("identity/organisations.html", page=page, may_create=ctx.can(P.ORGANISATION_CREATE))
         rows = ORGANISATIONS.load_all(db, queries.organisations_query(), args, EXPORT_LIMIT)
-    list_exported(ctx, ORGANISATIONS.name, len(rows))
-    return send_xlsx(export_xlsx(ORGANISATIONS, rows, gettext("机构")), "organisations.xlsx")
+    return send_list(ORGANISATIONS, rows, gettext("机构"), "organisations.xlsx")
 
 
 @room.page("/organisations/new", P.ORGANISATION_CREATE, methods=["GET", "POST"])

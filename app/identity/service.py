@@ -377,9 +377,3 @@ def keep_case(ctx: Context, case: Case) -> None:
         return
     session().add(CaseKeeper(case_id=case.id, org_id=ctx.org_id, person_id=ctx.actor_id, since=now()))
     session().flush()
-
-
-@use_case(Permission.ACCOUNT_USE, "list.exported")
-def list_exported(ctx: Context, name: str, rows: int) -> None:
-    """A list left the portal as a file: who took which, how many rows (compliance.md §6, exports are logged)."""
-    about(list=name, rows=rows)

@@ -11,18 +11,17 @@ from flask_babel import lazy_gettext as _l
 
 from app.core import pages
 from app.core.context import Context
-from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
+from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.pages import Figure, Wait
 from app.core.permissions import OrgKind, Permission, Role
 from app.core.queries import ROLE_NAMES
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list
 from app.identity import queries, staff_service
 from app.identity.forms import BranchChoiceForm, BranchForm, InviteForm, LeaveForm, RolesForm, offers
 from app.identity.models import Branch, Membership, Person
 from app.identity.rules import APPROVAL_ROLES, RULES
-from app.identity.service import list_exported
 from app.identity.views import room
 
 P = Permission
@@ -83,8 +82,7 @@ def staff() -> Any:
         if not wants_export(request.args):
             return render_template("identity/staff.html", page=STAFF.load(db, queries.staff_query(ctx), args))
         rows = STAFF.load_all(db, queries.staff_query(ctx), args, EXPORT_LIMIT)
-    list_exported(ctx, STAFF.name, len(rows))
-    return send_xlsx(export_xlsx(STAFF, rows, gettext("人员")), "staff.xlsx")
+    return send_list(STAFF, rows, gettext("人员"), "staff.xlsx")
 
 
 def _branch_choices(ctx: Context) -> list[Any]:
@@ -239,7 +237,7 @@ def branches() -> Any:
     with reading(ctx, P.BRANCH_EDIT) as db:
         if wants_export(request.args):
             rows = BRANCHES.load_all(db, queries.branches_query(ctx), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(BRANCHES, rows, gettext("网点")), "branches.xlsx")
+            return send_list(BRANCHES, rows, gettext("网点"), "branches.xlsx")
         page = BRANCHES.load(db, queries.branches_query(ctx), args)
         return render_template("identity/branches.html", page=page, form=form)
 

@@ -18,9 +18,9 @@ from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import Room, act, attempt, context, send_xlsx
+from app.core.web import Room, act, attempt, context, send_list
 from app.loans import queries, registers, service
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan
@@ -110,7 +110,7 @@ def loans() -> Any:
         args = remembered(table, request.args, session)
         if wants_export(request.args):
             rows = table.load_all(db, queries.loans_query(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(table, rows, gettext("贷款")), "loans.xlsx")
+            return send_list(table, rows, gettext("贷款"), "loans.xlsx")
         page = table.load(db, queries.loans_query(), args)
         return render_template("loans/loans.html", page=page, can_register=ctx.can(Permission.LOAN_REPORT))
 

@@ -17,9 +17,9 @@ from app.core.lifecycle import can_fire
 from app.core.pages import TimelineEntry, event_texts
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
-from app.core.tables import Column, Table, export_xlsx, wants_export
+from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list
 from app.market import bid_service, need_rules, queries, queue, service
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
@@ -166,7 +166,7 @@ def bids() -> Any:
         args = remembered(BIDS, request.args, session)
         if wants_export(request.args):
             rows = _named(BIDS.load_all(db, queries.bids_query(ctx), args, 10_000))
-            return send_xlsx(export_xlsx(BIDS, rows, gettext("本行报价")), "bids.xlsx")
+            return send_list(BIDS, rows, gettext("本行报价"), "bids.xlsx", counted=False)
         page = BIDS.load(db, queries.bids_query(ctx), args)
         return render_template("market/bids.html", page=replace(page, rows=_named(page.rows)))
 

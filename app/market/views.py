@@ -18,9 +18,9 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
 from app.core.queries import organisation_names, timeline
-from app.core.tables import Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import bank_views, choice_service, need_rules, product_views, queries, queue_views, registers, service
 from app.market.display import kind_text, months_text, need_chip, need_title
@@ -87,7 +87,7 @@ def needs() -> Any:
         args = remembered(NEEDS, request.args, session)
         if wants_export(request.args):
             rows = NEEDS.load_all(db, queries.needs_query(), args, 10_000)
-            return send_xlsx(export_xlsx(NEEDS, rows, gettext("融资需求")), "needs.xlsx")
+            return send_list(NEEDS, rows, gettext("融资需求"), "needs.xlsx")
         return render_template("market/needs.html", page=NEEDS.load(db, queries.needs_query(), args), form=SendForm())
 
 

@@ -121,3 +121,9 @@ SIZES: dict[str, str] = {
     "unknown": N_("规模未定"),
 }
 FORMS: dict[str, str] = {"company": N_("企业"), "sole_trader": N_("个体"), "cooperative": N_("合作社")}
+
+
+WITHDRAWN_NOTICES = (
+    N_("企业已撤回融资需求，本行的报价随之失效，内容未向任何人开启。"), N_("企业已撤回融资需求，本行的报价随之失效。"),
+)
+"""What the database itself tells a bank whose sealed bid ends with its need (migration 0006, ``hq_need_withdrawn``)."""

@@ -17,9 +17,9 @@ from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_xlsx
+from app.core.web import act, attempt, context, send_list
 from app.enterprises.models import Enterprise
 from app.enterprises.rules import SIZE_NAMES, SizeClass
 from app.loans.models import Loan
@@ -75,7 +75,7 @@ def bookings() -> Any:
         args = remembered(BOOKINGS, request.args, session)
         if wants_export(request.args):
             rows = BOOKINGS.load_all(db, queries.bookings_query(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(BOOKINGS, rows, gettext("入库")), "bookings.xlsx")
+            return send_list(BOOKINGS, rows, gettext("入库"), "bookings.xlsx")
         open_loans = list(db.execute(queries.bookable_query().limit(20))) if ctx.can(Permission.BOOKING_SUBMIT) else []
         page = BOOKINGS.load(db, queries.bookings_query(), args)
         return render_template("pool/bookings.html", page=page, open_loans=open_loans)

@@ -28,6 +28,7 @@ from app.core.permissions import Permission
 from app.core.storage import PAPER_LIMIT, store_paper, take_in
 from app.core.use_case import about, reading, use_case
 from app.identity.models import Organisation
+from app.loans.models import Loan
 from app.loans.rules import FiveClass, is_bad
 from app.loans.service import recompute
 from app.pool import money
@@ -188,7 +189,8 @@ def add_paper(ctx: Context, claim_id: UUID, kind: str, filename: str, stream: IO
 def submit_claim(ctx: Context, claim_id: UUID) -> Claim:
     """The second person of the bank sends the claim to the city. Above the stop line it is held at once.
 
-    Raises ``Refusal(PAPERS_MISSING)`` where evidence the rule set demands is absent, ``Refusal(CLAIM_NOT_BAD)``.
+    Raises ``Refusal(PAPERS_MISSING)`` where evidence the rule set demands is absent, ``Refusal(CLAIM_NOT_BAD)``,
+    ``Refusal(CLAIM_OUTDATED)`` where principal came back since the loss was computed.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
     event = "submit" if claim.state == ClaimState.DRAFT else "resubmit"
@@ -197,6 +199,7 @@ def submit_claim(ctx: Context, claim_id: UUID) -> Claim:
     if code is not None:
         raise Refusal(code)
     _check_evidence(claim, rules)
+    _still_the_loss(claim)
     fire(ctx, CLAIM, claim, event)
     claim.submitted_on = claim.submitted_on or today()
     claim.due_at, claim.next_check_at = _working_deadline(rules.formal_check_wd), None
@@ -207,6 +210,15 @@ def submit_claim(ctx: Context, claim_id: UUID) -> Claim:
     _hold_if_above(ctx, claim, rules)
     about(claim, compensation_fen=claim.compensation_fen, state=claim.state)
     return claim
+
+
+def _still_the_loss(claim: Claim) -> None:
+    """Nothing is paid for principal that came back after the loss was computed (net principal loss, paper §5)."""
+    repaid = session().scalar(
+        select(Loan.principal_repaid_fen).join(Booking, Booking.loan_id == Loan.id).where(Booking.id == claim.booking_id)
+    )
+    if repaid != claim.principal_repaid_fen:
+        raise Refusal(ErrorCode.CLAIM_OUTDATED)
 
 
 def _check_evidence(claim: Claim, rules: RuleSet) -> None:
@@ -367,7 +379,8 @@ def approve_claim(ctx: Context, claim_id: UUID, amount_fen: int | None = None, r
     """Approves the computed compensation, or a smaller amount (分) with a reason; reserves it and starts publicity.
 
     Above the stop line the claim comes back HELD. Raises ``Refusal(BUDGET_EXHAUSTED)`` (the claim waits for money),
-    ``Refusal(APPROVAL_LIMIT)``, ``Refusal(AMOUNT_OUT_OF_RANGE)``.
+    ``Refusal(APPROVAL_LIMIT)``, ``Refusal(AMOUNT_OUT_OF_RANGE)``, ``Refusal(CLAIM_OUTDATED)`` for the whole amount where
+    principal came back since; a smaller amount with a reason may be approved.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
     amount = claim.compensation_fen if amount_fen is None else amount_fen
@@ -380,6 +393,8 @@ def approve_claim(ctx: Context, claim_id: UUID, amount_fen: int | None = None, r
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=high)
     if ctx.approval_limit_fen is None or amount > ctx.approval_limit_fen:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
+    if event == "approve":
+        _still_the_loss(claim)
     rules = rules_of(claim.rule_set_id)
     if _hold_if_above(ctx, claim, rules):
         about(claim, state=claim.state)

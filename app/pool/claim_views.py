@@ -20,9 +20,9 @@ from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
 from app.core.storage import papers_of
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, export_xlsx, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, filled, say, send_xlsx
+from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
 from app.pool import claim_service as service
@@ -90,7 +90,7 @@ def claims() -> Any:
         args = remembered(CLAIMS, request.args, session)
         if wants_export(request.args):
             rows = CLAIMS.load_all(db, queries.claims_query(), args, EXPORT_LIMIT)
-            return send_xlsx(export_xlsx(CLAIMS, rows, gettext("补偿申请")), "claims.xlsx")
+            return send_list(CLAIMS, rows, gettext("补偿申请"), "claims.xlsx")
         return render_template("pool/claims.html", page=CLAIMS.load(db, queries.claims_query(), args))
 
 

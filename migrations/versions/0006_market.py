@@ -251,7 +251,9 @@ begin
       values (gen_random_uuid(), 'bid', ended.id, new.case_id, new.seal_id, 'lapse', ended.state, 'LAPSED', now(), 'system',
               ended.org_id, false);
     insert into notice (id, org_id, message, params, path, case_id, seal_id, at)
-      values (gen_random_uuid(), ended.org_id, '企业已撤回融资需求，本行的报价随之失效，内容未向任何人开启。', '{}',
+      values (gen_random_uuid(), ended.org_id, case when old.state = 'OPEN'
+                then '企业已撤回融资需求，本行的报价随之失效，内容未向任何人开启。'
+                else '企业已撤回融资需求，本行的报价随之失效。' end, '{}',
               '/bids/' || ended.id, new.case_id, new.seal_id, now());
   end loop;
   return null;

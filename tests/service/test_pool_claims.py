@@ -448,3 +448,21 @@ def test_every_state_of_a_claim_meets_every_event(city: City, event: str) -> Non
 def test_an_end_is_an_end() -> None:
     ends = {ClaimState.LAPSED, ClaimState.WITHDRAWN, ClaimState.REFUSED, ClaimState.CLOSED, ClaimState.CLAWED_BACK}
     assert {state for state in ClaimState if not any(move.source is state for move in CLAIM.moves)} == ends
+
+
+def test_principal_that_came_back_since_is_never_compensated_in_full(calm: City) -> None:
+    booking = calm.booked()
+    calm.gone_bad(booking)
+    claim = claims.prepare_claim(calm.officer, booking.id, LossParts(statement="催收无果"))
+    calm.repay(booking, 20)
+    with pytest.raises(Refusal) as refused:
+        claims.submit_claim(calm.approver, claim.id)
+    assert refused.value.code is ErrorCode.CLAIM_OUTDATED
+    claims.amend_claim(calm.officer, claim.id, LossParts(statement="催收无果"))
+    calm.at_decision(claim)
+    calm.repay(booking, 10)
+    with pytest.raises(Refusal) as refused:
+        claims.approve_claim(calm.leader, claim.id)
+    assert refused.value.code is ErrorCode.CLAIM_OUTDATED
+    smaller = claims.approve_claim(calm.leader, claim.id, 100 * WAN, "核减收回的本金")
+    assert smaller.approved_fen == 100 * WAN
