@@ -13,18 +13,19 @@ from app.core import cases
 from app.core.audit import event_digest
 from app.core.context import Context
 from app.core.database import elevated, session, transaction
-from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.errors import ErrorCode, Refusal
 from app.core.models import AuditEvent, AuditPersonal, Case, Notice
 from app.core.notices import notify
 from app.core.permissions import Permission, Role
 from app.core.use_case import about, reading, use_case
+from app.identity import staff_service
 from app.identity.models import Branch
 from tests import cast
 from tests.database import TestDatabase
 
 pytestmark = pytest.mark.usefixtures("database")
 
-constraint("uq_branch_org_id_name", ErrorCode.ALREADY_DONE, "name")
+assert staff_service, "the room whose constraint is tried here says which sentence it becomes"
 
 
 @use_case(Permission.BRANCH_EDIT, "test.branch", returns=Branch)
@@ -86,7 +87,7 @@ def test_a_violated_constraint_becomes_its_sentence_at_its_field() -> None:
     make_branch(ctx, "黄埔支行")
     with pytest.raises(Refusal) as refused:
         make_branch(ctx, "黄埔支行")
-    assert (refused.value.code, refused.value.field) == (ErrorCode.ALREADY_DONE, "name")
+    assert (refused.value.code, refused.value.field) == (ErrorCode.NAME_TAKEN, "name")
 
 
 def test_the_same_form_sent_twice_is_done_once_and_answers_the_same() -> None:
