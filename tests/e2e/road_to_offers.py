@@ -177,7 +177,7 @@ def the_firm_files_a_need(town: Town) -> None:
     page.reload()
     assert "可入库" in words(page)
     town.look_over(page)
-    town.case = re.search(r"[A-Z]*\d{4}[\w-]*\d", page.locator(".crumbs").inner_text()).group()  # type: ignore[union-attr]
+    town.case = re.search(r"HQ-\d{4}-\d{6}", page.locator(".crumbs").inner_text()).group()  # type: ignore[union-attr]
 
 
 # --- step 4: the queue -------------------------------------------------------------------------------------------------

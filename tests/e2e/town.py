@@ -56,7 +56,8 @@ class Town:
 
     def wait(self, page: Page, text: str) -> Page:
         """Takes up what waits on the home of whoever looks, by its words."""
-        page.goto("/")
+        if page.url != f"{self.visitors.url}/":
+            page.goto("/")
         entry = page.locator(".waits a", has_text=text).first
         with page.expect_navigation(wait_until="load"):
             entry.click()

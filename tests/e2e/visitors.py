@@ -14,7 +14,10 @@ from tests.cast import PASSWORD, Cast
 
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "resultTypes": ["violations"],
+}
 GRAVE = ("serious", "critical")
 STATUS_LINE = "Failed to load resource"
 """Chromium writes this for every refused address. Pages may be refused on purpose; what a page loads may not."""
