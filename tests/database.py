@@ -31,6 +31,8 @@ from app.core.embedded import OWNER_ROLE, EmbeddedPostgres, EmbeddedRedis
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "HUIQIAO_TEST_SERVERS"  # environment variable: where the workers find what the first process started
 OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
+ENOUGH_MEMORY = 4 * 1024**3
+"""Bytes free in /dev/shm from which the servers of a run lie there; a run needs a quarter of it."""
 SPEED = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -72,7 +74,7 @@ def running_servers() -> Iterator[Servers]:
         return
     if any(outside):
         raise RuntimeError(f"Set all of {', '.join(OUTSIDE)}, or none.")
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-tests-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-tests-", dir=_place()))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     postgres, redis_server = EmbeddedPostgres(folder, SPEED), EmbeddedRedis(folder)
     try:
@@ -84,6 +86,13 @@ def running_servers() -> Iterator[Servers]:
         postgres.stop()
         redis_server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place() -> str:
+    """In memory where there is room: a database a test is files made and thrown away again."""
+    memory = Path("/dev/shm")
+    room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ENOUGH_MEMORY
+    return str(memory) if room else "/tmp"
 
 
 def publish(servers: Servers) -> None:
