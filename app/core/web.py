@@ -135,8 +135,11 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
     @app.before_request
     def gate() -> Any:
         g.request_id = uuid4().hex[:12]
-        if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
+        if request.endpoint in OPEN_ENDPOINTS:
             g.ctx = Context.anonymous()
+            return None
+        if request.endpoint is None:
+            g.ctx = load_context()
             return None
         permission = getattr(app.view_functions[request.endpoint], "hq_permission", None)
         if permission is None:
@@ -164,12 +167,19 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
             refusal.code, 409
         )
 
+    def recognise() -> None:
+        """What is refused before the gate (too large a file, a stale form) is still answered in the visitor's own frame."""
+        if "ctx" not in g:
+            g.ctx = load_context()
+
     @app.errorhandler(CSRFError)
     def stale(error: CSRFError) -> Any:
+        recognise()
         return render_template("error.html", code=400, message=gettext("页面停留过久，请刷新后重新提交。")), 400
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Any:
+        recognise()
         code = error.code or 500
         messages = {
             404: gettext("没有找到这个页面。"), 405: gettext("不能这样打开这个页面。"),

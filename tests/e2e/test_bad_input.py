@@ -212,6 +212,11 @@ def test_a_delivery_that_cannot_be_taken_in_says_why(visitors: Visitors, live_se
         assert sentence in text
     visitors.look_over(page)
 
+    page.goto("/deliveries/new")
+    press_upload(page, {"name": "十月.csv", "mimeType": "text/csv", "buffer": b"x" * (3 * MEGABYTE)})
+    expect(page.locator("main")).to_contain_text("文件超过 1 MB 的上传上限，较大的文件请交平台用命令导入。")
+    expect(page.locator("header")).to_contain_text("数据批次")  # refused unread, and still at home
+
 
 def press_upload(page: Page, file: Any) -> None:
     """Chooses a file and sends it; the answer takes the place of the page."""

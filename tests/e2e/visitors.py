@@ -88,8 +88,8 @@ class Visitors:
             self.troubles.append(f"{message.location.get('url')}: console: {message.text}")
 
     def _answered(self, page: Page, response: Response) -> None:
-        asked_for = response.request.is_navigation_request()
-        if response.status >= 500 or (response.status >= 400 and not asked_for):
+        answers = response.request.is_navigation_request() or response.status == 413  # a file is sent by a script
+        if response.status >= 500 or (response.status >= 400 and not answers):
             self.troubles.append(f"{page.url}: {response.request.method} {response.url} answered {response.status}")
 
 
