@@ -15,7 +15,6 @@ from tests.e2e.visitors import Visitors
 FIRM_NAME = "广州临江精细化工有限公司"
 USCC = synthetic("440112", 8_000_104)
 LOGIN = "linjiang.chem"
-BOSS = Role.FIRM_REPRESENTATIVE
 
 
 @dataclass
