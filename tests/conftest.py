@@ -19,6 +19,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from jinja2 import FileSystemBytecodeCache
 
 from app.core import database as portal_database
 from app.core import outbox
@@ -168,10 +169,16 @@ class LiveServer:
 
 
 @pytest.fixture
-def live_server(settings: Settings) -> Iterator[LiveServer]:
+def live_server(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[LiveServer]:
     """The portal as a browser meets it, with CSRF and all headers, on a port of its own.
 
     It runs in a thread of this process; a test hands outbox rows on with ``outbox.drain()``.
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates compiled once a process, not once for every portal behind a port."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
     """
     from werkzeug.serving import make_server
 
@@ -183,6 +190,7 @@ def live_server(settings: Settings) -> Iterator[LiveServer]:
     thread.start()
     try:
         yield LiveServer(f"http://127.0.0.1:{server.server_port}", application)
+    application.jinja_env.bytecode_cache = compiled_templates
     finally:
         server.shutdown()
         thread.join()
