@@ -38,6 +38,11 @@ from tests.database import (
     template,
 )
 
+QUIET = (
+    "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+)
+"""A browser that draws for nobody and asks nobody but the portal."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FIELD_KEY = Fernet.generate_key().decode()
 # A shared machine may be slow for a moment; how long an example takes proves nothing.
@@ -168,29 +173,29 @@ class LiveServer:
     app: Flask
 
 
-@pytest.fixture
-def live_server(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[LiveServer]:
-    """The portal as a browser meets it, with CSRF and all headers, on a port of its own.
-
-    It runs in a thread of this process; a test hands outbox rows on with ``outbox.drain()``.
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
     """Templates compiled once a process, not once for every portal behind a port."""
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
+@pytest.fixture
+def live_server(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[LiveServer]:
+    """The portal as a browser meets it, with CSRF and all headers, on a port of its own.
+
+    It runs in a thread of this process; a test hands outbox rows on with ``outbox.drain()``.
     """
     from werkzeug.serving import make_server
 
     from app.factory import create_app
 
     application = create_app(settings, RATELIMIT_ENABLED=False)
+    application.jinja_env.bytecode_cache = compiled_templates
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="live-server")
     thread.start()
     try:
         yield LiveServer(f"http://127.0.0.1:{server.server_port}", application)
-    application.jinja_env.bytecode_cache = compiled_templates
     finally:
         server.shutdown()
         thread.join()
@@ -210,7 +215,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        arguments.append("--disable-dev-shm-usage")
+        arguments += QUIET
         chromium = playwright.chromium.launch(executable_path=path, args=arguments)
         yield chromium
         chromium.close()
