@@ -38,6 +38,11 @@ from tests.database import (
     template,
 )
 
+QUIET = (
+    "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+)
+"""A browser that draws for nobody and asks nobody but the portal."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FIELD_KEY = Fernet.generate_key().decode()
 # A shared machine may be slow for a moment; how long an example takes proves nothing.
@@ -210,7 +215,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        arguments.append("--disable-dev-shm-usage")
+        arguments += QUIET
         chromium = playwright.chromium.launch(executable_path=path, args=arguments)
         yield chromium
         chromium.close()
