@@ -28,7 +28,6 @@ class Context:
     approval_limit_fen: int | None = None
     system: str | None = None
     token: str | None = None
-    verified: bool = True
     request_id: str = field(default="")
 
     def can(self, permission: Permission) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.core import audit, outbox
 from app.core.calendar import now
 from app.core.context import Context
-from app.core.database import Unit, running, session, transaction
+from app.core.database import running, session, transaction
 from app.core.errors import ErrorCode, Refusal, refusal_of_constraint
 from app.core.models import Idempotency
 from app.core.permissions import Permission
@@ -149,11 +149,3 @@ def reading(ctx: Context, permission: Permission) -> Iterator[Session]:
     with transaction(ctx, read_only=True) as unit:
         yield unit.session
         unit.session.expunge_all()
-
-
-def unit_of(ctx: Context) -> Unit:
-    """The running transaction, for kernel modules that need both session and actor."""
-    current = running()
-    if current is None:
-        raise RuntimeError("no transaction")
-    return current
