@@ -53,6 +53,15 @@ class Enterprise(Base):
     created_at: Mapped[datetime]
 
 
+class ReservedFirm(Base):
+    """The number under which rows of a firm wait that nobody signed up yet; the firm takes it when it appears."""
+
+    __tablename__ = "reserved_firm"
+    firm_no: Mapped[int] = mapped_column(primary_key=True)
+    uscc: Mapped[str] = mapped_column(unique=True)
+    reserved_at: Mapped[datetime]
+
+
 class EnterpriseFigures(Identified, Base):
     """One version of a firm's figures with the size class they gave. Never changed: an edit adds the next version."""
 

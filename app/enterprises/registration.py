@@ -18,7 +18,7 @@ from app.core.models import Transition
 from app.core.permissions import OrgKind, Permission
 from app.core.uscc import DISTRICTS, synthetic
 from app.core.use_case import about, use_case
-from app.enterprises.models import Enterprise
+from app.enterprises.models import Enterprise, ReservedFirm
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Organisation
 
@@ -54,6 +54,25 @@ def register_known_firms(ctx: Context, rows: Sequence[KnownFirm]) -> dict[str, E
     firms = _register(rows)
     about(count=len(firms))
     return firms
+
+
+def reserve_firm_numbers(codes: Sequence[str]) -> dict[str, int]:
+    """Numbers under which rows of firms wait that the portal does not know; the same code always gets the same number.
+
+    ``codes``: valid social credit codes of no enterprise. Call inside a use case of the portal itself.
+    """
+    session().execute(text(
+        "insert into reserved_firm (firm_no, uscc, reserved_at) "
+        "select nextval('firm_no_seq'), code, :at from unnest(cast(:codes as text[])) code on conflict (uscc) do nothing"
+    ), {"codes": sorted(set(codes)), "at": now()})
+    return dict(session().execute(select(ReservedFirm.uscc, ReservedFirm.firm_no).where(ReservedFirm.uscc.in_(codes))).all())
+
+
+def firm_number_for(code: str) -> int:
+    """The number a new enterprise gets: the one its rows have waited under, or the next."""
+    return session().execute(text(
+        "select coalesce((select firm_no from reserved_firm where uscc = :code), nextval('firm_no_seq'))"
+    ), {"code": code}).scalar_one()
 
 
 def _register(rows: Sequence[KnownFirm]) -> dict[str, Enterprise]:

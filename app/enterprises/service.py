@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from app.core.calendar import now, today
 from app.core.context import Context
@@ -26,7 +26,7 @@ from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.enterprises.licence import REGISTRY
 from app.enterprises.models import Enterprise, EnterpriseFigures
-from app.enterprises.registration import KnownFirm, register_known_firm, register_known_firms
+from app.enterprises.registration import KnownFirm, firm_number_for, register_known_firm, register_known_firms
 from app.enterprises.rules import (
     DataSource,
     EntityForm,
@@ -160,7 +160,7 @@ def _new_firm(code: str, form: str, registration: Registration) -> Enterprise:
     session().add(organisation)
     session().flush()
     firm = Enterprise(
-        id=organisation.id, firm_no=session().execute(text("select nextval('firm_no_seq')")).scalar_one(), uscc=code,
+        id=organisation.id, firm_no=firm_number_for(code), uscc=code,
         form=form, district=registration.district, size_class="unknown", size_working=[],
         state=EnterpriseState.UNVERIFIED.value, synthetic=False, created_at=now(),
     )

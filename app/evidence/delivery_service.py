@@ -47,7 +47,7 @@ def receive_delivery(
     """
     if ctx.org_kind is not OrgKind.DATA_PROVIDER or ctx.org_id is None:
         raise Refusal(ErrorCode.FORBIDDEN)
-    return _receive(ctx, ctx.org_id, item_code, stored, filename, side, source_label or ctx.org_name, synthetic)
+    return _receive(ctx, ctx.org_id, item_code, stored, filename, side, source_label or ctx.org_name, synthetic, "upload")
 
 
 @use_case(Permission.DELIVERY_IMPORT, "delivery.receive_for", returns=Delivery)
@@ -56,12 +56,12 @@ def receive_delivery_for(
     source_label: str, synthetic: bool,
 ) -> Delivery:
     """The same for a file that the platform takes in on behalf of a provider (command, demo city)."""
-    return _receive(ctx, provider_org_id, item_code, stored, filename, side, source_label, synthetic)
+    return _receive(ctx, provider_org_id, item_code, stored, filename, side, source_label, synthetic, "command")
 
 
 def _receive(
     ctx: Context, provider_org_id: UUID, item_code: str, stored: Stored, filename: str, side: int | None,
-    source_label: str, synthetic: bool,
+    source_label: str, synthetic: bool, channel: str,
 ) -> Delivery:
     item = session().get(DataItem, item_code)
     if item is None or not item.active or item.code != INVOICES:
@@ -76,6 +76,7 @@ def _receive(
         size=stored.size, sha256=stored.sha256, source_label=source_label, synthetic=synthetic,
         state=DeliveryState.RECEIVED.value, phase=None, progress_rows=0, rows_total=None, rows_taken=None,
         rows_identical=None, rows_superseding=None, rows_quarantined=None, attempt=0, failure=None, failure_params={},
+        rows_waiting=None, channel=channel, withdrawn_at=None, withdraw_reason=None,
         created_at=now(), created_by=ctx.actor_id, started_at=None, finished_at=None,
     )
     session().add(delivery)

@@ -31,7 +31,8 @@ RESULTS: dict[str, tuple[Text, str]] = {"shown": (_l("已查看"), "info"), "ref
 MODES: dict[str, Text] = {"pushed": _l("归集"), "query": _l("授权查询"), "model": _l("可用不可见"), "self": _l("企业自报")}
 OWNERS = (
     N_("市场监管局"), N_("发证部门"), N_("市场监管局等部门"), N_("法院"), N_("发展改革委"), N_("税务局"), N_("人社局"),
-    N_("公积金中心"), N_("海关"), N_("水电气企业"), N_("规划和自然资源局"), N_("知识产权局"), N_("科技局"),
+    N_("公积金中心"), N_("海关"), N_("水电气企业"),
+    N_("供电企业"), N_("供水企业"), N_("供气企业"), N_("规划和自然资源局"), N_("知识产权局"), N_("科技局"),
     N_("生态环境局等部门"), N_("财政局"), N_("开户银行"), N_("企业"),
 )
 """Whose the items of the catalogue are: rows of the database, marked here for translation."""

@@ -25,10 +25,42 @@ class DataItem(Base):
     mode: Mapped[str]
     """pushed 归集, query 授权查询, model 可用不可见, self 企业自报."""
     grain: Mapped[str]
-    """line, month or event."""
+    """line, day, month, year or event."""
     consent_needed: Mapped[bool]
     retention_months: Mapped[int | None]
     active: Mapped[bool]
+    """Whether the portal has a table for it and takes deliveries in."""
+    category_no: Mapped[int]
+    """1–17 as in the catalogue."""
+    consent_item: Mapped[str] = mapped_column(ForeignKey("data_item.code"))
+    """The item whose consent covers this one: itself, or e.g. electricity for daily electricity."""
+    refresh: Mapped[str]
+    legal_basis: Mapped[str]
+    personal_for_sole_trader: Mapped[bool]
+    """For a sole trader these are data about a person, so the second text is signed too (征信业管理条例 art. 14)."""
+    pool_days: Mapped[int]
+    """How long rows of a firm that nobody signed up are kept."""
+
+
+class ProviderItem(Base):
+    """Which provider delivers which item."""
+
+    __tablename__ = "provider_item"
+    provider_org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    provider_kind: Mapped[str] = mapped_column(default="data_provider")
+    item_code: Mapped[str] = mapped_column(ForeignKey("data_item.code"), primary_key=True)
+    since: Mapped[datetime]
+
+
+class Meter(Base):
+    """A meter (户号) of a utility. ``meter_no`` keys its months; ``meter_link`` says whose it was and when."""
+
+    __tablename__ = "meter"
+    meter_no: Mapped[int] = mapped_column(primary_key=True)
+    provider_org_id: Mapped[UUID]
+    provider_kind: Mapped[str] = mapped_column(default="data_provider")
+    account_no: Mapped[str]
+    first_seen_at: Mapped[datetime]
 
 
 class Delivery(Identified, Base):
@@ -58,6 +90,12 @@ class Delivery(Identified, Base):
     rows_identical: Mapped[int | None]
     rows_superseding: Mapped[int | None]
     rows_quarantined: Mapped[int | None]
+    rows_waiting: Mapped[int | None]
+    """Of the rows taken in, those about firms nobody signed up yet, or meters linked to none."""
+    channel: Mapped[str]
+    """upload, command or push."""
+    withdrawn_at: Mapped[datetime | None]
+    withdraw_reason: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(default=0)
     failure: Mapped[str | None]
     failure_params: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -28,6 +28,7 @@ class DeliveryState(StrEnum):
     READING = "READING"
     TAKEN_IN = "TAKEN_IN"
     FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class ConsentState(StrEnum):
