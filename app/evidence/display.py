@@ -13,9 +13,10 @@ from app.core.charts import BarChart, Series
 from app.core.errors import MESSAGES, N_, ErrorCode
 from app.core.formats import is_english, money_series
 from app.core.pages import Text
+from app.evidence.items import ITEMS
 from app.evidence.models import Delivery
 from app.evidence.queries import MonthlyInvoices
-from app.evidence.rules import FAILURES, FIELD_LABELS, ROW_REASONS, ConsentState, DeliveryState, Purpose, RowReason
+from app.evidence.rules import FAILURES, FIELD_LABELS, INVOICES, ROW_REASONS, ConsentState, DeliveryState, Purpose, RowReason
 
 DELIVERY_STATES: dict[str, tuple[Text, str]] = {
     DeliveryState.RECEIVED: (_l("已收到，等待读取"), "info"), DeliveryState.READING: (_l("正在读取"), "info"),
@@ -26,6 +27,7 @@ CONSENT_STATES: dict[str, tuple[Text, str]] = {
     ConsentState.REVOKED: (_l("已撤回"), "plain"), ConsentState.EXPIRED: (_l("已到期"), "plain"),
 }
 PURPOSES: dict[str, Text] = {Purpose.PRE_APPROVAL: _l("预授信"), Purpose.CASE: _l("一笔融资业务")}
+CHANNELS: dict[str, Text] = {"upload": _l("页面上传"), "command": _l("平台命令导入"), "push": _l("接口推送")}
 SIDES: dict[int | None, Text] = {0: _l("进项"), 1: _l("销项"), None: _l("见文件")}
 RESULTS: dict[str, tuple[Text, str]] = {"shown": (_l("已查看"), "info"), "refused": (_l("没有授权，被拒绝"), "wait")}
 MODES: dict[str, Text] = {"pushed": _l("归集"), "query": _l("授权查询"), "model": _l("可用不可见"), "self": _l("企业自报")}
@@ -52,11 +54,18 @@ def item_name(row: Any) -> str:
     return str(row.name_en if is_english() else row.name_zh)
 
 
-def reason_text(reason: str, params: dict[str, Any]) -> str:
+def labels_of(item_code: str) -> dict[str, str]:
+    """Field code → Chinese label, in the order of the item's columns."""
+    return FIELD_LABELS if item_code == INVOICES else {field.code: field.label for field in ITEMS[item_code].fields}
+
+
+def reason_text(reason: str, params: dict[str, Any], item_code: str = INVOICES) -> str:
     """Why a row waits, in plain words."""
     shown = {**params, "value": params.get("value", "")}
     if "field" in shown:
-        shown["field"] = gettext(FIELD_LABELS.get(shown["field"], shown["field"]))
+        shown["field"] = gettext(labels_of(item_code).get(shown["field"], shown["field"]))
+    if "problem" in shown:
+        shown["problem"] = gettext(shown["problem"], **shown.pop("details", {}))
     return gettext(ROW_REASONS[RowReason(reason)], **shown)
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from app.evidence.files import Heading
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
 @dataclass(frozen=True)
 class XlsxRows:
     """One sheet of a workbook."""
@@ -106,4 +109,6 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, float):
         # A workbook holds amounts as binary floats: the shortest text that reads back as the same number is what was typed.
         return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else format(cell, ".15g")
-    return str(cell)
+    text = str(cell)
+    # The mark by which a text is kept from being read as a formula, as our own exports set it.
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_STARTS else text

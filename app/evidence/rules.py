@@ -181,8 +181,6 @@ FIELDS: tuple[Field, ...] = (
     Field("status", N_("发票状态"), ("status", "发票状态", "状态")),
 )
 FIELD_LABELS = {field.code: field.label for field in FIELDS}
-TEMPLATE_HEADINGS = tuple(field.label for field in FIELDS if field.code != "firm_id")
-"""Headings of the template that providers download: firms by their social credit code."""
 
 STATUSES = {
     "valid": False, "有效": False, "有效发票": False, "正常": False, "void": True, "作废": True, "作废发票": True, "已作废": True,

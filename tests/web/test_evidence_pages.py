@@ -16,6 +16,7 @@ from app.core.permissions import Role
 from app.evidence import service
 from tests import cast
 from tests.service.evidence_tools import csv_bytes, deliver, line, uscc_of, xlsx_bytes
+from tests.web.delivery_tools import delivering
 from tests.web.visitors import visit
 
 pytestmark = pytest.mark.service
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture
 def provider(database):
-    return cast.provider()
+    return delivering(cast.provider(), "invoices")
 
 
 @pytest.fixture
@@ -57,13 +58,14 @@ def statements():
 
 
 def send(client, data, name="invoices.csv", **fields):
-    return client.post("/deliveries/new", data={"file": (io.BytesIO(data), name), "side": "", **fields},
+    return client.post("/deliveries/new", data={"item": "invoices", "file": (io.BytesIO(data), name), "side": "", **fields},
                        content_type="multipart/form-data")
 
 
 def send_raw(client, data):
     """The same with a body written by hand: the test client leaves its own temporary file of a large body open."""
-    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    head = '--b\r\nContent-Disposition: form-data; name="item"\r\n\r\ninvoices\r\n'
+    head += '--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
     return client.post("/deliveries/new", data=head.encode() + data + b"\r\n--b--\r\n",
                        content_type="multipart/form-data; boundary=b")
 
@@ -115,10 +117,10 @@ def test_without_a_file_the_form_says_so(enter, provider):
 
 def test_the_template_is_accepted_as_a_heading(enter, provider, firm):
     client = enter(provider, Role.PROVIDER_CLERK)
-    csv_template, xlsx_template = client.get("/deliveries/template.csv").data, client.get("/deliveries/template.xlsx").data
+    csv_template, xlsx_template = (client.get(f"/deliveries/template/invoices.{kind}").data for kind in ("csv", "xlsx"))
     assert send(client, csv_template, "t.csv").status_code == 302
     assert send(client, xlsx_template, "t.xlsx").status_code == 302
-    assert client.get("/deliveries/template.doc").status_code == 404
+    assert client.get("/deliveries/template/invoices.doc").status_code == 404
 
 
 def test_mended_rows_can_be_downloaded_corrected_and_sent_again(enter, provider, firm):
