@@ -77,6 +77,8 @@ class DeliveryRules:
     longest_text: int = 200
     """Characters of an invoice number or a counterparty."""
     batch_rows: int = 50_000
+    firms_told_at_once: int = 1_000
+    """Firms named in one outbox row when a delivery has changed them."""
     remind_days: int = 14
     """Rows in quarantine stand on the home of their provider for so many days."""
     command_limit_bytes: int = 20 * 1024**3
