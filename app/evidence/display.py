@@ -21,6 +21,7 @@ from app.evidence.rules import FAILURES, FIELD_LABELS, INVOICES, ROW_REASONS, Co
 DELIVERY_STATES: dict[str, tuple[Text, str]] = {
     DeliveryState.RECEIVED: (_l("已收到，等待读取"), "info"), DeliveryState.READING: (_l("正在读取"), "info"),
     DeliveryState.TAKEN_IN: (_l("已入库"), "good"), DeliveryState.FAILED: (_l("未读成"), "bad"),
+    DeliveryState.WITHDRAWN: (_l("已撤回"), "plain"),
 }
 CONSENT_STATES: dict[str, tuple[Text, str]] = {
     ConsentState.ACTIVE: (_l("有效"), "good"), ConsentState.REPLACED: (_l("已被新授权取代"), "plain"),

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from hashlib import blake2b
 from typing import Any
 
 import polars as pl
 
 from app.core.calendar import today
 from app.evidence import cells
+from app.evidence.lines import content
 from app.evidence.rules import DELIVERY, SIDES, STATUSES, DeliveryRules, RowReason
 
 AMOUNTS = {"amount_net": "net_fen", "tax_amount": "tax_fen", "amount_gross": "gross_fen"}
@@ -44,11 +44,6 @@ def check(
     ).alias("trouble"))
     sound = frame.filter(pl.col("trouble").is_null())
     return _with_content(sound).select(SOUND), _quarantined(frame.filter(pl.col("trouble").is_not_null()), batch)
-
-
-def content(line: str) -> int:
-    """The 64-bit key of a line's content: BLAKE2b, read as a signed big-endian number."""
-    return int.from_bytes(blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _read(batch: pl.DataFrame, side: int | None, firms: Mapping[str, int]) -> pl.DataFrame:

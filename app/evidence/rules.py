@@ -84,7 +84,9 @@ class DeliveryRules:
     """Fields that may hold days between the two."""
     days_to_come: tuple[str, ...] = ("due_on", "valid_to", "expires_on", "period_end")
     """Fields that may hold days to come: terms and what a paper is good for."""
-    batch_rows: int = 50_000
+    batch_rows: int = 100_000
+    firms_told_at_once: int = 1_000
+    """Firms named in one outbox row when a delivery has changed them."""
     remind_days: int = 14
     """Rows in quarantine stand on the home of their provider for so many days."""
     command_limit_bytes: int = 20 * 1024**3
@@ -120,6 +122,7 @@ class RowReason(StrEnum):
     BAD_QUANTITY = "bad_quantity"
     BAD_USCC = "bad_uscc"
     CONFLICT_IN_FILE = "conflict_in_file"
+    OUTDATED = "outdated"
     FIELD_COUNT = "field_count"
     GROSS_MISMATCH = "gross_mismatch"
     IMPOSSIBLE = "impossible"
@@ -136,6 +139,7 @@ ROW_REASONS: dict[RowReason, str] = {
     RowReason.BAD_MONTH: N_("“%(field)s”不是有效的月份：%(value)s"),
     RowReason.BAD_QUANTITY: N_("“%(field)s”不是最多三位小数的数：%(value)s"),
     RowReason.BAD_USCC: N_("“%(value)s”不是有效的统一社会信用代码：%(problem)s"),
+    RowReason.OUTDATED: N_("后来的批次对同一件事给出了不同的内容，以后来的为准"),
     RowReason.CONFLICT_IN_FILE: N_("同一批次里这一行与第 %(value)s 行说的是同一件事，内容却不同"),
     RowReason.IMPOSSIBLE: N_("“%(field)s”不可能是 %(value)s"),
     RowReason.UNKNOWN_WORD: N_("“%(field)s”应为 %(words)s 之一：%(value)s"),

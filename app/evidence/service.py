@@ -38,6 +38,9 @@ from app.evidence.delivery_service import (
 from app.evidence.delivery_service import (
     retry_delivery as retry_delivery,
 )
+from app.evidence.delivery_service import (
+    withdraw_delivery as withdraw_delivery,
+)
 from app.evidence.models import Consent, ConsentText, DataItem, EvidenceLook
 from app.evidence.queries import InvoiceSummary, has_consent, invoice_summary
 from app.evidence.rules import CONSENT, LOOK, N_, ConsentState, Purpose, consent_words

@@ -190,7 +190,7 @@ def test_a_consent_without_item_receiver_or_sensible_days_is_refused_at_the_fiel
 
 
 def test_an_item_that_is_not_taken_in_yet_or_a_receiver_that_is_no_bank_is_not_found(firm):
-    for items, receivers in ((["customs"], [None]), (["invoices"], [cast.bureau().id])):
+    for items, receivers in ((["real_estate"], [None]), (["invoices"], [cast.bureau().id])):
         with pytest.raises(Refusal) as refused:
             service.give_consent(firm[Role.FIRM_CLERK], items, receivers)
         assert refused.value.code is ErrorCode.NOT_FOUND
