@@ -34,6 +34,8 @@ from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
 from app.loans.models import Loan
+from app.loans.offline_service import recognise
+from app.loans.queries import awaits_firm
 from app.loans.states import LoanState
 
 constraint("uq_bridge_old_note", ErrorCode.BRIDGE_EXISTS, "note_no")
@@ -138,6 +140,8 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     new_bank = get_or_404(Organisation, wish.new_bank_id)
     if new_bank.kind != OrgKind.BANK.value:
         raise Refusal(ErrorCode.NOT_FOUND)
+    if loan is not None and awaits_firm(loan):
+        recognise(ctx, loan.id)  # who asks for a bridge over a loan calls it its own
     kind = BridgeKind.SAME_BANK if new_bank.id == ask.bank_org_id else BridgeKind.CROSS_BANK
     due_on = _plausible(wish, kind, due_fen, due_on)
     case = session().get_one(Case, loan.case_id) if loan is not None else open_case("bridge", firm.id, "转贷")

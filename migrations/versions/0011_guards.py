@@ -43,8 +43,48 @@ OPENED_BY_CENTRE = (
 POOL_KINDS = "('treasury', 'pool_budget', 'pool_paid')"
 BRIDGE_KINDS = "('bridge_fund', 'bridge_fee', 'funder', 'bridge_receivable', 'firm')"
 
+# A code and a name are public. A case that a bank opened by them tells the bank nothing until the firm says that the loan
+# is its own; what stood in the pool or in a bridge before this rule is taken as said.
+RECOGNITION = """
+alter table loan add column stated_firm text constraint ck_loan_stated_firm check (length(stated_firm) between 1 and 200);
+update loan l set stated_firm = o.name from organisation o, case_file c
+  where o.id = l.firm_id and c.id = l.case_id and c.kind = 'offline';
+create table loan_recognition (
+  id uuid constraint pk_loan_recognition primary key,
+  case_id uuid not null constraint fk_loan_recognition_case_id references case_file,
+  firm_id uuid not null constraint fk_loan_recognition_firm_id references enterprise,
+  recognised boolean not null,
+  reason text,
+  at timestamptz not null,
+  actor_id uuid,
+  constraint ck_loan_recognition_reason check (recognised or length(reason) > 0)
+);
+create unique index uq_loan_recognition_case_id on loan_recognition (case_id) where recognised;
+create index ix_loan_recognition_case_id on loan_recognition (case_id);
+insert into loan_recognition (id, case_id, firm_id, recognised, at)
+  select gen_random_uuid(), c.id, c.subject_org_id, true, now() from case_file c
+  where c.kind = 'offline' and (exists (select 1 from booking b where b.case_id = c.id)
+    or exists (select 1 from bridge b where b.case_id = c.id));
+
+create or replace function hq_knows_firm(firm uuid) returns boolean
+  language sql stable security definer set search_path = public as
+  $$ select exists (
+       select 1 from case_file c join case_party p on p.case_id = c.id
+       where c.subject_org_id = $1 and p.org_id = hq_org() and (c.kind <> 'offline'
+         or exists (select 1 from loan_recognition r where r.case_id = c.id and r.recognised)))
+     or exists (
+       select 1 from consent c join enterprise e on e.id = c.firm_id
+       where c.firm_id = $1 and c.receiver_org_id = hq_org() and c.state = 'ACTIVE' and c.valid_until > now()
+         and e.state = 'verified') $$;
+"""
+
 
 def upgrade() -> None:
+    run(RECOGNITION)
+    append_only("loan_recognition")
+    guard("loan_recognition", see="exists (select 1 from loan l where l.case_id = loan_recognition.case_id)",
+          write="firm_id = hq_org() and hq_kind() = 'enterprise' and hq_proved() and exists (select 1 from case_file c "
+                "where c.id = case_id and c.kind = 'offline' and c.subject_org_id = hq_org())")
     run(LEDGER)
     guard("ledger_account",
           see=f"{SYSTEM} or org_id = hq_org() or (hq_kind() = 'bureau' and kind in {POOL_KINDS}) "

@@ -193,17 +193,6 @@ def test_a_renewed_loan_is_a_new_note_in_the_same_case_that_points_to_the_old_on
     assert new.number == old.number.replace("/1", "/2")
 
 
-def test_an_offline_loan_needs_a_firm_that_is_known_here(city: City) -> None:
-    from app.core.uscc import synthetic
-
-    with pytest.raises(Refusal) as refused:
-        loans.open_offline_loan(city.officer, "12345", terms())
-    assert (refused.value.code, refused.value.field) == (ErrorCode.USCC_INVALID, "uscc")
-    with pytest.raises(Refusal) as refused:
-        loans.open_offline_loan(city.officer, synthetic("440106", 987654), terms())
-    assert refused.value.code is ErrorCode.FIRM_UNKNOWN
-
-
 @pytest.mark.parametrize(("days", "expected"), [
     (1, FiveClass.SPECIAL_MENTION), (90, FiveClass.SPECIAL_MENTION), (91, FiveClass.SUBSTANDARD),
     (271, FiveClass.DOUBTFUL), (361, FiveClass.LOSS),

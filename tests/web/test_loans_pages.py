@@ -47,9 +47,7 @@ def only_loan() -> Loan:
 
 
 def offline(city: City, **changes: Any) -> dict[str, Any]:
-    with transaction(cast.SYSTEM, read_only=True):
-        uscc = session().scalar(select(Enterprise.uscc).where(Enterprise.id == city.firm.id))
-    return {"uscc": uscc, "amount": "300", "annual_rate": "4.2", "term_months": "12", "method": "EQUAL_PRINCIPAL",
+    return {"uscc": cast.uscc_of(city.firm), "name": city.firm.name, "amount": "300", "annual_rate": "4.2", "term_months": "12", "method": "EQUAL_PRINCIPAL",
             "product_kind": "CREDIT", "purpose": "采购原材料", **changes}
 
 
