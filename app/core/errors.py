@@ -134,7 +134,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
-    ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、已使用或已过期，请向管理员重新索取。"),
+    ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
     ErrorCode.LICENCE_MISSING: N_("还没有上传营业执照，请先上传再办这一步。"),
     ErrorCode.LOCKED: N_("登录失败次数过多，账号已暂时锁定，请 %(minutes)s 分钟后再试。"),

@@ -78,8 +78,36 @@ create or replace function hq_knows_firm(firm uuid) returns boolean
          and e.state = 'verified') $$;
 """
 
+# Password and second factor are given anew only on the word of two people: who issues the link and who confirms it.
+RESET = """
+alter table ticket add column confirmed_at timestamptz, add column confirmed_by uuid;
+alter table ticket drop constraint ck_ticket_purpose;
+alter table ticket add constraint ck_ticket_purpose check (purpose in ('invitation', 'reset', 'reset_both'));
+alter table ticket add constraint ck_ticket_two_people check (
+  (confirmed_at is null) = (confirmed_by is null) and (confirmed_by is null or (purpose = 'reset_both'
+    and created_by is not null and confirmed_by <> created_by and confirmed_by <> person_id)));
+create index ix_ticket_waiting on ticket (org_id) where purpose = 'reset_both' and used_at is null and confirmed_at is null;
+
+-- A link is what it was issued as; it is confirmed once, and by the portal's own identity, which asks who confirms.
+create function hq_ticket_frozen() returns trigger language plpgsql as $$
+begin
+  if (old.person_id, old.org_id, old.purpose, old.digest, old.created_at, old.created_by, old.expires_at)
+     is distinct from
+     (new.person_id, new.org_id, new.purpose, new.digest, new.created_at, new.created_by, new.expires_at)
+     or (new.confirmed_by is distinct from old.confirmed_by
+         and (old.confirmed_by is not null or hq_kind() is distinct from 'system')) then
+    raise exception 'a link is not changed' using errcode = 'check_violation', constraint = 'ck_ticket_frozen';
+  end if;
+  return new;
+end $$;
+create trigger ticket_frozen before update on ticket for each row execute function hq_ticket_frozen();
+"""
+
 
 def upgrade() -> None:
+    run(RESET)
+    run("create policy see_waiting on ticket for select to huiqiao_app "
+        "using (hq_kind() = 'platform' and purpose = 'reset_both')")
     run(RECOGNITION)
     append_only("loan_recognition")
     guard("loan_recognition", see="exists (select 1 from loan l where l.case_id = loan_recognition.case_id)",
