@@ -85,8 +85,8 @@ def _open(ctx: Context, uscc: str, name: str, terms: LoanTerms) -> Loan:
         case = open_case("offline", firm_id, "线下贷款")
         join_case(case.id, ctx.org_id)
         loan = open_loan(acting, case, ctx.org_id, terms, "offline", stated_firm=name.strip())
-        notify(firm_id, N_("%(bank)s登记了一笔与贵企业的线下贷款。请核对：属实请确认，不属实请提出异议；确认之前该银行看不到贵企业的资料。"),
-               path=f"/loans/{loan.id}", case_id=case.id, bank=ctx.org_name)
+        message = N_("%(bank)s登记了一笔与贵企业的线下贷款，属实请确认，不属实请提出异议。确认前该银行看不到贵企业的资料。")
+        notify(firm_id, message, path=f"/loans/{loan.id}", case_id=case.id, bank=ctx.org_name)
     keep_case(ctx, case)
     about(loan, amount_fen=loan.amount_fen)
     return loan

@@ -11,8 +11,8 @@ from sqlalchemy.orm import aliased
 
 from app.core.calendar import today
 from app.core.database import session
-from app.identity.models import Organisation
 from app.core.models import Case
+from app.identity.models import Organisation
 from app.loans.models import ClassReport, Instalment, Loan, Recognition, Repayment
 from app.loans.states import LoanState
 

@@ -80,9 +80,9 @@ def open_loan(
     loan = Loan(
         case_id=case.id, firm_id=case.subject_org_id, org_id=bank_id, number=f"{case.number}/{earlier + 1}",
         choice_id=choice_id, origin=origin, renewed_from_id=renewed_from_id, product_kind=terms.product_kind,
-        purpose=terms.purpose, stated_firm=stated_firm, state=LoanState.AGREED.value, amount_fen=terms.amount_fen, annual_rate=terms.annual_rate,
-        term_months=terms.term_months, method=RepaymentMethod(terms.method).value, conventions=terms.conventions,
-        opened_at=now(), opened_by=ctx.actor_id, reported_overdue_days=0,
+        purpose=terms.purpose, stated_firm=stated_firm, state=LoanState.AGREED.value, amount_fen=terms.amount_fen,
+        annual_rate=terms.annual_rate, term_months=terms.term_months, method=RepaymentMethod(terms.method).value,
+        conventions=terms.conventions, opened_at=now(), opened_by=ctx.actor_id, reported_overdue_days=0,
     )
     session().add(loan)
     begin(ctx, LOAN, loan, event="open", shared=True)

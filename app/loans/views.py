@@ -21,7 +21,7 @@ from app.core.queries import organisation_names
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import Room, act, attempt, context, send_list
-from app.loans import queries, registers, service
+from app.loans import offline_service, queries, registers, service
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass
@@ -126,7 +126,8 @@ def loan(loan_id: UUID) -> Any:
         standing = live_repayments(found.id)
         return render_template(
             "loans/loan.html", loan=found, case=case, line=pages.build_line(ctx, case) if case else None,
-            firm=names.get(found.firm_id) or found.stated_firm or "", bank=names.get(found.org_id, ""), rows=schedule_rows(found.id),
+            firm=names.get(found.firm_id) or found.stated_firm or "", bank=names.get(found.org_id, ""),
+            rows=schedule_rows(found.id),
             repayments=queries.repayments_of(found.id), last_id=standing[-1].id if standing else None,
             reports=queries.class_reports_of(found.id), state=state_chip(found.state), five=class_chip(found.five_class),
             kinds=REPAYMENT_KINDS, method=RepaymentMethod(found.method).label, ranges=DEFAULT_RANGES, classes=FiveClass,
@@ -177,7 +178,8 @@ def _form_page(loan_id: UUID, form: Any, template: str, call: Any, done: str) ->
         found = get_or_404(Loan, loan_id)
         names = organisation_names({found.firm_id})
         owed = owed_fen(found, today()) if found.state == LoanState.DRAWN else None
-        return render_template(template, loan=found, firm=names.get(found.firm_id) or found.stated_firm or "", form=form, owed=owed)
+        firm = names.get(found.firm_id) or found.stated_firm or ""
+        return render_template(template, loan=found, firm=firm, form=form, owed=owed)
 
 
 @room.page("/loans/<uuid:loan_id>/drawdown", Permission.LOAN_REPORT, methods=["GET", "POST"])

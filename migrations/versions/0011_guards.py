@@ -1,6 +1,6 @@
-"""Guards of the ledger and of what an offline loan tells; a reset of a lost second factor needs two people."""
+"""Guards of the ledger and of rows that several hands change; what an offline loan tells; a reset that needs two people."""
 
-from migrations.tools import SYSTEM, append_only, grant, guard, run
+from migrations.tools import OWN, SYSTEM, append_only, guard, run
 
 revision = "0011"
 down_revision = "0010"
@@ -103,8 +103,71 @@ end $$;
 create trigger ticket_frozen before update on ticket for each row execute function hq_ticket_frozen();
 """
 
+# Rows that several hands change: each hand its own part. (A policy cannot compare old with new; a trigger can. Row locks
+# need the policy too, so that the policies stay as wide as the services read for change.)
+HANDS = """
+create function hq_manages_staff() returns boolean
+  language sql stable security definer set search_path = public as
+  $$ select exists (select 1 from membership m where m.person_id = hq_actor() and m.org_id = hq_org() and m.role in (
+       'firm_representative', 'bank_admin', 'centre_admin', 'funder_admin', 'bureau_admin', 'provider_admin',
+       'security_admin')) $$;
+
+create function hq_enterprise_hands() returns trigger language plpgsql as $$
+begin
+  if new.state = 'verified' and old.state <> 'verified' and hq_kind() not in ('platform', 'system') then
+    raise exception 'a firm does not verify itself' using errcode = 'check_violation', constraint = 'ck_enterprise_hands';
+  end if;
+  return new;
+end $$;
+create trigger enterprise_hands before update of state on enterprise for each row execute function hq_enterprise_hands();
+
+create function hq_claim_hands() returns trigger language plpgsql as $$
+begin
+  if hq_kind() = 'bank' and ((old.approved_fen, old.decided_on, old.decider_id, old.reservation_id, old.paid_fen,
+       old.paid_on, old.voucher_no, old.cashier_id) is distinct from (new.approved_fen, new.decided_on, new.decider_id,
+       new.reservation_id, new.paid_fen, new.paid_on, new.voucher_no, new.cashier_id)
+     or (new.state <> old.state and new.state in ('APPROVED', 'PARTLY_APPROVED', 'PUBLICISED', 'PAID'))) then
+    raise exception 'a bank does not decide its own claim' using errcode = 'check_violation', constraint = 'ck_claim_hands';
+  end if;
+  if hq_kind() = 'bureau' and (old.loan_id, old.principal_drawn_fen, old.principal_repaid_fen, old.guarantor_paid_fen,
+       old.collateral_fen, old.other_public_fen, old.net_principal_loss_fen, old.compensation_fen) is distinct from
+     (new.loan_id, new.principal_drawn_fen, new.principal_repaid_fen, new.guarantor_paid_fen, new.collateral_fen,
+       new.other_public_fen, new.net_principal_loss_fen, new.compensation_fen) then
+    raise exception 'a loss is stated by its bank' using errcode = 'check_violation', constraint = 'ck_claim_hands';
+  end if;
+  return new;
+end $$;
+create trigger claim_hands before update on claim for each row execute function hq_claim_hands();
+
+create function hq_quote_hands() returns trigger language plpgsql as $$
+begin
+  if (old.amount_fen, old.terms, old.valid_until, old.offered_at, old.offered_by) is distinct from
+     (new.amount_fen, new.terms, new.valid_until, new.offered_at, new.offered_by)
+     and hq_kind() is distinct from 'system' and hq_org() is distinct from old.org_id then
+    raise exception 'a quote is its funder''s' using errcode = 'check_violation', constraint = 'ck_bridge_quote_hands';
+  end if;
+  return new;
+end $$;
+create trigger bridge_quote_hands before update on bridge_quote for each row execute function hq_quote_hands();
+"""
+CITY_MONEY = f"hq_kind() = 'bureau' or {SYSTEM}"
+STAFF = f"{SYSTEM} or ({OWN} and hq_manages_staff())"
+
 
 def upgrade() -> None:
+    run(HANDS)
+    # A colleague without the administrator's role gives nobody a role, and changes no person but themselves.
+    run(f"alter policy write on membership with check ({STAFF})")
+    run(f"alter policy change on membership using ({STAFF}) with check ({STAFF})")
+    run(f"alter policy remove on membership using ({STAFF})")
+    run(f"alter policy write on person with check ({STAFF})")
+    own_row = f"{STAFF} or ({OWN} and id = hq_actor())"
+    run(f"alter policy change on person using ({own_row}) with check ({own_row})")
+    # An organisation is locked by its own people, and changed by the platform.
+    run(f"alter policy change on organisation with check ({SYSTEM} or hq_kind() = 'platform')")
+    # What came back is confirmed by the city; a bank reports it and leaves it.
+    run(f"alter policy write on recovery with check ({CITY_MONEY} or ({OWN} and kind = 'recovery' and returned_on is null))")
+    run(f"alter policy change on recovery using ({CITY_MONEY}) with check ({CITY_MONEY})")
     run(RESET)
     run("create policy see_waiting on ticket for select to huiqiao_app "
         "using (hq_kind() = 'platform' and purpose = 'reset_both')")

@@ -86,8 +86,8 @@ def move(
         session().execute(text(
             "insert into ledger_transfer (id, kind, debit_account_id, credit_account_id, amount_fen, pending_id, reference, "
             "memo, at) values (:id, :kind, :debit, :credit, 1, :pending, :reference, '', :at)"
-        ), {"id": new_id(), "kind": kind, "debit": debit, "credit": credit, "pending": pending, "reference": reference or str(new_id()),
-            "at": now()})
+        ), {"id": new_id(), "kind": kind, "debit": debit, "credit": credit, "pending": pending, "at": now(),
+            "reference": reference or str(new_id())})
 
 
 def open_(ctx: Context, code: str, kind: str, org_id: UUID | None = None, *, bounded: bool = True) -> None:
@@ -208,7 +208,7 @@ def test_an_account_is_opened_by_its_own_office_under_its_own_code_and_with_its_
 ])
 def test_nobody_changes_a_balance_or_a_movement_by_hand(town: Town, statement: str) -> None:
     for ctx in (town.city.leader, town.who.clerk, cast.SYSTEM):
-        with pytest.raises(DBAPIError, match="permission denied|append-only"), transaction(ctx):
+        with pytest.raises(DBAPIError, match=r"permission denied|append-only"), transaction(ctx):
             session().execute(text(statement))
 
 

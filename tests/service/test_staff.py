@@ -262,7 +262,7 @@ def test_the_database_too_lets_nobody_confirm_a_reset_alone() -> None:
     admin = bank[Role.BANK_ADMIN]
     staff_service.issue_reset(admin, who(bank[Role.BANK_APPROVER]), both=True)
     for ctx in (admin, SYSTEM):
-        with pytest.raises(DBAPIError, match="ck_ticket|not changed"), transaction(ctx):
+        with pytest.raises(DBAPIError, match=r"ck_ticket|not changed"), transaction(ctx):
             session().execute(text("update ticket set confirmed_at = now(), confirmed_by = :me where purpose = 'reset_both'"),
                               {"me": who(admin)})
     with pytest.raises(DBAPIError, match="not changed"), transaction(admin):
