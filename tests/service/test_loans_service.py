@@ -74,7 +74,8 @@ def test_a_broken_promise_is_kept_with_its_reason_and_the_firm_is_told(city: Cit
     assert refused.value.code is ErrorCode.REASON_NEEDED
     loans.refuse_loan(city.approver, loan.id, "授信政策调整")
     with reading(city.firm[Role.FIRM_CLERK], Permission.NOTICE_READ) as db:
-        told = list(db.scalars(select(Notice).where(Notice.path == f"/loans/{loan.id}")))
+        told = list(db.scalars(select(Notice).where(
+            Notice.path == f"/loans/{loan.id}", Notice.message.contains("没有批准"))))
         steps = list(db.scalars(select(Transition).where(Transition.subject_id == loan.id, Transition.event == "refuse")))
     assert loan_now(loan).state == LoanState.REFUSED
     assert len(told) == 1
