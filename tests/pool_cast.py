@@ -77,8 +77,9 @@ class City:
         return self.bureau[Role.BUREAU_CASHIER]
 
     def agreed(self, wanted: LoanTerms | None = None) -> Loan:
-        """A loan registered by the officer and recognised by the firm, not yet approved."""
-        return offline_service.recognise(self.firm[Role.FIRM_CLERK], self.registered(wanted).id)
+        """A loan registered by the officer and recognised by the firm, where it has people; not yet approved."""
+        loan, clerk = self.registered(wanted), self.firm.people.get(Role.FIRM_CLERK)
+        return offline_service.recognise(clerk, loan.id) if clerk is not None else loan
 
     def registered(self, wanted: LoanTerms | None = None) -> Loan:
         """A loan registered by the officer, of which the firm has said nothing yet."""

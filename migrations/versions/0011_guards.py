@@ -163,8 +163,10 @@ def upgrade() -> None:
     run(f"alter policy write on person with check ({STAFF})")
     own_row = f"{STAFF} or ({OWN} and id = hq_actor())"
     run(f"alter policy change on person using ({own_row}) with check ({own_row})")
-    # An organisation is locked by its own people, and changed by the platform.
-    run(f"alter policy change on organisation with check ({SYSTEM} or hq_kind() = 'platform')")
+    # An organisation is locked by its own people and changed by the platform; a firm mends its name until it is verified.
+    unproved = "not exists (select 1 from enterprise e where e.id = organisation.id and e.state = 'verified')"
+    run(f"alter policy change on organisation with check ({SYSTEM} or hq_kind() = 'platform' "
+        f"or (id = hq_org() and kind = 'enterprise' and {unproved}))")
     # What came back is confirmed by the city; a bank reports it and leaves it.
     run(f"alter policy write on recovery with check ({CITY_MONEY} or ({OWN} and kind = 'recovery' and returned_on is null))")
     run(f"alter policy change on recovery using ({CITY_MONEY}) with check ({CITY_MONEY})")

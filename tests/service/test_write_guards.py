@@ -50,7 +50,11 @@ def test_an_officer_gives_nobody_a_role_and_changes_no_colleague() -> None:
 
 def test_an_organisation_does_not_rename_itself_past_the_platform() -> None:
     bank = cast.bank()
-    refused(bank[Role.BANK_ADMIN], "row-level security", "update organisation set name = '别家' where id = :id", id=bank.id)
+    rename = "update organisation set name = '别家' where id = :id"
+    refused(bank[Role.BANK_ADMIN], "row-level security", rename, id=bank.id)
+    firm, unproved = cast.firm(), cast.firm("广州未核验有限公司", verified=False)
+    refused(firm[Role.FIRM_REPRESENTATIVE], "row-level security", rename, id=firm.id)
+    assert done(unproved[Role.FIRM_REPRESENTATIVE], rename, id=unproved.id) == 1
 
 
 def test_a_firm_does_not_verify_itself() -> None:
