@@ -92,6 +92,12 @@ def firm(name: str = "广州岭南精工机械有限公司", *, verified: bool =
     return cast
 
 
+def uscc_of(firm: Cast) -> str:
+    """The firm's social credit code."""
+    with transaction(SYSTEM, read_only=True):
+        return session().get_one(Enterprise, firm.id).uscc
+
+
 def bank(name: str = "珠岸银行", **options: Any) -> Cast:
     """A bank with officer, approver and administrator."""
     return organisation(OrgKind.BANK, name, **options)
