@@ -72,8 +72,8 @@ def _claim() -> Signed:
         if shape.fullmatch(request.headers.get(name, "")) is None:
             raise Refusal(ErrorCode.PUSH_UNSIGNED, header=name)
     key_id, timestamp, nonce, signature = (request.headers.get(name, "") for name, _ in _HEADERS)
-    query = request.query_string.decode("latin-1")
-    return Signed(key_id, timestamp, nonce, signature, request.method, request.path + (f"?{query}" if query else ""))
+    path, query = request.script_root + request.path, request.query_string.decode("latin-1")
+    return Signed(key_id, timestamp, nonce, signature, request.method, f"{path}?{query}" if query else path)
 
 
 @contextmanager
