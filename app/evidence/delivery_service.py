@@ -21,7 +21,8 @@ from app.core.permissions import OrgKind, Permission
 from app.core.storage import Stored, path_of
 from app.core.use_case import about, use_case
 from app.evidence import loading
-from app.evidence.invoice_files import InvoiceFile, broken, media_type_of, open_file
+from app.evidence.file_tools import broken
+from app.evidence.files import DeliveryFile, media_type_of, open_file, reading_of_invoices
 from app.evidence.invoice_rows import check, firm_keys
 from app.evidence.models import DataItem, Delivery, Quarantine
 from app.evidence.push_rules import KeyUsed
@@ -70,7 +71,7 @@ def _receive(
     name = Path(filename).name[:200]
     media_type = media_type_of(stored.head, name)
     side = side if side is not None else side_of_filename(name)
-    open_file(stored.path, media_type, side)  # a wrong heading is told at once, not in the background
+    open_file(stored.path, media_type, reading_of_invoices(side))  # a wrong heading is told at once, not in the background
     delivery = Delivery(
         number=session().execute(text("select nextval('delivery_number_seq')")).scalar_one(),
         provider_org_id=provider_org_id, item_code=item.code, side=side, filename=name, media_type=media_type,
@@ -162,11 +163,11 @@ def _take_in(delivery: Delivery, told: Told) -> tuple[loading.Counts, int, int]:
     return loading.store(delivery.number, lambda rows: told("storing", rows)), quarantined, seen
 
 
-def _opened(delivery: Delivery) -> InvoiceFile:
+def _opened(delivery: Delivery) -> DeliveryFile:
     path = path_of(bytes(delivery.sha256))
     if not path.exists() or path.stat().st_size != delivery.size:
         raise broken(N_("存储中的文件不完整"))
-    return open_file(path, delivery.media_type, delivery.side)
+    return open_file(path, delivery.media_type, reading_of_invoices(delivery.side))
 
 
 @contextmanager

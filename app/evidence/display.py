@@ -63,6 +63,9 @@ def reason_text(reason: str, params: dict[str, Any]) -> str:
 REASON_NAMES: dict[str, Text] = {
     RowReason.BAD_DATE: _l("日期无效"), RowReason.BAD_NUMBER: _l("金额无效"), RowReason.FIELD_COUNT: _l("列数不符"),
     RowReason.GROSS_MISMATCH: _l("价税合计不符"), RowReason.MISSING_FIELD: _l("缺少内容"), RowReason.TOO_LONG: _l("内容过长"),
+    RowReason.BAD_COUNT: _l("不是整数"), RowReason.BAD_MONTH: _l("月份无效"), RowReason.BAD_QUANTITY: _l("数量无效"),
+    RowReason.BAD_USCC: _l("信用代码有误"), RowReason.CONFLICT_IN_FILE: _l("批次内矛盾"), RowReason.IMPOSSIBLE: _l("数值不可能"),
+    RowReason.UNKNOWN_WORD: _l("用词不明"),
     RowReason.UNKNOWN_FIRM: _l("企业未知"), RowReason.UNKNOWN_SIDE: _l("方向不明"), RowReason.UNKNOWN_STATUS: _l("状态不明"),
 }
 

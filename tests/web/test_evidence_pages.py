@@ -90,7 +90,7 @@ def test_the_same_upload_sent_twice_is_one_delivery(enter, provider, firm):
 
 
 @pytest.mark.parametrize(("data", "name", "sentence"), [
-    (b"%PDF-1.7", "a.pdf", "不支持这种文件，请上传 CSV、XLSX、Parquet 文件。"),
+    (b"%PDF-1.7", "a.pdf", "不支持这种文件，请上传 CSV、XLSX、Parquet、JSON 文件。"),
     (b"uscc,side,invoice_no\n", "a.csv", "表头不对，缺少这些列：invoice_date（开票日期）、counterparty_id（对方单位）"),
     (b"PK\x03\x04not", "a.xlsx", "文件读不出来：不是完整的 XLSX 工作簿。请重新导出后再上传。"),
     (b"", "a.csv", "不支持这种文件"),
