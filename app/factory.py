@@ -25,8 +25,9 @@ from app.core.queries import ROLE_NAMES
 from app.core.secrets import configure_keys
 from app.core.settings import Settings, load_settings
 from app.core.storage import configure_storage
-from app.core.web import TOKEN_FIELD, init_gate
+from app.core.web import API, SIGNED, TOKEN_FIELD, init_gate
 from app.demo import accounts
+from app.evidence.push_rules import PUSH
 
 ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loans", "pool", "bridge")
 """In the order of the main road. Each has ``views`` with ``room``; importing it fills the registries of ``core``."""
@@ -84,7 +85,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     app.config.update(overrides)
     Babel(app, locale_selector=_language)
     Bootstrap5(app)
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
     limiter = Limiter(get_remote_address, app=app)
     app.extensions["hq_limiter"] = limiter  # its wrappers refer to it weakly, and a switched-off one is held by nobody else
     _init_login(app)
@@ -94,6 +95,11 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     for door in DOORS:
         limited: Any = limiter.limit(DOOR_LIMIT, methods=["POST"])(app.view_functions[door])
         app.view_functions[door] = limited
+    for endpoint, view in list(app.view_functions.items()):
+        if getattr(view, "hq_permission", None) is SIGNED:
+            csrf.exempt(view)  # a signature is no cookie: no other site can send it along
+            signed: Any = limiter.limit(PUSH.per_address)(view)
+            app.view_functions[endpoint] = signed
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies,
@@ -109,7 +115,7 @@ def _limit_storage(settings: Settings) -> str:
 
 
 def _language() -> str:
-    chosen = session.get("language")
+    chosen = None if request.path.startswith(API) else session.get("language")
     if chosen in LANGUAGES:
         return str(chosen)
     return (request.accept_languages.best_match(["zh", "en"], "zh") == "en" and "en") or LANGUAGES[0]

@@ -73,6 +73,17 @@ class ErrorCode(StrEnum):
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
+    PUSH_BODY = "push_body"
+    PUSH_CLOCK = "push_clock"
+    PUSH_ITEM = "push_item"
+    PUSH_REPEAT = "push_repeat"
+    PUSH_REPLAYED = "push_replayed"
+    PUSH_ROWS = "push_rows"
+    PUSH_SIGNATURE = "push_signature"
+    PUSH_TOO_LARGE = "push_too_large"
+    PUSH_TOO_OFTEN = "push_too_often"
+    PUSH_TYPE = "push_type"
+    PUSH_UNSIGNED = "push_unsigned"
     REASON_NEEDED = "reason_needed"
     RECOVERY_SETTLED = "recovery_settled"
     REPAYMENT_ORDER = "repayment_order"
@@ -151,6 +162,17 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
+    ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
+    ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
+    ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),
+    ErrorCode.PUSH_REPEAT: N_("这个 Idempotency-Key 已经用于另一次内容不同的推送，请换一个。"),
+    ErrorCode.PUSH_REPLAYED: N_("这个随机数已经用过，请换一个随机数重新签名。"),
+    ErrorCode.PUSH_ROWS: N_("一次最多推送 %(limit)s 行，请分批推送。"),
+    ErrorCode.PUSH_SIGNATURE: N_("密钥不存在、已停用，或签名不正确。"),
+    ErrorCode.PUSH_TOO_LARGE: N_("请求内容超过 %(limit)s，请分批推送。"),
+    ErrorCode.PUSH_TOO_OFTEN: N_("请求太频繁，请在 %(seconds)s 秒后再试。"),
+    ErrorCode.PUSH_TYPE: N_("只接受未压缩的 application/json 或 application/x-ndjson。"),
+    ErrorCode.PUSH_UNSIGNED: N_("请求头 %(header)s 缺少，或写法不对。"),
     ErrorCode.REASON_NEEDED: N_("请写明理由。"),
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),

@@ -32,7 +32,16 @@ class Public:
     """Marks a page that anybody may open."""
 
 
+
+@dataclass(frozen=True)
+class Signed:
+    """Marks a door for machines: no session, no cookie, no form token; the view itself proves who signed the request."""
+
+
 PUBLIC = Public()
+SIGNED = Signed()
+API = "/api/"
+"""Below this path every answer is JSON."""
 TOKEN_FIELD = "idempotency_token"
 OPEN_ENDPOINTS = frozenset({"static", "bootstrap.static"})
 
@@ -43,9 +52,10 @@ class Room(Blueprint):
     """A blueprint whose pages must say who may open them."""
 
     def page(
-        self, rule: str, permission: Permission | Public, *, methods: Sequence[str] = ("GET",), endpoint: str | None = None,
+        self, rule: str, permission: Permission | Public | Signed, *, methods: Sequence[str] = ("GET",),
+        endpoint: str | None = None,
     ) -> Callable[[View], View]:
-        """Registers a page. ``permission`` is what its visitor needs, or ``PUBLIC``."""
+        """Registers a page. ``permission`` is what its visitor needs, ``PUBLIC`` or ``SIGNED``."""
 
         def register(view: View) -> View:
             view.hq_permission = permission  # type: ignore[attr-defined]
@@ -144,6 +154,9 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
         permission = getattr(app.view_functions[request.endpoint], "hq_permission", None)
         if permission is None:
             raise RuntimeError(f"{request.endpoint} does not declare who may open it")
+        if permission is SIGNED:
+            g.ctx = Context.anonymous()
+            return None
         g.ctx = load_context().with_token(request.form.get(TOKEN_FIELD) if request.method == "POST" else None)
         if permission is PUBLIC:
             return None
@@ -179,8 +192,10 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Any:
-        recognise()
         code = error.code or 500
+        if request.path.startswith(API):
+            return {"error": {"code": error.name.lower().replace(" ", "_"), "message": gettext("没有找到这个接口。")}}, code
+        recognise()
         messages = {
             404: gettext("没有找到这个页面。"), 405: gettext("不能这样打开这个页面。"),
             413: gettext("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。", limit=_limit_text(app)),

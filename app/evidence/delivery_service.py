@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
-from app.core.calendar import now
+from app.core.calendar import SHANGHAI, now
 from app.core.context import Context
 from app.core.database import get_or_404, session, transaction
 from app.core.errors import ErrorCode, Refusal
@@ -27,6 +27,7 @@ from app.evidence.files import DeliveryFile, Reading, media_type_of, open_file, 
 from app.evidence.items import ITEMS
 from app.evidence.loading import forget_quarantined
 from app.evidence.models import DataItem, Delivery, ProviderItem, Quarantine
+from app.evidence.push_rules import KeyUsed
 from app.evidence.rules import DELIVERY, INTERRUPTED, INVOICES, N_, DeliveryState, side_of_filename
 from app.evidence.states import DELIVERY_LIFE
 from app.evidence.taking_in import Told
@@ -320,3 +321,22 @@ def export_quarantine(ctx: Context, delivery_id: UUID, limit: int) -> list[Quara
     ))
     about(delivery, rows=len(rows))
     return rows
+
+
+@use_case(Permission.DELIVERY_PUSH, "delivery.push", returns=Delivery)
+def receive_pushed(ctx: Context, item_code: str, sha256: bytes, used: KeyUsed, *, source_label: str = "") -> Delivery:
+    """A body that a provider's machine pushed, read in the background like any file. ``ctx`` acts for the provider.
+
+    ``sha256`` names bytes in storage (their place must not decide whether two pushes are the same). Raises what
+    ``receive_delivery`` raises.
+    """
+    if ctx.org_kind is not OrgKind.DATA_PROVIDER or ctx.org_id is None:
+        raise Refusal(ErrorCode.FORBIDDEN)
+    path = path_of(sha256)
+    with path.open("rb") as body:
+        stored = Stored(sha256, path.stat().st_size, path, body.read(16))
+    # A key called 销项 says nothing of the rows that it signs.
+    label = used.label if side_of_filename(used.label) is None else used.key_id
+    name = f"push-{label}-{now().astimezone(SHANGHAI):%Y%m%d-%H%M%S}.json".replace("/", "_").replace("\\", "_")
+    about(key=used.key_id)
+    return _receive(ctx, ctx.org_id, item_code, stored, name, None, source_label or ctx.org_name, False, "push")

@@ -12,7 +12,7 @@ from werkzeug.routing import AnyConverter, Rule
 from app.core.context import Context
 from app.core.permissions import ROLE_PERMISSIONS, ROLES_OF_KIND, OrgKind, Permission, Role, permissions_of
 from app.core.use_case import USE_CASES
-from app.core.web import OPEN_ENDPOINTS, PUBLIC
+from app.core.web import OPEN_ENDPOINTS, PUBLIC, SIGNED
 from tests import cast
 from tests.web.visitors import visit
 
@@ -51,7 +51,8 @@ def person(role: Role) -> Context:
 
 
 def test_every_route_declares_who_may_use_it(app: Flask) -> None:
-    silent = [rule.endpoint for rule, permission in rules(app) if permission is not PUBLIC and permission not in set(Permission)]
+    said = {PUBLIC, SIGNED, *Permission}
+    silent = [rule.endpoint for rule, permission in rules(app) if permission not in said]
     assert silent == []
 
 
@@ -59,6 +60,7 @@ def test_the_public_routes_are_these_and_no_others(app: Flask) -> None:
     assert {rule.endpoint for rule, permission in rules(app) if permission is PUBLIC} == {
         "core.healthz", "core.set_language", "identity.sign_in", "identity.code", "identity.code_picture", "identity.recover",
         "identity.ticket", "enterprises.sign_up", "enterprises.signed_up",
+        "evidence.api.openapi",
     }
 
 
@@ -73,7 +75,9 @@ def test_nobody_signed_in_is_led_to_the_door_or_finds_it_open(app: Flask) -> Non
     for rule, permission in rules(app):
         for method in (rule.methods or set()) & {"GET", "POST"}:
             response = client.open(address(app, rule), method=method)
-            if permission is PUBLIC:
+            if permission is SIGNED:
+                assert (response.status_code, response.json["error"]["code"]) == (401, "push_unsigned"), rule.rule
+            elif permission is PUBLIC:
                 assert response.status_code < 500 and response.status_code not in (401, 403), rule.rule
             else:
                 assert response.status_code == 302, f"{method} {rule.rule}"
@@ -87,6 +91,9 @@ def test_a_role_opens_exactly_the_doors_it_holds_the_key_of(app: Flask, role: Ro
     assert client.get("/").status_code == 200
     for rule, permission in rules(app):
         if permission is PUBLIC:
+            continue
+        if permission is SIGNED:  # who is signed in counts for nothing there
+            assert client.open(address(app, rule), method=sorted((rule.methods or set()) & {"GET", "POST"})[0]).status_code == 401
             continue
         assert isinstance(permission, Permission)
         held = ctx.can(permission)
