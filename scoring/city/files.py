@@ -1,13 +1,11 @@
 """A city streamed to Parquet: one file per item, or a folder of parts where the city is large.
 
-Memory is bounded by ``PART`` firms per process, whatever the size of the city.
+Memory is bounded by the firms of one part per process, whatever the size of the city.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from scoring.city import BLOCK, ITEMS, blocks
 from scoring.synthetic import LAST_MONTH_END
 
 PART: Final = 10 * BLOCK
-"""Firms per part file. A city of at most so many is one file per item."""
+"""Firms per part file where nobody asks for another number. A city of at most so many is one file per item."""
 
 LABEL_FILE: Final = "SYNTHETIC.txt"
 
@@ -37,11 +35,13 @@ class CityOrder:
     until: date = LAST_MONTH_END
     as_of: date | None = None
     items: Collection[str] = tuple(ITEMS)
+    part: int = PART
+    """Firms per part file: a multiple of ``BLOCK``."""
 
     @property
     def parts(self) -> int:
         """Number of part files per item."""
-        return -(-self.firms // PART)
+        return -(-self.firms // self.part)
 
 
 @dataclass(slots=True)
@@ -69,10 +69,7 @@ def write_city(
     blocks(order.firms, order.months, order.seed, until=order.until, as_of=order.as_of, items=order.items)
     folder.mkdir(parents=True, exist_ok=True)
     for item in order.items:
-        (folder / f"{item}.parquet").unlink(missing_ok=True)
-        shutil.rmtree(folder / item, ignore_errors=True)
-        if order.parts > 1:
-            (folder / item).mkdir()
+        _make_room(folder, item, in_parts=order.parts > 1)
     (folder / LABEL_FILE).write_text(_label(order), encoding="utf-8")
     written = Written()
     for done, part in enumerate(_written_parts(order, folder, jobs), start=1):
@@ -81,31 +78,32 @@ def write_city(
     return written
 
 
+def _make_room(folder: Path, item: str, *, in_parts: bool) -> None:
+    """Remove what an earlier run wrote of the item, and nothing else."""
+    (folder / f"{item}.parquet").unlink(missing_ok=True)
+    for part in (folder / item).glob("part-*.parquet"):
+        part.unlink()
+    if in_parts:
+        (folder / item).mkdir(exist_ok=True)
+    elif (folder / item).is_dir() and not any((folder / item).iterdir()):
+        (folder / item).rmdir()
+
+
 def _written_parts(order: CityOrder, folder: Path, jobs: int) -> Iterator[Written]:
     if min(jobs, order.parts) <= 1:
         for number in range(order.parts):
             yield _write_part(order, folder, number)
         return
     # Fresh processes: a fork of one that already runs polars' threads may hang.
-    threads = {"POLARS_MAX_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
-    before = {name: os.environ.get(name) for name in threads}
-    os.environ.update(threads)
-    try:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            running = [pool.submit(_write_part, order, folder, number) for number in range(order.parts)]
-            for part in running:
-                yield part.result()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = [pool.submit(_write_part, order, folder, number) for number in range(order.parts)]
+        for part in running:
+            yield part.result()
 
 
 def _write_part(order: CityOrder, folder: Path, number: int) -> Written:
     """Write part ``number`` (from 0) of every item."""
-    per_part = PART // BLOCK
+    per_part = order.part // BLOCK
     drawn = blocks(
         order.firms, order.months, order.seed, until=order.until, as_of=order.as_of, items=order.items, first=number * per_part
     )

@@ -67,6 +67,11 @@ class Firms:
         """Has the firm after it on its meters."""
         return np.append(self.guest[1:], False)
 
+    @property
+    def alone(self) -> Bools:
+        """Shares its meters with nobody."""
+        return ~self.guest & ~self.host
+
     def of_trade(self, name: str) -> Floats:
         """A number of each firm's trade."""
         return column(name)[self.trade]
@@ -144,4 +149,4 @@ def _firm_names(numbers: Ints, trade: Ints, district: Ints, form: Ints) -> pl.Se
 def has_gas(rng: np.random.Generator, firms: Firms) -> Bools:
     """Which firms have a gas meter of their own."""
     share = np.array([PREMISES[trade.premises].gas for trade in TRADES])
-    return np.asarray((rng.random(len(firms)) < share[firms.trade]) & ~firms.guest & ~firms.host, dtype=np.bool_)
+    return np.asarray((rng.random(len(firms)) < share[firms.trade]) & firms.alone, dtype=np.bool_)

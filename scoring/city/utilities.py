@@ -82,7 +82,7 @@ def meters(block: Block, name: str) -> Meters:
     firms, utility = block.firms, UTILITIES[name]
     rng = block.rng(200 + utility.number)
     served = has_gas(rng, firms) if name == "gas" else ~firms.guest
-    second = (rng.random(len(firms)) < block.assume.second_meter) & ~firms.landlord & ~firms.flat_rate
+    second = (rng.random(len(firms)) < block.assume.second_meter) & firms.alone & ~firms.landlord & ~firms.flat_rate
     second &= served if name == "electricity" else np.zeros(len(firms), dtype=np.bool_)
     main, extra = np.flatnonzero(served), np.flatnonzero(second)
     after = np.flatnonzero(served & (firms.moved < NEVER))
