@@ -21,22 +21,29 @@ def firm_key(number: int) -> str:
     return f"S{number:04d}"
 
 
-def write_firms(firms: Sequence[SyntheticFirm], folder: Path) -> int:
+def firm_keys(count: int) -> list[str]:
+    """Keys of the first ``count`` firms."""
+    return [firm_key(number) for number in range(1, count + 1)]
+
+
+def write_firms(firms: Sequence[SyntheticFirm], folder: Path, keys: Sequence[str] | None = None) -> int:
     """Write the firm list and both invoice files; returns the number of invoice lines. Raises OSError.
+
+    ``keys`` name the firms in the files; without them they are S0001, S0002, ….
 
     Invoice amounts are float yuan as in the real files (exact to the 分); money in the firm list is whole 分.
     """
-    firm_table(firms).write_csv(folder / FIRMS_FILE)
+    firm_table(firms, keys).write_csv(folder / FIRMS_FILE)
     for side, name in INVOICE_FILES.items():
-        invoice_table(firms, side).write_parquet(folder / name)
+        invoice_table(firms, side, keys).write_parquet(folder / name)
     return sum(len(firm.lines) for firm in firms)
 
 
-def firm_table(firms: Sequence[SyntheticFirm]) -> pl.DataFrame:
+def firm_table(firms: Sequence[SyntheticFirm], keys: Sequence[str] | None = None) -> pl.DataFrame:
     """One row per firm; ``default`` is empty where there is no outcome yet."""
     return pl.DataFrame(
         {
-            "firm_id": [firm_key(number) for number in range(1, len(firms) + 1)],
+            "firm_id": keys or firm_keys(len(firms)),
             "firm_name": [firm.name for firm in firms],
             "industry_code": [firm.industry_code for firm in firms],
             "district": [firm.district for firm in firms],
@@ -49,15 +56,15 @@ def firm_table(firms: Sequence[SyntheticFirm]) -> pl.DataFrame:
     )
 
 
-def invoice_table(firms: Sequence[SyntheticFirm], side: int) -> pl.DataFrame:
+def invoice_table(firms: Sequence[SyntheticFirm], side: int, keys: Sequence[str] | None = None) -> pl.DataFrame:
     """All lines of one side, in the columns and types of the real invoice files."""
     frames = []
-    for number, firm in enumerate(firms, start=1):
+    for key, firm in zip(keys or firm_keys(len(firms)), firms, strict=True):
         lines, rows = firm.lines, np.flatnonzero(firm.lines.side == side)
         frames.append(
             pl.DataFrame(
                 {
-                    "firm_id": [firm_key(number)] * len(rows),
+                    "firm_id": [key] * len(rows),
                     "invoice_no": [lines.invoice_no[row] for row in rows],
                     "invoice_date": pl.Series(lines.day[rows], dtype=pl.Int32).cast(pl.Date),
                     "counterparty_id": [lines.counterparty_id[row] for row in rows],

@@ -96,8 +96,8 @@ class SyntheticFirm:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Plan:
-    """What one firm is like before its invoices are drawn."""
+class Plan:
+    """What one firm is like before its invoices are drawn. ``size`` and ``stress``: standard normal."""
 
     number: int
     industry: Industry
@@ -132,11 +132,8 @@ def _firm(
     odds = assume.base_log_odds - assume.size_effect * size + assume.stress_effect * stress
     defaulted = bool(rng.random() < 1.0 / (1.0 + np.exp(-odds)))
     known = bool(rng.random() < assume.outcome_known) and not young
-    plan = _Plan(number, industry, size, stress, _monthly_sales(rng, industry, size, stress, young, starts))
-    lines = _merge(
-        _side(rng, plan, starts, OUT, assume.sales_lines_a_month, assume.buyers),
-        _side(rng, plan, starts, IN, assume.purchase_lines_a_month, assume.suppliers),
-    )
+    plan = Plan(number, industry, size, stress, _monthly_sales(rng, industry, size, stress, young, starts))
+    lines = draw_lines(rng, plan, starts, assume)
     revenue = _yearly_revenue(lines, starts)
     return SyntheticFirm(
         name=full_name,
@@ -147,6 +144,16 @@ def _firm(
         assets_fen=max(1_000_000, round(revenue * float(rng.uniform(0.35, 1.1)) / 100) * 100),
         lines=lines,
         defaulted=defaulted if known else None,
+    )
+
+
+def draw_lines(
+    rng: np.random.Generator, plan: Plan, starts: NDArray[np.int32], assume: Assumptions = ASSUMPTIONS
+) -> InvoiceLines:
+    """Both sides of a firm's invoices. ``starts``: first days of the months, in days since 1970-01-01."""
+    return _merge(
+        _side(rng, plan, starts, OUT, assume.sales_lines_a_month, assume.buyers),
+        _side(rng, plan, starts, IN, assume.purchase_lines_a_month, assume.suppliers),
     )
 
 
@@ -176,7 +183,7 @@ def _monthly_sales(
 
 def _side(
     rng: np.random.Generator,
-    plan: _Plan,
+    plan: Plan,
     starts: NDArray[np.int32],
     side: int,
     lines_a_month: float,
@@ -207,7 +214,7 @@ def _side(
 
 
 def _in_order(
-    plan: _Plan,
+    plan: Plan,
     side: int,
     day: NDArray[np.int32],
     net: NDArray[np.int64],
@@ -237,16 +244,16 @@ def _in_order(
     )
 
 
-def _parties(rng: np.random.Generator, plan: _Plan, side: int, pool: int) -> NDArray[np.int64]:
+def _parties(rng: np.random.Generator, plan: Plan, side: int, pool: int) -> NDArray[np.int64]:
     """The firm's own counterparties out of the city's pool; stressed and small firms know fewer."""
     return rng.choice(pool, size=_known_parties(plan, pool), replace=False).astype(np.int64) + 1
 
 
-def _known_parties(plan: _Plan, pool: int) -> int:
+def _known_parties(plan: Plan, pool: int) -> int:
     return min(pool, int(np.clip(round(14 * np.exp(0.4 * plan.size - 0.3 * plan.stress)), 3, 60)))
 
 
-def _party_draw(rng: np.random.Generator, plan: _Plan, pool: int, lines: int) -> NDArray[np.int64]:
+def _party_draw(rng: np.random.Generator, plan: Plan, pool: int, lines: int) -> NDArray[np.int64]:
     """Which of the firm's own counterparties each line belongs to: a few large ones, many small ones."""
     known = _known_parties(plan, pool)
     weights = 1.0 / np.arange(1, known + 1) ** (0.7 + 0.15 * np.clip(plan.stress, -2.0, 2.0))

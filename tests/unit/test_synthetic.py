@@ -132,7 +132,7 @@ def test_impossible_cities_are_refused(firms: int, months: int) -> None:
 def test_the_command_writes_delivery_files_with_the_columns_of_the_real_set(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["synthesise", "--firms", "5", "--months", "6", "--seed", "3", "--out", str(tmp_path)]) == 0
+    assert main(["synthesise", "--firms", "5", "--months", "6", "--seed", "3", "--invoices", "--out", str(tmp_path)]) == 0
     assert "5 synthetic firms" in capsys.readouterr().out
     for name in ("invoices_in_synthetic.parquet", "invoices_out_synthetic.parquet"):
         frame = pl.read_parquet(tmp_path / name)
