@@ -226,6 +226,7 @@ def _finish(ctx: Context, delivery_id: UUID, counts: loading.Counts, quarantined
     fire(ctx, DELIVERY_LIFE, delivery, "take_in")
     about(delivery, sha256=bytes(delivery.sha256), rows=total, taken=counts.taken, identical=counts.identical,
           superseding=counts.superseding, quarantined=quarantined)
+    emit("delivery.finished", delivery_id=delivery.id)
     if counts.firm_ids:
         emit("delivery.taken_in", delivery_id=delivery.id, firm_ids=[str(firm_id) for firm_id in counts.firm_ids])
     if quarantined:

@@ -24,7 +24,7 @@ from app.core.storage import take_in
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx
-from app.evidence import queries, service
+from app.evidence import quality_display, queries, service
 from app.evidence.display import DELIVERY_STATES, REASON_NAMES, SIDES, chip, failure_text, reason_text
 from app.evidence.door import room
 from app.evidence.forms import UploadForm
@@ -185,6 +185,7 @@ def delivery(delivery_id: UUID) -> Any:
             may_retry=can_fire(ctx, DELIVERY_LIFE, found, "retry"),
             reasons=[(REASON_NAMES[reason], count) for reason, count in waiting],
             page=QUARANTINE.load(db, queries.quarantine(found.id), request.args) if waiting else None,
+            quality=quality_display.of_page(found),
         )
 
 
