@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Numeric, Select, and_, case, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from app.core.database import session
@@ -86,7 +87,7 @@ def _latest() -> Any:
     return (
         select(QualityReport.delivery_id).join(Delivery, Delivery.id == QualityReport.delivery_id)
         .where(Delivery.state == DeliveryState.TAKEN_IN.value)
-        .distinct(QualityReport.provider_org_id, QualityReport.item_code)
+        .ext(distinct_on(QualityReport.provider_org_id, QualityReport.item_code))
         .order_by(QualityReport.provider_org_id, QualityReport.item_code, Delivery.number.desc())
     )
 
@@ -151,15 +152,15 @@ def findings(provider_org_id: UUID) -> Select[*tuple[Any, ...]]:
     )
 
 
-def last_to_check(provider_org_id: UUID) -> tuple[UUID, int] | None:
-    """The last delivery of a provider that was measured, and how much of it is to be looked at."""
-    row = session().execute(
-        select(QualityReport.delivery_id, QualityReport.to_check, Delivery.finished_at)
+def last_to_check(provider_org_id: UUID, since: datetime) -> Sequence[Any]:
+    """Of each item the last delivery of a provider, where something of it is to be looked at and it came after ``since``."""
+    return session().execute(
+        select(QualityReport.delivery_id, QualityReport.to_check, Delivery.filename)
         .join(Delivery, Delivery.id == QualityReport.delivery_id)
-        .where(QualityReport.provider_org_id == provider_org_id, Delivery.state == DeliveryState.TAKEN_IN.value)
-        .order_by(Delivery.number.desc()).limit(1)
-    ).one_or_none()
-    return (row[0], row[1]) if row is not None else None
+        .where(QualityReport.provider_org_id == provider_org_id, QualityReport.to_check > 0, Delivery.finished_at > since,
+               QualityReport.delivery_id.in_(_latest()))
+        .order_by(Delivery.number.desc())
+    ).all()
 
 
 def choices() -> tuple[list[tuple[str, str]], list[DataItem]]:
