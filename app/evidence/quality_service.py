@@ -21,7 +21,7 @@ from app.evidence.quality_models import DeliveryQuality, QualityReport
 from app.evidence.quality_rules import QUALITY, TO_CHECK, Measure, Share, judge, one_in, shape_of
 from app.evidence.rules import DeliveryState
 
-CONFLICT = "conflict"
+CONFLICT = "conflict_in_file"
 """Reason of quarantined rows that say different things of one subject and month."""
 
 

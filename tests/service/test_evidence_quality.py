@@ -131,7 +131,8 @@ def test_a_file_sent_twice_counts_as_a_duplicate(grid):
 
 
 def test_rows_that_contradict_each_other_inside_a_file_are_counted(grid):
-    delivery = delivered(grid, "electricity", year_of_power(meter(grid, "A1")), quarantined=["conflict", "conflict"])
+    twice = ["conflict_in_file", "conflict_in_file"]
+    delivery = delivered(grid, "electricity", year_of_power(meter(grid, "A1")), quarantined=twice)
     assert share(delivery, "conflicts") == (2, 14)
 
 
