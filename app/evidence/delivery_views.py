@@ -19,7 +19,7 @@ from app.core.storage import take_in
 from app.core.tables import remembered
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx
-from app.evidence import queries, service
+from app.evidence import quality_display, queries, service
 from app.evidence.delivery_progress import progress_of
 from app.evidence.delivery_tables import DELIVERIES, mending_table, quarantine_table
 from app.evidence.delivery_templates import columns_of, csv_template, xlsx_template

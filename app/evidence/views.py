@@ -18,14 +18,24 @@ from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.enterprises.models import Enterprise
-from app.evidence import bank_views, delivery_views, facts, push_key_views, push_views, queries, registers, service
+from app.evidence import (
+    bank_views,
+    delivery_views,
+    facts,
+    push_key_views,
+    push_views,
+    quality_views,
+    queries,
+    registers,
+    service,
+)
 from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
 from app.evidence.door import room
 from app.evidence.forms import ConsentForm, offers
 from app.evidence.models import EvidenceLook
 from app.evidence.rules import INVOICES
 
-__all__ = ["bank_views", "delivery_views", "facts", "push_key_views", "push_views", "registers", "room"]
+__all__ = ["bank_views", "delivery_views", "facts", "push_key_views", "push_views", "quality_views", "registers", "room"]
 
 PORTAL_CHOICE = "portal"
 

@@ -412,12 +412,9 @@ def _guard() -> None:
         # A fact is never edited, only the mark that a later version stands behind it; retention deletes whole facts.
         grant(table, "select, insert, update (current), delete")
         guard(table, see=see, write=system, change=system, remove=system)
-        # Rows of one delivery lie together: a block range index finds them and costs an import next to nothing.
-        run(f"create index ix_{table}_delivery_no on {table} using brin (delivery_no)")
         kind = "meter" if table in FACTS and FACTS[table][0] == "meter_no" else "firm"
         run(f"create trigger facts_belong after insert on {table} referencing new table as fresh "
             f"for each statement execute function hq_{kind}_facts_belong()")
-    run("create index ix_invoice_line_delivery_no on invoice_line using brin (delivery_no)")
     grant("meter_no_seq", "usage")
     grant("meter", "select, insert")
     guard("meter", see=f"{SYSTEM} or provider_org_id = hq_org()", write=SYSTEM)
