@@ -19,6 +19,9 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.enterprises.models import Enterprise
 from app.evidence import bank_views, delivery_views, facts, queries, registers, service
+from app.evidence import disclosure_views as disclosure_views
+from app.evidence import dispute_views as dispute_views
+from app.evidence import retention_service as retention_service
 from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
 from app.evidence.door import room
 from app.evidence.forms import ConsentForm, offers
