@@ -124,7 +124,8 @@ def _as_json(ctx: Context, firm: Enterprise, file: IO[bytes]) -> dict[str, int]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")).encode()
+    # Numbers of a profile's working are floats; everything that JSON does not know is written as audit events write it.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain).encode()
 
 
 def _as_workbook(ctx: Context, firm_id: UUID, file: IO[bytes]) -> dict[str, int]:
@@ -176,11 +177,11 @@ def _cell(column: str, value: Any) -> Any:
         return Decimal(value) / 1000
     if isinstance(value, datetime):
         return value.astimezone(SHANGHAI).replace(tzinfo=None)
-    if isinstance(value, int | Decimal | date):
+    if isinstance(value, int | float | Decimal | date):
         # Excel keeps fifteen digits of a number; a longer one would be another number.
         return value if not isinstance(value, int) or abs(value) < 10**15 else str(value)
     if isinstance(value, dict | list):
-        return safe_text(json.dumps(plain(value), ensure_ascii=False))[:32_000]
+        return safe_text(_json(value).decode())[:32_000]
     return safe_text(str(value))[:32_000]
 
 

@@ -20,7 +20,7 @@ from app.core.database import get_or_404
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.formats import date_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Text, Wait
+from app.core.pages import Wait
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
 from app.core.storage import PAPER_LIMIT, Stored, papers_of, take_in
@@ -32,9 +32,9 @@ from app.enterprises.models import Enterprise
 from app.evidence import dispute_queries, dispute_service, queries
 from app.evidence.correction_models import EvidenceDispute
 from app.evidence.display import chip, item_name
+from app.evidence.dispute_display import STATES, state_words
 from app.evidence.dispute_forms import AnswerForm, DisputeForm
-from app.evidence.dispute_queries import OpenDispute
-from app.evidence.dispute_rules import DISPUTE, DisputeState, Outcome, is_late
+from app.evidence.dispute_rules import DISPUTE, DisputeState, Outcome
 from app.evidence.dispute_states import DISPUTE_LIFE
 from app.evidence.door import room
 from app.evidence.forms import offers
@@ -49,30 +49,6 @@ for _event, _words in {
     "correct": _l("数据单位答复：更正"), "uphold": _l("数据单位答复：维持"),
 }.items():
     pages.event_texts.add("evidence_dispute", _event, _words)
-
-STATES: dict[str, tuple[Text, str]] = {
-    DisputeState.ASKED: (_l("核查中"), "wait"), DisputeState.ANSWERED_CORRECTED: (_l("已答复：更正"), "good"),
-    DisputeState.ANSWERED_UPHELD: (_l("已答复：维持"), "plain"), DisputeState.WITHDRAWN: (_l("已撤回"), "plain"),
-}
-_LATE: tuple[Text, str] = (_l("核查中，已逾期"), "bad")
-_PROMISED: tuple[Text, str] = (_l("已答复，待更正"), "wait")
-
-
-def state_words(row: Any) -> tuple[Text, str]:
-    """Where a dispute stands, in words and tone; lateness is seen from its day."""
-    if row.state == DisputeState.ASKED and is_late(row.due_on, today()):
-        return _LATE
-    if row.state == DisputeState.ANSWERED_CORRECTED and row.corrected_at is None:
-        return _PROMISED
-    return STATES[row.state]
-
-
-def mark(disputes: list[OpenDispute]) -> str:
-    """The chip 有异议 with the day of the earliest dispute, for every page that shows the item; empty where there is none."""
-    if not disputes:
-        return ""
-    return chip((gettext("有异议 %(day)s", day=date_text(min(one.asked_at for one in disputes))), "wait"))
-
 
 _PRESSING = case((EvidenceDispute.state == DisputeState.ASKED.value, EvidenceDispute.due_on))
 

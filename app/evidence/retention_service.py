@@ -55,11 +55,11 @@ def _due() -> str | None:
 
 
 def kinds() -> list[str]:
-    """Every kind of retention: items whose raw rows have a limit, in the order of the catalogue, then the others."""
+    """Every kind of retention, in the order of a first run: what waits for nobody enters no sum, so it goes before the items."""
     items = session().scalars(
         select(DataItem.code).where(DataItem.retention_months.is_not(None)).order_by(DataItem.position)
     )
-    return [*(code for code in items if code in SHAPES), *OTHERS]
+    return [WAITING, *(code for code in items if code in SHAPES), *(kind for kind in OTHERS if kind != WAITING)]
 
 
 @use_case(Permission.RETENTION_RUN, "evidence.retain")

@@ -19,7 +19,7 @@ from app.core.permissions import Role
 from app.core.storage import path_of, take_in
 from app.evidence import retention_queries, retention_service, service
 from app.evidence.correction_models import EvidenceYear
-from app.evidence.models import EvidenceLook, Quarantine
+from app.evidence.models import Consent, EvidenceLook, Quarantine
 from app.evidence.retention_rules import RetentionRules, cutoff, months_before
 from app.evidence.shapes import SHAPES
 from tests import cast
@@ -43,6 +43,15 @@ def clock():
 @pytest.fixture
 def power(database):
     return provider("electricity", "meter_links", name="广州供电局")
+
+
+def linked(power, account="0300001"):
+    """A meter that is a firm's: rows of one linked to nobody go after half a year."""
+    number = meter(power, account)
+    with transaction(SYSTEM, read_only=True):
+        holder = session().execute(text("select max(firm_no) from enterprise")).scalar()
+    facts("meter_links", delivery(power, "meter_links", at=LONG_AGO), link(number, holder or cast.firm()))
+    return number
 
 
 def run(rules=SMALL):
@@ -71,7 +80,7 @@ def test_the_edge_moves_with_the_month_and_not_with_the_day(day, edge):
 
 
 def test_a_month_exactly_as_old_as_allowed_stays_and_the_one_before_goes_into_its_year(power):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(number, date(2023, 10, 1), bill_fen=81_234),
           month(number, EDGE), month(number, date(2023, 12, 1)))
     run()
@@ -83,7 +92,7 @@ def test_a_month_exactly_as_old_as_allowed_stays_and_the_one_before_goes_into_it
 
 
 def test_the_next_month_adds_to_the_same_year(power, clock):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(number, date(2023, 10, 1)), month(number, EDGE))
     run()
     clock.move_to(datetime(2026, 11, 30, 15, 59, tzinfo=UTC))
@@ -97,7 +106,7 @@ def test_the_next_month_adds_to_the_same_year(power, clock):
 
 
 def test_running_again_changes_nothing(power, clock):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(number, date(2023, 1, 1)), month(number, EDGE))
     run()
     before = [(row.rows, row.sums, row.made_at) for row in years()]
@@ -107,7 +116,7 @@ def test_running_again_changes_nothing(power, clock):
 
 
 def test_a_version_that_no_longer_stands_goes_and_enters_no_sum(power):
-    number, came = meter(power), delivery(power, "electricity", at=LONG_AGO)
+    number, came = linked(power), delivery(power, "electricity", at=LONG_AGO)
     facts("electricity", came, month(number, date(2022, 5, 1), current=False, bill_fen=1),
           month(number, date(2022, 5, 1), version=2, bill_fen=7))
     run()
@@ -116,7 +125,7 @@ def test_a_version_that_no_longer_stands_goes_and_enters_no_sum(power):
 
 
 def test_a_month_that_was_not_metered_is_no_zero_in_the_year(power):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=LONG_AGO),
           month(number, date(2022, 5, 1), metering="landlord", quantity_milli=None, bill_fen=None))
     run()
@@ -125,7 +134,7 @@ def test_a_month_that_was_not_metered_is_no_zero_in_the_year(power):
 
 
 def test_a_history_that_comes_late_is_kept_until_somebody_could_use_it(power, clock):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=NOW - timedelta(days=30)), month(number, date(2020, 1, 1)))
     run()
     assert months_left() == [date(2020, 1, 1)]
@@ -177,7 +186,8 @@ def test_a_fact_is_deleted_by_retention_alone(database):
 
 
 AMOUNT = st.integers(0, 10**12)
-ROWS = st.lists(st.tuples(st.integers(0, 2), st.dates(date(2019, 1, 1), date(2026, 10, 31)), AMOUNT, st.one_of(st.none(), AMOUNT)),
+DAYS = st.dates(date(2019, 1, 1), date(2026, 10, 31))
+ROWS = st.lists(st.tuples(st.integers(0, 2), DAYS, AMOUNT, st.one_of(st.none(), AMOUNT)),
                 max_size=40, unique_by=lambda row: (row[0], row[1].year, row[1].month))
 
 
@@ -208,7 +218,7 @@ def test_the_sums_are_those_of_the_deleted_rows_to_the_fen_and_nothing_else_went
 
 
 def test_a_run_killed_in_the_middle_loses_nothing_and_counts_nothing_twice(power, monkeypatch):
-    numbers = [meter(power, f"A{n}") for n in range(4)]
+    numbers = [linked(power, f"A{n}") for n in range(4)]
     came = delivery(power, "electricity", at=LONG_AGO)
     for number in numbers:
         facts("electricity", came, month(number, date(2022, 1, 1)), month(number, date(2022, 2, 1)))
@@ -230,7 +240,7 @@ def test_a_run_killed_in_the_middle_loses_nothing_and_counts_nothing_twice(power
 
 
 def test_each_portion_is_an_audit_event_with_its_counts(power):
-    facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(meter(power), date(2022, 1, 1)))
+    facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(linked(power), date(2022, 1, 1)))
     run()
     assert count("select (facts -> 'counts' ->> 'rows_deleted')::int from audit_event where action = 'evidence.retain' "
                  "and facts ->> 'kind' = 'electricity' and facts -> 'counts' <> '{}'") == 1
@@ -323,15 +333,23 @@ def look(firm, bank, at, consent_id):
         }])
 
 
+def revoked_in_2023(firm, bank):
+    given = datetime(2023, 1, 10, tzinfo=UTC)
+    with transaction(SYSTEM):
+        consent = Consent(
+            firm_id=firm.id, item_code="invoices", receiver_org_id=bank.id, receiver_kind="bank", purpose="pre_approval",
+            case_id=None, channel="web", text_version="2026-1", signed_text="x", text_sha256=bytes(32), state="REVOKED", given_at=given,
+            given_by=None, valid_until=given + timedelta(days=90), ended_at=given, ended_by=None, end_reason=None,
+        )
+        session().add(consent)
+    return consent
+
+
 def test_looks_and_consents_are_kept_three_years_and_no_longer(database, clock):
     firm, bank = cast.firm(), cast.bank()
-    clock.move_to(datetime(2023, 1, 10, tzinfo=UTC))
-    old, young = service.give_consent(firm[Role.FIRM_REPRESENTATIVE], ["invoices", "tax"], [bank.id])
-    for consent in (old, young):
-        service.revoke_consent(firm[Role.FIRM_REPRESENTATIVE], consent.id)
+    old, young = revoked_in_2023(firm, bank), revoked_in_2023(firm, bank)
     look(firm, bank, datetime(2023, 1, 11, tzinfo=UTC), old.id)
     look(firm, bank, datetime(2024, 6, 1, tzinfo=UTC), young.id)
-    clock.move_to(NOW)
     run()
     clock.shift(timedelta(days=1))
     run()
@@ -351,7 +369,7 @@ def test_a_younger_look_is_refused_by_the_database_itself(database):
 
 
 def test_the_platform_sees_for_each_item_what_the_last_run_did(power):
-    number = meter(power)
+    number = linked(power)
     facts("electricity", delivery(power, "electricity", at=LONG_AGO), month(number, date(2022, 1, 1)), month(number, EDGE))
     run()
     with transaction(cast.platform()[Role.DESK], read_only=True):
