@@ -31,6 +31,7 @@ from app.core.notices import notify
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
+from app.evidence.disclosure_words import COLUMNS
 from app.evidence.rules import N_
 
 Rows = Iterable[Mapping[str, Any]]
@@ -62,7 +63,8 @@ def add(name: str, title: str, rows: Provider, *, labels: Mapping[str, str] | La
 
     Rows are mappings of plain values with the same columns; ``…_fen`` are 分 (元 in the workbook), ``…_milli`` thousandths.
     """
-    named = labels if callable(labels) else (lambda column, words=dict(labels or {}): words.get(column, column))
+    words = {**COLUMNS, **labels} if isinstance(labels, Mapping) else COLUMNS
+    named: Labels = labels if callable(labels) else (lambda column: str(words.get(column, column)))
     _sections[name] = Section(name, title, rows, named, order)
 
 

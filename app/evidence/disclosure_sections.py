@@ -151,21 +151,16 @@ _ITEM_TITLES = {
 """Names of the catalogue's items, marked here for translation."""
 
 
-def fill() -> None:
-    """Adds this room's sections."""
-    disclosure.add("firm", N_("企业"), _firm, order=1)
-    disclosure.add("figures", N_("经营数据"), _figures, order=2)
-    disclosure.add("people", N_("人员"), _people, order=3)
-    disclosure.add("consents", N_("授权"), _consents, order=4)
-    disclosure.add("looks", N_("查看记录"), _looks, order=5)
-    for place, (code, shape) in enumerate(SHAPES.items()):
-        disclosure.add(code, _ITEM_TITLES[code], partial(_facts, shape), labels=partial(column_label, code), order=10 + place)
-    disclosure.add("years", N_("按年合计的旧资料"), _years, order=60)
-    disclosure.add("waiting", N_("待修复的行"), _waiting, order=61)
-    disclosure.add("disputes", N_("异议"), _disputes, order=62)
-    disclosure.add("corrections", N_("更正与重算"), _corrections, order=63)
-    disclosure.add("papers", N_("材料"), _papers, order=64)
-    disclosure.add("cases", N_("业务"), _cases, order=65)
-
-
-fill()
+disclosure.add("firm", N_("企业"), _firm, order=1)
+disclosure.add("figures", N_("经营数据"), _figures, order=2)
+disclosure.add("people", N_("人员"), _people, order=3)
+disclosure.add("consents", N_("授权"), _consents, order=4)
+disclosure.add("looks", N_("查看记录"), _looks, order=5)
+for place, (code, shape) in enumerate(SHAPES.items()):
+    disclosure.add(code, _ITEM_TITLES[code], partial(_facts, shape), labels=partial(column_label, code), order=10 + place)
+disclosure.add("years", N_("按年合计的旧资料"), _years, order=60)
+disclosure.add("waiting", N_("待修复的行"), _waiting, order=61)
+disclosure.add("disputes", N_("异议"), _disputes, order=62)
+disclosure.add("corrections", N_("更正与重算"), _corrections, order=63)
+disclosure.add("papers", N_("材料"), _papers, order=64)
+disclosure.add("cases", N_("业务"), _cases, order=65)

@@ -17,12 +17,12 @@ from app.core.tables import Column, Table
 from app.core.use_case import reading
 from app.core.web import context, send_list
 from app.enterprises.models import Enterprise
-from app.evidence import disclosure, disclosure_sections, retention_queries
+from app.evidence import disclosure, retention_queries
+from app.evidence import disclosure_sections as disclosure_sections  # this room's sections register on import
 from app.evidence.display import item_name
 from app.evidence.door import room
 from app.evidence.retention_rules import CONSENTS, FILES, LOOKS, QUARANTINE, RETENTION, WAITING
 
-disclosure_sections.fill()
 pages.menu.add(_l("资料保存"), "evidence.retention", Permission.RETENTION_READ, 45)
 
 KINDS: dict[str, Text] = {

@@ -338,7 +338,8 @@ def revoked_in_2023(firm, bank):
     with transaction(SYSTEM):
         consent = Consent(
             firm_id=firm.id, item_code="invoices", receiver_org_id=bank.id, receiver_kind="bank", purpose="pre_approval",
-            case_id=None, channel="web", text_version="2026-1", signed_text="x", text_sha256=bytes(32), state="REVOKED", given_at=given,
+            case_id=None, channel="web", text_version="2026-1", signed_text="x",
+            text_sha256=bytes(32), state="REVOKED", given_at=given,
             given_by=None, valid_until=given + timedelta(days=90), ended_at=given, ended_by=None, end_reason=None,
         )
         session().add(consent)
