@@ -24,6 +24,8 @@ from app.core.permissions import OrgKind, Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import Room, attempt, context, send_list
+from app.credit import correction_service as correction_service  # its handler and check register on import
+from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, queries, review_service
 from app.credit import service as service  # its handlers register on import
 from app.credit.forms import AnswerReviewForm, AskReviewForm

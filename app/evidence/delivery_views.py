@@ -117,7 +117,7 @@ def delivery(delivery_id: UUID) -> Any:
             provider=organisation_names({found.provider_org_id}).get(found.provider_org_id, ""),
             running=running, progress=progress_of(found) if running else None, failure=failure_text(found),
             may_retry=can_fire(ctx, DELIVERY_LIFE, found, "retry"),
-            may_withdraw=can_fire(ctx, DELIVERY_LIFE, found, "withdraw"),
+            may_withdraw=can_fire(ctx, DELIVERY_LIFE, found, "withdraw"), quality=quality_display.of_page(found),
             reasons=[(REASON_NAMES[reason], count) for reason, count in waiting],
             page=quarantine_table(found.item_code).load(db, queries.quarantine(found.id), request.args) if waiting else None,
         )

@@ -164,7 +164,10 @@ def pushed_quarantine(caller: Caller, body: Body, delivery_id: UUID) -> Any:
         shown = rows[:PUSH.quarantine_page]
         return {
             "rows": [
-                {"row_no": row.row_no, "reason": row.reason, "message": reason_text(row.reason, row.params), "row": row.raw}
+                {
+                    "row_no": row.row_no, "reason": row.reason, "row": row.raw,
+                    "message": reason_text(row.reason, row.params, found.item_code),
+                }
                 for row in shown
             ],
             "next_url": url_for("evidence.api.pushed_quarantine", delivery_id=found.id, after=shown[-1].row_no)

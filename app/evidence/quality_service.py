@@ -19,9 +19,9 @@ from app.evidence import quality_facts as facts
 from app.evidence.models import Delivery, ProviderItem, Quarantine
 from app.evidence.quality_models import DeliveryQuality, QualityReport
 from app.evidence.quality_rules import QUALITY, TO_CHECK, Measure, Share, judge, one_in, shape_of
-from app.evidence.rules import DeliveryState
+from app.evidence.rules import DeliveryState, RowReason
 
-CONFLICT = "conflict_in_file"
+CONFLICT = RowReason.CONFLICT_IN_FILE.value
 """Reason of quarantined rows that say different things of one subject and month."""
 
 

@@ -21,12 +21,15 @@ from app.enterprises.models import Enterprise
 from app.evidence import (
     bank_views,
     delivery_views,
+    disclosure_views,
+    dispute_views,
     facts,
     push_key_views,
     push_views,
     quality_views,
     queries,
     registers,
+    retention_service,
     service,
 )
 from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
@@ -35,7 +38,10 @@ from app.evidence.forms import ConsentForm, offers
 from app.evidence.models import EvidenceLook
 from app.evidence.rules import INVOICES
 
-__all__ = ["bank_views", "delivery_views", "facts", "push_key_views", "push_views", "quality_views", "registers", "room"]
+__all__ = [
+    "bank_views", "delivery_views", "disclosure_views", "dispute_views", "facts", "push_key_views", "push_views",
+    "quality_views", "registers", "retention_service", "room",
+]
 
 PORTAL_CHOICE = "portal"
 

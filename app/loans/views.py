@@ -21,6 +21,7 @@ from app.core.queries import organisation_names
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import Room, act, attempt, context, send_list
+from app.loans import disclosing as disclosing
 from app.loans import offline_service, queries, registers, service
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan

@@ -23,6 +23,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import bank_views, choice_service, need_rules, product_views, queries, queue_views, registers, service
+from app.market import disclosing as disclosing
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
 from app.market.fields import put_problems

@@ -1,0 +1,32 @@
+"""What this room holds about a firm, for the firm's own export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core.context import Context
+from app.core.working import N_
+from app.credit.models import CreditProfile, ProfileReview
+from app.evidence import disclosure
+from app.evidence.disclosure_sections import stream
+
+
+def profiles(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """Every profile the firm ever had, with reasons and what it was computed from."""
+    columns = [column for column in CreditProfile.__table__.columns if column.name != "firm_id"]
+    return stream(select(*columns).where(CreditProfile.firm_id == firm_id).order_by(CreditProfile.at, CreditProfile.id))
+
+
+def reviews(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """Requests for a human look and their answers."""
+    hidden = {"firm_id", "asked_by", "answered_by"}
+    columns = [column for column in ProfileReview.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(ProfileReview.firm_id == firm_id).order_by(ProfileReview.asked_at))
+
+
+disclosure.add("profiles", N_("信用画像历史"), profiles, order=70)
+disclosure.add("profile_reviews", N_("画像复核"), reviews, order=71)

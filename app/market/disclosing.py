@@ -1,0 +1,25 @@
+"""What this room holds about a firm, for the firm's own export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core.context import Context
+from app.core.working import N_
+from app.evidence import disclosure
+from app.evidence.disclosure_sections import stream
+from app.market.models import Need
+
+
+def needs(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """The firm's needs, drafts too. Bids are their bank's words, read on the page of the need once they are open."""
+    hidden = {"org_id", "seal_id", "created_by", "next_check_at"}
+    columns = [column for column in Need.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(Need.org_id == firm_id).order_by(Need.created_at))
+
+
+disclosure.add("needs", N_("融资需求"), needs, order=72)
