@@ -8,32 +8,32 @@ from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
+import polars as pl
 from fpdf import FPDF
-from sqlalchemy import select
 
 from app.core import outbox, storage
 from app.core.calendar import today
 from app.core.context import Context
-from app.core.database import session, transaction
-from app.core.permissions import OrgKind, Role
+from app.core.permissions import Role
 from app.core.settings import Settings
 from app.core.uscc import DISTRICTS
 from app.credit.model_service import ensure_model
-from app.demo.people import PASSWORD, SYSTEM, Staff, join
+from app.demo.people import DELIVERS, PASSWORD, SYSTEM, Staff, join
 from app.enterprises import service as enterprises
-from app.enterprises.models import Enterprise
 from app.evidence import delivery_service
 from app.evidence.service import give_consent
-from app.identity.models import Organisation
 from app.identity.service import context_for
-from scoring.delivery_files import INVOICE_FILES, firm_key, write_firms
-from scoring.synthetic import SyntheticFirm, synthesise
+from scoring.city import city
+from scoring.city.invoices import firms_with_invoices
+from scoring.delivery_files import INVOICE_FILES, write_firms
+from scoring.synthetic import SyntheticFirm
 
 FIRMS = 100
 MONTHS = 24
 SEED = 20261122
 FILE_LIMIT = 200 * 1024 * 1024
 """Bytes of a delivery file."""
+CONSENTED = ("invoices", "tax", "electricity", "social_insurance")
 SURNAMES = "陈林黄张李王吴刘梁郑何罗"
 
 
@@ -47,45 +47,59 @@ class DemoFirm:
 
 
 def make(settings: Settings, staff: Staff) -> list[DemoFirm]:
-    """Makes all firms with their invoices, and computes the profiles of those that consented."""
+    """Makes all firms with what every source knows of them, and computes the profiles of those that consented.
+
+    The deliveries come first and wait for their firms, as they do in life.
+    """
     until = today().replace(day=1) - timedelta(days=1)
-    drawn = synthesise(FIRMS, MONTHS, SEED, until=until)
-    codes = {name: code for code, name in DISTRICTS.items()}
-    known = enterprises.register_known_firms(SYSTEM, [
-        enterprises.KnownFirm(firm_key(number), firm.name, codes[firm.district], "company", True)
-        for number, firm in enumerate(drawn, start=1)
-    ])
-    _deliver(drawn)
+    drawn = firms_with_invoices(FIRMS, MONTHS, SEED, until=until, as_of=today())
+    frames = city(FIRMS, MONTHS, SEED, until=until, as_of=today())
+    codes = frames["firms"]["uscc"].to_list()
+    _deliver(staff, drawn, frames)
     ensure_model(SYSTEM, settings)
-    firms = [
-        _sign_up(staff, number, firm, known[firm_key(number)]) for number, firm in enumerate(drawn, start=1)
-    ]
+    firms = [_sign_up(staff, number, firm, code) for number, (firm, code) in enumerate(zip(drawn, codes, strict=True), start=1)]
     assert firms[0].boss.org_id is not None
     join(firms[0].boss.org_id, "firm.clerk", "陈晓敏", Role.FIRM_CLERK)
     outbox.drain(10_000)
     return firms
 
 
-def _deliver(drawn: list[SyntheticFirm]) -> None:
-    with transaction(SYSTEM, read_only=True):
-        provider = session().scalars(select(Organisation.id).where(Organisation.kind == OrgKind.DATA_PROVIDER.value)).one()
+def _deliver(staff: Staff, drawn: list[SyntheticFirm], frames: dict[str, pl.DataFrame]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        write_firms(drawn, Path(folder))
+        write_firms(drawn, Path(folder), frames["firms"]["uscc"].to_list())
         for side, name in INVOICE_FILES.items():
-            with (Path(folder) / name).open("rb") as file:
-                stored = storage.take_in(file, limit=FILE_LIMIT, limit_text="200 MB")
-            delivery = delivery_service.receive_delivery_for(
-                SYSTEM, provider, "invoices", stored, name, side=side, source_label="惠桥合成城市（演示）", synthetic=True,
-            )
-            delivery_service.import_delivery(SYSTEM, delivery.id)
+            _take_in(staff["tax.clerk"], "invoices", Path(folder) / name, side)
+        for login, items in DELIVERS.items():
+            for item in items:
+                frame = frames.get(item) if item != "meter_links" else _links(frames, items[0])
+                if frame is not None and frame.height:
+                    file = Path(folder) / f"{item}.parquet"
+                    frame.write_parquet(file)
+                    _take_in(staff[login], item, file)
 
 
-def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, known: Enterprise) -> DemoFirm:
+def _links(frames: dict[str, pl.DataFrame], item: str) -> pl.DataFrame:
+    """The meters of one utility; each company knows its own."""
+    return frames["meter_links"].join(frames[item].select("account_no").unique(), on="account_no", how="semi")
+
+
+def _take_in(clerk: Context, item: str, path: Path, side: int | None = None) -> None:
+    assert clerk.org_id is not None
+    with path.open("rb") as file:
+        stored = storage.take_in(file, limit=FILE_LIMIT, limit_text="200 MB")
+    delivery = delivery_service.receive_delivery_for(
+        SYSTEM, clerk.org_id, item, stored, path.name, side=side, source_label="惠桥合成城市（演示）", synthetic=True,
+    )
+    delivery_service.import_delivery(SYSTEM, delivery.id)
+
+
+def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, code: str) -> DemoFirm:
     login = "firm.boss" if number == 1 else f"boss{number:03d}"
     name = SURNAMES[number % len(SURNAMES)] + "一二三四五六七八九十"[number % 10]
+    district = next(district for district, known in DISTRICTS.items() if known == drawn.district)
     firm = enterprises.sign_up(Context.anonymous(), enterprises.SignUp(
-        uscc=known.uscc,
-        registration=enterprises.Registration(drawn.name, known.district, name, ""),
+        uscc=code,
+        registration=enterprises.Registration(drawn.name, district, name, ""),
         figures=enterprises.Figures(
             drawn.industry_code, drawn.headcount, drawn.revenue_fen, drawn.assets_fen, today().year - 1,
         ),
@@ -97,8 +111,8 @@ def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, known: Enterprise)
     enterprises.verify(staff["desk"], firm.id, "verify")
     banks = [staff[login].org_id for login in ("zhuan.officer", "yuncheng.officer", "linghai.officer")]
     receivers = banks[: number % 4] if number > 1 else banks
-    give_consent(boss, ["invoices"], [None, *receivers], days=365, channel="demo")
-    return DemoFirm(boss, known.uscc, drawn)
+    give_consent(boss, CONSENTED, [None, *receivers], days=365, channel="demo")
+    return DemoFirm(boss, code, drawn)
 
 
 _drawn_licence: list[bytes] = []

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.core.context import Context
 from app.core.permissions import OrgKind, Role
+from app.evidence.delivery_service import grant_items
 from app.identity import staff_service
 from app.identity.service import context_for, redeem_ticket
 
@@ -41,11 +42,29 @@ CITY: tuple[tuple[OrgKind, str, tuple[tuple[str, Role, str], ...]], ...] = (
     (OrgKind.DATA_PROVIDER, "税务数据单位（演示）", (
         ("tax.clerk", Role.PROVIDER_CLERK, "程序"), ("tax.admin", Role.PROVIDER_ADMIN, "丁宁"),
     )),
+    (OrgKind.DATA_PROVIDER, "供电数据单位（演示）", (("power.clerk", Role.PROVIDER_CLERK, "姜源"),)),
+    (OrgKind.DATA_PROVIDER, "供水数据单位（演示）", (("water.clerk", Role.PROVIDER_CLERK, "江涵"),)),
+    (OrgKind.DATA_PROVIDER, "燃气数据单位（演示）", (("gas.clerk", Role.PROVIDER_CLERK, "温岚"),)),
+    (OrgKind.DATA_PROVIDER, "人社与公积金数据单位（演示）", (("insurance.clerk", Role.PROVIDER_CLERK, "任佳"),)),
+    (OrgKind.DATA_PROVIDER, "公共信用数据单位（演示）", (("registry.clerk", Role.PROVIDER_CLERK, "史明"),)),
+    (OrgKind.DATA_PROVIDER, "海关与资金流数据单位（演示）", (("customs.clerk", Role.PROVIDER_CLERK, "关越"),)),
     (OrgKind.PLATFORM, "惠桥平台（演示）", (
         ("desk", Role.DESK, "叶青"), ("system.admin", Role.SYSTEM_ADMIN, "余洋"),
         ("security.admin", Role.SECURITY_ADMIN, "潘安"), ("audit.admin", Role.AUDIT_ADMIN, "石磊"),
     )),
 )
+DELIVERS: dict[str, tuple[str, ...]] = {
+    "tax.clerk": ("invoices", "tax", "tax_grades", "tax_ledger"),
+    "power.clerk": ("electricity", "electricity_daily", "meter_links"),
+    "water.clerk": ("water", "meter_links"),
+    "gas.clerk": ("gas", "meter_links"),
+    "insurance.clerk": ("social_insurance", "housing_fund"),
+    "registry.clerk": (
+        "registration", "registration_changes", "annual_reports", "qualifications", "ip", "penalties", "justice", "dishonesty",
+    ),
+    "customs.clerk": ("customs", "cash_flow"),
+}
+"""What the provider of each clerk delivers."""
 LIMITS = {Role.BANK_APPROVER: 3_000_000_000, Role.CENTRE_REVIEWER: 1_000_000_000, Role.BUREAU_LEADER: 10_000_000_000}
 """Approval limits of the demo's approvers (分)."""
 
@@ -59,6 +78,8 @@ def make() -> Staff:
         organisation = staff_service.create_organisation(SYSTEM, kind, name)
         for login, role, person in people:
             join(organisation.id, login, person, role)
+            if login in DELIVERS:
+                grant_items(SYSTEM, organisation.id, DELIVERS[login])
     return {login: context_for(login) for _, _, people in CITY for login, _, _ in people}
 
 
