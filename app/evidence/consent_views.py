@@ -91,9 +91,7 @@ def _preselect(form: ConsentForm) -> None:
     asked = request.args.getlist("item") or [INVOICES]
     form.choices.data = [f"{who}:{item}" for who in (PORTAL_CHOICE, *request.args.getlist("bank")) for item in asked]
     case = request.args.get("case", "")
-    offered = form.purpose.choices
-    assert isinstance(offered, list)
-    form.purpose.data = case if case in [choice[0] for choice in offered] else ""
+    form.purpose.data = case if case in [str(choice.value) for choice in form.purpose.iter_choices()] else ""
 
 
 def _sign(ctx: Context, form: ConsentForm) -> bool:
