@@ -84,16 +84,17 @@ def consents_by_id(ids: Sequence[UUID]) -> dict[UUID, Consent]:
     return {one.id: one for one in session().scalars(select(Consent).where(Consent.id.in_(ids)))}
 
 
-def _names(column: Any) -> Any:
-    return func.string_agg(column, aggregate_order_by(cast("、", Text), DataItem.position))
+def _names(column: Any, between: str) -> Any:
+    return func.string_agg(column, aggregate_order_by(cast(between, Text), DataItem.position))
 
 
 def consents_for_bank(org_id: UUID) -> Any:
     """Firms whose consents in force name a bank, one row a firm and purpose, with the items."""
     return (
         select(
-            Consent.firm_id, Organisation.name.label("firm"), Enterprise.synthetic, _names(DataItem.name_zh).label("name_zh"),
-            _names(DataItem.name_en).label("name_en"), Consent.purpose, Consent.case_id,
+            Consent.firm_id, Organisation.name.label("firm"), Enterprise.synthetic,
+            _names(DataItem.name_zh, "、").label("name_zh"),
+            _names(DataItem.name_en, ", ").label("name_en"), Consent.purpose, Consent.case_id,
             func.max(func.hq_consent_case_number(Consent.case_id)).label("case_number"),
             func.max(Consent.given_at).label("given_at"), func.min(Consent.valid_until).label("valid_until"),
         )

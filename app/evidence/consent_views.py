@@ -30,7 +30,7 @@ def consents() -> Any:
     ctx = context()
     assert ctx.org_id is not None
     with reading(ctx, Permission.CONSENT_READ) as db:
-        rows = db.execute(consent_queries.consents_of_firm(ctx.org_id).order_by("given_at")).all()[::-1]
+        rows = db.execute(consent_queries.consents_of_firm(ctx.org_id).order_by("given_at", DataItem.position.desc())).all()[::-1]
         active: dict[Any, list[Any]] = {}
         for row in rows:
             if row.state == "ACTIVE":

@@ -184,10 +184,10 @@ def series_of(measure: Measure, values: list[int | None]) -> tuple[Series, str]:
 
 
 def chart_of(shown: ItemFacts, title: str) -> BarChart | None:
-    """The chart of an item, where it has one."""
+    """The chart of an item, where it has one and there are at least two months with a figure to draw."""
     if shown.invoices is not None:
         return monthly_chart(shown.invoices.months) if shown.invoices.lines else None
-    if shown.monthly is None:
+    if shown.monthly is None or max(sum(value is not None for value in row) for row in shown.monthly.series) < 2:
         return None
     drawn = [series_of(one, values) for one, values in zip(MEASURES[shown.item], shown.monthly.series, strict=True)]
     return BarChart(
