@@ -66,7 +66,7 @@ def deliver(firm: cast.Cast, lines: InvoiceLines, provider: cast.Cast | None = N
             filename="invoices.csv", media_type="text/csv", size=1, sha256=bytes(32), source_label="test", synthetic=True,
             state="TAKEN_IN", phase=None, rows_total=len(lines), rows_taken=len(lines), rows_identical=0,
             rows_superseding=0, rows_quarantined=0, failure=None, created_at=now(), created_by=None, started_at=now(),
-            finished_at=now(),
+            finished_at=now(), channel="upload",
         ))
         session().flush()
         rows = [
