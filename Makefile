@@ -31,9 +31,8 @@ check: $(STAMP) ## lint, types, layers, templates, translations
 	$(PY) -m tests.lint_templates
 	$(PY) -m tests.lint_translations
 
-bench: $(STAMP) ## measure: make bench NAME=<name of a file in benchmarks/>
-	@if [ -z "$(NAME)" ]; then echo "Say which one: make bench NAME=<name>. There are:"; ls benchmarks/*.py 2>/dev/null | sed 's|benchmarks/|  |; s|\.py$$||; /__init__/d'; exit 2; fi
-	$(PY) -m benchmarks.$(NAME)
+bench: $(STAMP) ## measure against floors: all, a room's (NAME=evidence) or one (NAME=evidence.import)
+	$(PY) -m benchmarks $(NAME)
 
 train: $(STAMP) ## train the scoring model and let it score (on the labelled real firms where the data folder is there)
 	$(VENV)/bin/huiqiao credit train

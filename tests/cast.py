@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import text
 
 from app.core.calendar import now
 from app.core.context import Context
@@ -15,6 +14,7 @@ from app.core.ids import new_id
 from app.core.permissions import ROLES_OF_KIND, OrgKind, Role
 from app.core.uscc import synthetic
 from app.enterprises.models import Enterprise
+from app.enterprises.registration import firm_number_for
 from app.identity.models import Membership, Organisation, Person
 from app.identity.service import context_of, hasher
 
@@ -87,9 +87,15 @@ def firm(name: str = "广州岭南精工机械有限公司", *, verified: bool =
             "size_rule": "test", "size_working": [], "state": "verified" if verified else "unverified",
             "verified_at": now() if verified else None, "synthetic": True, "created_at": now(), **facts,
         }
-        firm_no = session().execute(text("select nextval('firm_no_seq')")).scalar_one()
+        firm_no = firm_number_for(code)
         session().add(Enterprise(id=cast.id, firm_no=firm_no, uscc=code, **values))
     return cast
+
+
+def uscc_of(firm: Cast) -> str:
+    """The firm's social credit code."""
+    with transaction(SYSTEM, read_only=True):
+        return session().get_one(Enterprise, firm.id).uscc
 
 
 def bank(name: str = "珠岸银行", **options: Any) -> Cast:
@@ -112,9 +118,13 @@ def funder(name: str = "穗通小额贷款公司") -> Cast:
     return organisation(OrgKind.FUNDER, name)
 
 
-def provider(name: str = "广州市税务局") -> Cast:
-    """A data provider."""
-    return organisation(OrgKind.DATA_PROVIDER, name)
+def provider(name: str = "广州市税务局", items: Sequence[str] = ("invoices",)) -> Cast:
+    """A data provider and what it delivers."""
+    from app.evidence.delivery_service import grant_items
+
+    made = organisation(OrgKind.DATA_PROVIDER, name)
+    grant_items(SYSTEM, made.id, items)
+    return made
 
 
 def platform() -> Cast:

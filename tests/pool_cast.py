@@ -11,6 +11,7 @@ from app.core.calendar import today
 from app.core.context import Context
 from app.core.money import WAN
 from app.core.permissions import Role
+from app.loans import offline_service
 from app.loans import service as loans
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
@@ -76,15 +77,13 @@ class City:
         return self.bureau[Role.BUREAU_CASHIER]
 
     def agreed(self, wanted: LoanTerms | None = None) -> Loan:
-        """A loan registered by the officer, not yet approved."""
-        from sqlalchemy import select
+        """A loan registered by the officer and recognised by the firm, where it has people; not yet approved."""
+        loan, clerk = self.registered(wanted), self.firm.people.get(Role.FIRM_CLERK)
+        return offline_service.recognise(clerk, loan.id) if clerk is not None else loan
 
-        from app.core.database import session, transaction
-        from app.enterprises.models import Enterprise
-
-        with transaction(cast.SYSTEM, read_only=True):
-            uscc = session().scalar(select(Enterprise.uscc).where(Enterprise.id == self.firm.id))
-        return loans.open_offline_loan(self.officer, uscc or "", wanted or terms())
+    def registered(self, wanted: LoanTerms | None = None) -> Loan:
+        """A loan registered by the officer, of which the firm has said nothing yet."""
+        return offline_service.open_offline_loan(self.officer, cast.uscc_of(self.firm), self.firm.name, wanted or terms())
 
     def drawn(self, wanted: LoanTerms | None = None, *, days_ago: int = 0, principal: int | None = None) -> Loan:
         """A loan drawn some days ago. ``principal`` in 万元."""

@@ -23,7 +23,7 @@ from app.core import ledger
 from app.core.calendar import now, today
 from app.core.cases import open_case
 from app.core.context import Context
-from app.core.database import get_or_404, session
+from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.lifecycle import begin
@@ -34,6 +34,8 @@ from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
 from app.loans.models import Loan
+from app.loans.offline_service import recognise
+from app.loans.queries import awaits_firm
 from app.loans.states import LoanState
 
 constraint("uq_bridge_old_note", ErrorCode.BRIDGE_EXISTS, "note_no")
@@ -138,6 +140,8 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     new_bank = get_or_404(Organisation, wish.new_bank_id)
     if new_bank.kind != OrgKind.BANK.value:
         raise Refusal(ErrorCode.NOT_FOUND)
+    if loan is not None and awaits_firm(loan):
+        recognise(ctx, loan.id)  # who asks for a bridge over a loan calls it its own
     kind = BridgeKind.SAME_BANK if new_bank.id == ask.bank_org_id else BridgeKind.CROSS_BANK
     due_on = _plausible(wish, kind, due_fen, due_on)
     case = session().get_one(Case, loan.case_id) if loan is not None else open_case("bridge", firm.id, "转贷")
@@ -220,8 +224,9 @@ def release(ctx: Context, bridge: Bridge) -> None:
     """Gives back what a bridge has reserved, and ends the quotes. Called before the state leaves APPROVED or SIGNED."""
     if bridge.state in RESERVED:
         assert bridge.pending_transfer_id is not None
-        pending = session().get_one(ledger.Transfer, bridge.pending_transfer_id)
-        ledger.void(pending, reference=f"bridge:{bridge.id}:void", memo=bridge.old_note_no)
+        with elevated(ctx, "bridge"):  # whoever may end the bridge gives back, though only the centre moves the funds
+            pending = session().get_one(ledger.Transfer, bridge.pending_transfer_id)
+            ledger.void(pending, reference=f"bridge:{bridge.id}:void", memo=bridge.old_note_no)
 
 
 @use_case(Permission.BRIDGE_DESK, "bridge.reject", returns=Bridge)

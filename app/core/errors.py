@@ -61,6 +61,7 @@ class ErrorCode(StrEnum):
     LAST_ADMINISTRATOR = "last_administrator"
     LICENCE_MISSING = "licence_missing"
     LOCKED = "locked"
+    LOAN_UNRECOGNISED = "loan_unrecognised"
     LOGIN_TAKEN = "login_taken"
     NAME_TAKEN = "name_taken"
     NEED_EXISTS = "need_exists"
@@ -85,6 +86,7 @@ class ErrorCode(StrEnum):
     SECOND_FACTOR = "second_factor"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
+    TOO_MANY_TRIES = "too_many_tries"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
     USCC_KIND = "uscc_kind"
@@ -130,15 +132,16 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
     ErrorCode.FILE_TYPE: N_("不支持这种文件，请上传 %(allowed)s 文件。"),
-    ErrorCode.FIRM_UNKNOWN: N_("平台上没有使用这个统一社会信用代码的企业，请核对，或请企业先注册。"),
+    ErrorCode.FIRM_UNKNOWN: N_("平台上没有名称和统一社会信用代码都相符的企业，请核对，或请企业先注册。"),
     ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
-    ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、已使用或已过期，请向管理员重新索取。"),
+    ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
     ErrorCode.LICENCE_MISSING: N_("还没有上传营业执照，请先上传再办这一步。"),
     ErrorCode.LOCKED: N_("登录失败次数过多，账号已暂时锁定，请 %(minutes)s 分钟后再试。"),
+    ErrorCode.LOAN_UNRECOGNISED: N_("企业还没有确认这笔线下贷款，确认后才能办理。请提醒企业登录平台确认。"),
     ErrorCode.LOGIN_TAKEN: N_("这个登录名已被使用，请换一个。"),
     ErrorCode.NAME_TAKEN: N_("这个名称已经有了，请换一个。"),
     ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
@@ -163,6 +166,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
+    ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
     ErrorCode.USCC_KIND: N_("这不是企业、个体工商户或农民专业合作社的代码，本平台只受理这三类单位。"),

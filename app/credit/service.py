@@ -201,6 +201,12 @@ def after_delivery(ctx: Context, payload: dict[str, Any]) -> None:
     emit_chunks([firm_id for firm_id in firms if firm_id in consenting])
 
 
+@handles("delivery.taken_back", "credit.after_take_back")
+def after_take_back(ctx: Context, payload: dict[str, Any]) -> None:
+    """A provider withdrew a delivery: the firms it told about are scored from what is left."""
+    after_delivery(ctx, payload)
+
+
 @handles("credit.model_changed", "credit.after_model", queue="long")
 def after_model(ctx: Context, payload: dict[str, Any]) -> None:
     """Another model scores from now on: every firm with a consent is scored again."""

@@ -22,6 +22,7 @@ from app.core.database import session, transaction
 from app.core.money import WAN
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
+from app.loans import offline_service
 from app.loans import service as loans
 from app.loans.models import Instalment, Loan
 from app.market import bid_service, choice_service, product_service
@@ -137,9 +138,10 @@ def _draw(officer: Context, loan: Loan, day: date) -> Loan:
 
 def _offline(staff: Staff, bank: str, firm: DemoFirm, wan: int, drawn_on: date, months: int = 12) -> Loan:
     officer = staff[f"{bank}.officer"]
-    loan = loans.open_offline_loan(officer, firm.uscc, loans.LoanTerms(
+    loan = offline_service.open_offline_loan(officer, firm.uscc, firm.boss.org_name, loans.LoanTerms(
         wan * WAN, RATES[bank], months, RepaymentMethod.INTEREST_ONLY.value, "CREDIT", "流动资金周转",
     ))
+    offline_service.recognise(firm.boss, loan.id)
     loans.approve_loan(staff[f"{bank}.approver"], loan.id)
     return _draw(officer, loan, drawn_on)
 

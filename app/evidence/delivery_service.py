@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,16 @@ from app.core.outbox import emit, handles
 from app.core.permissions import OrgKind, Permission
 from app.core.storage import Stored, path_of
 from app.core.use_case import about, use_case
-from app.evidence import loading
-from app.evidence.invoice_files import InvoiceFile, broken, media_type_of, open_file
-from app.evidence.invoice_rows import check, firm_keys
-from app.evidence.models import DataItem, Delivery, Quarantine
-from app.evidence.rules import INTERRUPTED, INVOICES, N_, DeliveryState, side_of_filename
+from app.evidence import taking_in, withdrawal
+from app.evidence.fact_loading import Counts
+from app.evidence.file_tools import broken
+from app.evidence.files import DeliveryFile, Reading, media_type_of, open_file, reading_of, reading_of_invoices
+from app.evidence.items import ITEMS
+from app.evidence.loading import forget_quarantined
+from app.evidence.models import DataItem, Delivery, ProviderItem, Quarantine
+from app.evidence.rules import DELIVERY, INTERRUPTED, INVOICES, N_, DeliveryState, side_of_filename
 from app.evidence.states import DELIVERY_LIFE
-
-Told = Callable[[str, int], None]
-"""Hears the phase (``reading`` or ``storing``) and how many rows are behind."""
+from app.evidence.taking_in import Told
 
 
 class Busy(Exception):
@@ -64,12 +65,12 @@ def _receive(
     source_label: str, synthetic: bool, channel: str,
 ) -> Delivery:
     item = session().get(DataItem, item_code)
-    if item is None or not item.active or item.code != INVOICES:
+    if item is None or not item.active or not delivers(provider_org_id, item_code):
         raise Refusal(ErrorCode.NOT_FOUND)
     name = Path(filename).name[:200]
     media_type = media_type_of(stored.head, name)
     side = side if side is not None else side_of_filename(name)
-    open_file(stored.path, media_type, side)  # a wrong heading is told at once, not in the background
+    open_file(stored.path, media_type, _reading(item_code, side))  # a wrong heading is told at once, not in the background
     delivery = Delivery(
         number=session().execute(text("select nextval('delivery_number_seq')")).scalar_one(),
         provider_org_id=provider_org_id, item_code=item.code, side=side, filename=name, media_type=media_type,
@@ -84,6 +85,22 @@ def _receive(
     about(delivery, sha256=stored.sha256, size=stored.size, item=item.code)
     emit("delivery.received", delivery_id=delivery.id)
     return delivery
+
+
+def delivers(provider_org_id: UUID, item_code: str) -> bool:
+    """Whether a provider delivers an item."""
+    return session().get(ProviderItem, (provider_org_id, item_code)) is not None
+
+
+@use_case(Permission.ORGANISATION_CREATE, "delivery.grant_items")
+def grant_items(ctx: Context, provider_org_id: UUID, item_codes: Sequence[str]) -> None:
+    """Lets a provider deliver items, in addition to those it delivers already. Raises ``Refusal(NOT_FOUND)``."""
+    for code in item_codes:
+        if session().get(DataItem, code) is None:
+            raise Refusal(ErrorCode.NOT_FOUND)
+        if not delivers(provider_org_id, code):
+            session().add(ProviderItem(provider_org_id=provider_org_id, item_code=code, since=now()))
+    about(provider_org_id=provider_org_id, items=list(item_codes))
 
 
 @use_case(Permission.DELIVERY_UPLOAD, "delivery.retry", returns=Delivery)
@@ -125,13 +142,13 @@ def import_delivery(ctx: Context, delivery_id: UUID, told: Told | None = None) -
     _start(ctx, delivery.id)
     try:
         with session().begin_nested():
-            counts, quarantined, total = _take_in(delivery, _progress(ctx, delivery.id, told))
+            outcome = _take_in(ctx, delivery, _progress(ctx, delivery.id, told))
     except Refusal as refusal:
         return _fail(ctx, delivery.id, refusal)
     except Exception:
         _interrupt(ctx, delivery.id)
         raise
-    return _finish(ctx, delivery.id, counts, quarantined, total)
+    return _finish(ctx, delivery.id, outcome)
 
 
 def _may_begin(delivery: Delivery) -> bool:
@@ -141,31 +158,25 @@ def _may_begin(delivery: Delivery) -> bool:
     )
 
 
-def _take_in(delivery: Delivery, told: Told) -> tuple[loading.Counts, int, int]:
+def _take_in(ctx: Context, delivery: Delivery, told: Told) -> taking_in.Outcome:
     opened = _opened(delivery)
-    loading.open_stage()
-    firms: dict[str, int] = {}
-    asked: set[str] = set()
-    seen = quarantined = 0
-    for batch in opened.batches():
-        new = firm_keys(batch) - asked
-        if new:
-            firms |= loading.firm_numbers(sorted(new))
-            asked |= new
-        sound, troubled = check(batch, delivery.side, firms)
-        loading.stage(sound)
-        loading.keep_quarantined(delivery, troubled)
-        seen += batch.height
-        quarantined += troubled.height
-        told("reading", seen)
-    return loading.store(delivery.number, lambda rows: told("storing", rows)), quarantined, seen
+    shape: taking_in.Shape
+    if delivery.item_code == INVOICES:
+        shape = taking_in.InvoiceShape(ctx, delivery)
+    else:
+        shape = taking_in.FactShape(ctx, delivery, ITEMS[delivery.item_code])
+    return taking_in.take_in(delivery, shape, opened.batches(), told)
 
 
-def _opened(delivery: Delivery) -> InvoiceFile:
+def _reading(item_code: str, side: int | None) -> Reading:
+    return reading_of_invoices(side) if item_code == INVOICES else reading_of(ITEMS[item_code])
+
+
+def _opened(delivery: Delivery) -> DeliveryFile:
     path = path_of(bytes(delivery.sha256))
     if not path.exists() or path.stat().st_size != delivery.size:
         raise broken(N_("存储中的文件不完整"))
-    return open_file(path, delivery.media_type, delivery.side)
+    return open_file(path, delivery.media_type, _reading(delivery.item_code, delivery.side))
 
 
 @contextmanager
@@ -218,19 +229,85 @@ def _failed(ctx: Context, delivery: Delivery, failure: str, params: dict[str, st
     fire(ctx, DELIVERY_LIFE, delivery, "fail")
 
 
-def _finish(ctx: Context, delivery_id: UUID, counts: loading.Counts, quarantined: int, total: int) -> Delivery:
-    delivery = get_or_404(Delivery, delivery_id, lock=True)
-    delivery.rows_total, delivery.rows_taken, delivery.rows_identical = total, counts.taken, counts.identical
-    delivery.rows_superseding, delivery.rows_quarantined, delivery.progress_rows = counts.superseding, quarantined, total
+def _finish(ctx: Context, delivery_id: UUID, outcome: taking_in.Outcome) -> Delivery:
+    delivery, counts = get_or_404(Delivery, delivery_id, lock=True), outcome.counts
+    first = delivery.rows_taken is None
+    if first:
+        delivery.rows_taken, delivery.rows_identical = counts.taken, counts.identical
+        delivery.rows_superseding, delivery.rows_quarantined = counts.superseding, outcome.quarantined
+        delivery.rows_waiting = counts.waiting
+    else:
+        _count_anew(delivery, counts)
+    delivery.rows_total = delivery.progress_rows = outcome.total
     delivery.finished_at, delivery.phase = now(), None
     fire(ctx, DELIVERY_LIFE, delivery, "take_in")
-    about(delivery, sha256=bytes(delivery.sha256), rows=total, taken=counts.taken, identical=counts.identical,
-          superseding=counts.superseding, quarantined=quarantined)
-    if counts.firm_ids:
-        emit("delivery.taken_in", delivery_id=delivery.id, firm_ids=[str(firm_id) for firm_id in counts.firm_ids])
-    if quarantined:
+    about(delivery, sha256=bytes(delivery.sha256), rows=outcome.total, taken=counts.taken, identical=counts.identical,
+          superseding=counts.superseding, quarantined=outcome.quarantined, waiting=counts.waiting, anew=not first)
+    _tell_of(delivery, "delivery.taken_in", counts.firm_ids)
+    emit("delivery.finished", delivery_id=delivery.id)
+    if first and outcome.quarantined:
         message = N_("数据批次 %(name)s 有 %(count)s 行待修复，请下载后改正再交。")
-        notify(delivery.provider_org_id, message, name=delivery.filename, count=quarantined, path=f"/deliveries/{delivery.id}")
+        notify(delivery.provider_org_id, message, name=delivery.filename, count=outcome.quarantined,
+               path=f"/deliveries/{delivery.id}")
+    return delivery
+
+
+def _count_anew(delivery: Delivery, counts: Counts) -> None:
+    """A second reading only adds what nothing in force says any more: those rows were counted as identical before."""
+    assert delivery.rows_taken is not None and delivery.rows_identical is not None and delivery.rows_superseding is not None
+    delivery.rows_taken += counts.taken
+    delivery.rows_superseding += counts.superseding
+    delivery.rows_identical -= counts.taken + counts.superseding
+    delivery.rows_waiting = (delivery.rows_waiting or 0) + counts.waiting
+
+
+def _tell_of(delivery: Delivery, topic: str, firm_ids: Sequence[UUID]) -> None:
+    """Tells later rooms which firms a delivery changed, so many at a time that no outbox row grows without bound."""
+    for start in range(0, len(firm_ids), DELIVERY.firms_told_at_once):
+        told = firm_ids[start:start + DELIVERY.firms_told_at_once]
+        emit(topic, delivery_id=delivery.id, firm_ids=[str(firm_id) for firm_id in told])
+
+
+@use_case(Permission.DELIVERY_UPLOAD, "delivery.withdraw", returns=Delivery)
+def withdraw_delivery(ctx: Context, delivery_id: UUID, reason: str) -> Delivery:
+    """Takes a delivery back as a whole; its facts go out of force in the background, what stood before comes back.
+
+    Raises ``Refusal``: REASON_NEEDED, STATE_CHANGED where it was not taken in, NOT_FOUND for another provider's.
+    """
+    delivery = get_or_404(Delivery, delivery_id, lock=True)
+    if delivery.state == DeliveryState.TAKEN_IN and reason.strip():
+        # The database holds reason and state together, so both change in one statement.
+        delivery.withdrawn_at, delivery.withdraw_reason, delivery.phase = now(), reason.strip()[:500], "withdrawing"
+    with session().no_autoflush:
+        fire(ctx, DELIVERY_LIFE, delivery, "withdraw", reason=reason)
+    about(delivery, rows=delivery.rows_total)
+    emit("delivery.withdrawn", delivery_id=delivery.id)
+    return delivery
+
+
+@handles("delivery.withdrawn", "evidence.take_back", queue="long")
+def _take_back_withdrawn(ctx: Context, payload: dict[str, Any]) -> None:
+    take_back_delivery(ctx, UUID(payload["delivery_id"]))
+
+
+@use_case(Permission.DELIVERY_IMPORT, "delivery.take_back", returns=Delivery)
+def take_back_delivery(ctx: Context, delivery_id: UUID) -> Delivery:
+    """Puts a withdrawn delivery's facts out of force. Running it again changes nothing."""
+    delivery = get_or_404(Delivery, delivery_id, lock=True)
+    if delivery.state != DeliveryState.WITHDRAWN or delivery.phase is None:
+        return delivery
+    firm_ids = withdrawal.take_back(delivery)
+    forget_quarantined(delivery.id)
+    delivery.phase = None
+    again = withdrawal.said_the_same(delivery)
+    for other in again:
+        other.finished_at = None
+        fire(ctx, DELIVERY_LIFE, other, "read_anew")
+        emit("delivery.received", delivery_id=other.id)
+    about(delivery, firms=len(firm_ids), read_anew=len(again))
+    _tell_of(delivery, "delivery.taken_back", firm_ids)
+    notify(delivery.provider_org_id, N_("数据批次 %(name)s 已撤回，它带来的数据不再使用。"), name=delivery.filename,
+           path=f"/deliveries/{delivery.id}")
     return delivery
 
 

@@ -14,19 +14,32 @@ from app.core.charts import BarChart, Series
 from app.core.errors import MESSAGES, N_, ErrorCode
 from app.core.formats import is_english, money_series
 from app.core.pages import Text
+from app.evidence.items import ITEMS
 from app.evidence.models import Delivery
 from app.evidence.queries import MonthlyInvoices
-from app.evidence.rules import FAILURES, FIELD_LABELS, ROW_REASONS, Basis, ConsentState, DeliveryState, Purpose, RowReason
+from app.evidence.rules import (
+    FAILURES,
+    FIELD_LABELS,
+    INVOICES,
+    ROW_REASONS,
+    Basis,
+    ConsentState,
+    DeliveryState,
+    Purpose,
+    RowReason,
+)
 
 DELIVERY_STATES: dict[str, tuple[Text, str]] = {
     DeliveryState.RECEIVED: (_l("已收到，等待读取"), "info"), DeliveryState.READING: (_l("正在读取"), "info"),
     DeliveryState.TAKEN_IN: (_l("已入库"), "good"), DeliveryState.FAILED: (_l("未读成"), "bad"),
+    DeliveryState.WITHDRAWN: (_l("已撤回"), "plain"),
 }
 CONSENT_STATES: dict[str, tuple[Text, str]] = {
     ConsentState.ACTIVE: (_l("有效"), "good"), ConsentState.REPLACED: (_l("已被新授权取代"), "plain"),
     ConsentState.REVOKED: (_l("已撤回"), "plain"), ConsentState.EXPIRED: (_l("已到期"), "plain"),
 }
 PURPOSES: dict[str, Text] = {Purpose.PRE_APPROVAL: _l("预授信"), Purpose.CASE: _l("一笔融资业务")}
+CHANNELS: dict[str, Text] = {"upload": _l("页面上传"), "command": _l("平台命令导入"), "push": _l("接口推送")}
 SIDES: dict[int | None, Text] = {0: _l("进项"), 1: _l("销项"), None: _l("见文件")}
 RESULTS: dict[str, tuple[Text, str]] = {"shown": (_l("已查看"), "info"), "refused": (_l("没有授权，被拒绝"), "wait")}
 BASES: dict[str, Text] = {
@@ -79,17 +92,27 @@ def item_name(row: Any) -> str:
     return str(row.name_en if is_english() else row.name_zh)
 
 
-def reason_text(reason: str, params: dict[str, Any]) -> str:
+def labels_of(item_code: str) -> dict[str, str]:
+    """Field code → Chinese label, in the order of the item's columns."""
+    return FIELD_LABELS if item_code == INVOICES else {field.code: field.label for field in ITEMS[item_code].fields}
+
+
+def reason_text(reason: str, params: dict[str, Any], item_code: str = INVOICES) -> str:
     """Why a row waits, in plain words."""
     shown = {**params, "value": params.get("value", "")}
     if "field" in shown:
-        shown["field"] = gettext(FIELD_LABELS.get(shown["field"], shown["field"]))
+        shown["field"] = gettext(labels_of(item_code).get(shown["field"], shown["field"]))
+    if "problem" in shown:
+        shown["problem"] = gettext(shown["problem"], **shown.pop("details", {}))
     return gettext(ROW_REASONS[RowReason(reason)], **shown)
 
 
 REASON_NAMES: dict[str, Text] = {
     RowReason.BAD_DATE: _l("日期无效"), RowReason.BAD_NUMBER: _l("金额无效"), RowReason.FIELD_COUNT: _l("列数不符"),
     RowReason.GROSS_MISMATCH: _l("价税合计不符"), RowReason.MISSING_FIELD: _l("缺少内容"), RowReason.TOO_LONG: _l("内容过长"),
+    RowReason.BAD_COUNT: _l("不是整数"), RowReason.BAD_MONTH: _l("月份无效"), RowReason.BAD_QUANTITY: _l("数量无效"),
+    RowReason.BAD_USCC: _l("信用代码有误"), RowReason.CONFLICT_IN_FILE: _l("批次内矛盾"), RowReason.IMPOSSIBLE: _l("数值不可能"),
+    RowReason.UNKNOWN_WORD: _l("用词不明"),
     RowReason.UNKNOWN_FIRM: _l("企业未知"), RowReason.UNKNOWN_SIDE: _l("方向不明"), RowReason.UNKNOWN_STATUS: _l("状态不明"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
@@ -31,14 +31,22 @@ class Checkboxes(SelectMultipleField):
 
 
 class UploadForm(FlaskForm):
-    """A file of invoices."""
+    """A file of one item. Its choices are what the provider delivers; the side is asked of invoices alone."""
 
-    file = FileField(_l("发票文件"), [FileRequired(_l("请选择文件。"))])
-    side = RadioField(_l("进销方向"), default="", choices=offers([
+    item = RadioField(_l("是哪一种资料"), [InputRequired(_l("请选择资料。"))])
+    file = FileField(_l("数据文件"), [FileRequired(_l("请选择文件。"))])
+    side = RadioField(_l("进销方向（仅发票需要）"), default="", choices=offers([
         ("", _l("文件里有“进销方向”一列，或文件名已写明")),
         (str(PURCHASE), _l("全部是进项发票")), (str(SALE), _l("全部是销项发票")),
     ]))
     idempotency_token = HiddenField(default=lambda: str(new_id()))
+
+    def offer(self, items: Mapping[str, str]) -> None:
+        """Sets the items to choose from, code → name; a single one is chosen already."""
+        self.item.choices = offers(items.items())
+        if len(items) == 1 and not self.item.data:
+            self.item.data = next(iter(items))
+            self.item.raw_data = [self.item.data]
 
 
 PORTAL_CHOICE = "portal"

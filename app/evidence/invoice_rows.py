@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
-from hashlib import blake2b
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from app.core.calendar import today
+from app.evidence import cells
+from app.evidence.lines import content
 from app.evidence.rules import DELIVERY, SIDES, STATUSES, DeliveryRules, RowReason
 
 AMOUNTS = {"amount_net": "net_fen", "tax_amount": "tax_fen", "amount_gross": "gross_fen"}
 SOUND = ("row_no", "firm_no", "side", "content", "void", "day", "net_fen", "tax_fen", "gross_fen", "invoice_no", "counterparty")
-_AMOUNT = r"^([+-]?)(\d{1,13})(?:\.(\d{0,2})0*)?$"
-_LARGEST_FLOAT = 1e11
-"""Yuan up to which a binary float still tells every 分 apart."""
 
 
 def firm_keys(batch: pl.DataFrame) -> set[str]:
@@ -28,7 +26,7 @@ def firm_keys(batch: pl.DataFrame) -> set[str]:
     found: set[str] = set()
     for column in ("firm_id", "uscc"):
         if column in batch.columns:
-            found.update(batch.select(_text(batch, column)).to_series().drop_nulls().unique().to_list())
+            found.update(cells.stripped(batch[column]).drop_nulls().unique().to_list())
     return found
 
 
@@ -48,55 +46,22 @@ def check(
     return _with_content(sound).select(SOUND), _quarantined(frame.filter(pl.col("trouble").is_not_null()), batch)
 
 
-def content(line: str) -> int:
-    """The 64-bit key of a line's content: BLAKE2b, read as a signed big-endian number."""
-    return int.from_bytes(blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def _text(batch: pl.DataFrame, column: str) -> pl.Expr:
-    text = pl.col(column).cast(pl.String, strict=False).str.strip_chars(" \t\u3000\u00a0\ufeff")
-    return pl.when(text == "").then(None).otherwise(text).alias(column)
-
-
 def _read(batch: pl.DataFrame, side: int | None, firms: Mapping[str, int]) -> pl.DataFrame:
     """Every column read as its kind; what cannot be read is null."""
     names = [name for name in batch.columns if name not in ("row_no", "misfit")]
-    plain = batch.with_columns(_text(batch, name) for name in names if name not in AMOUNTS)
+    plain = batch.with_columns(cells.stripped(batch[name]).alias(name) for name in names if name not in AMOUNTS)
     known = [_mapped(name, firms, pl.Int64) for name in ("uscc", "firm_id") if name in names]
     sides = _mapped("side", SIDES, pl.Int16) if "side" in names else pl.lit(side, dtype=pl.Int16)
     return plain.with_columns(
         pl.coalesce(*known).alias("firm_no"), sides.alias("side_read"), _mapped("status", STATUSES, pl.Boolean).alias("void"),
-        _day(batch.schema["invoice_date"]).alias("day"),
-        *(_fen(name, batch.schema[name]).alias(target) for name, target in AMOUNTS.items()),
+        cells.day(batch["invoice_date"]).alias("day"),
+        *(cells.number(batch[name], 2).alias(target) for name, target in AMOUNTS.items()),
     )
 
 
 def _mapped(column: str, table: Mapping[str, Any], kind: Any) -> pl.Expr:
     value = pl.col(column).str.to_lowercase() if column in ("status", "side") else pl.col(column)
     return value.replace_strict(dict(table) or {"": None}, default=None, return_dtype=kind)
-
-
-def _day(kind: pl.DataType) -> pl.Expr:
-    if kind in (pl.Date, pl.Datetime):
-        return pl.col("invoice_date").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    text = (
-        pl.col("invoice_date").str.replace_all(r"[/.年月]", "-").str.replace("日", "")
-        .str.replace(r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3").str.replace(r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$", "")
-    )
-    return text.str.to_date("%Y-%m-%d", strict=False)
-
-
-def _fen(column: str, kind: pl.DataType) -> pl.Expr:
-    """An amount in yuan as whole 分. Text is read digit by digit; a float must lie next to a whole 分."""
-    if kind.is_float():
-        scaled = pl.col(column) * 100
-        exact = pl.col(column).is_finite() & (pl.col(column).abs() < _LARGEST_FLOAT) & ((scaled - scaled.round()).abs() < 0.01)
-        return pl.when(exact).then(scaled.round()).cast(pl.Int64, strict=False)
-    text = pl.col(column).cast(pl.String, strict=False).str.replace_all(r"[,，￥¥\s]", "").str.strip_suffix("元")
-    sign = pl.when(text.str.extract(_AMOUNT, 1) == "-").then(-1).otherwise(1)
-    yuan = text.str.extract(_AMOUNT, 2).cast(pl.Int64, strict=False)
-    part = text.str.extract(_AMOUNT, 3).fill_null("").str.pad_end(2, "0").cast(pl.Int64, strict=False)
-    return sign * (yuan * 100 + part)
 
 
 def _checks(batch: pl.DataFrame, side: int | None, rules: DeliveryRules) -> list[tuple[RowReason, str, pl.Expr]]:
@@ -150,24 +115,11 @@ def _quarantined(frame: pl.DataFrame, batch: pl.DataFrame) -> pl.DataFrame:
 
 def _entry(row: dict[str, Any], names: list[str]) -> tuple[int, str, str, str]:
     reason, field = json.loads(row["trouble"])
-    raw = {name: _plain(row[name]) for name in names}
+    raw = {name: cells.shown(row[name]) for name in names}
     params = {"field": field} if field else {}
     if reason == RowReason.GROSS_MISMATCH:
         gap = row["gross_fen"] - row["net_fen"] - row["tax_fen"]
         params["value"] = f"{'-' if gap < 0 else ''}{abs(gap) // 100}.{abs(gap) % 100:02d}"
     elif field and reason != RowReason.MISSING_FIELD:
         params["value"] = str(raw.get(field) or raw.get("firm_id") or "")[:60]
-    return row["row_no"], _json(raw), reason, _json(params)
-
-
-def _plain(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, float):
-        return format(value, ".15g")
-    return value.isoformat() if isinstance(value, date) else str(value)[:1000]
-
-
-def _json(value: dict[str, Any]) -> str:
-    # PostgreSQL's jsonb holds no NUL.
-    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "")
+    return row["row_no"], cells.as_json(raw), reason, cells.as_json(params)

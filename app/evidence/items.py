@@ -8,7 +8,7 @@ thousandths of their unit (kWh, m³), months as their first day.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -282,7 +282,7 @@ _ITEMS = (
     _utility("water", N_("用水量（立方米）"), "用水量"),
     _utility("gas", N_("用气量（立方米）"), "用气量"),
     Item("electricity_daily", "electricity_day", Subject.METER, ("day",), (
-        METER, day("day", N_("日期"), "date", required=True),
+        replace(METER, also=(*METER.also, "firm_id")), day("day", N_("日期"), "date", required=True),
         Field("kwh", N_("用电量（千瓦时）"), Kind.QUANTITY, ("用电量",), True, 0, 10**12, column="quantity_milli"),
     ), "day", 3),
     Item("meter_links", "meter_link", Subject.METER, ("uscc", "valid_from"), (

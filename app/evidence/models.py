@@ -92,7 +92,7 @@ class Delivery(Identified, Base):
     rows_quarantined: Mapped[int | None]
     rows_waiting: Mapped[int | None]
     """Of the rows taken in, those about firms nobody signed up yet, or meters linked to none."""
-    channel: Mapped[str]
+    channel: Mapped[str] = mapped_column(default="upload")
     """upload, command or push."""
     withdrawn_at: Mapped[datetime | None]
     withdraw_reason: Mapped[str | None]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from app.core.calendar import now
 from app.core.database import session
 from app.core.permissions import OrgKind
-from app.evidence.models import Consent, DataItem, Delivery, InvoiceLine, Quarantine
+from app.evidence.models import Consent, DataItem, Delivery, InvoiceLine, ProviderItem, Quarantine
 from app.evidence.rules import INVOICES, LOOK, ConsentState, Purpose
 from app.identity.models import Organisation
 
@@ -207,8 +207,22 @@ def deliveries() -> Any:
     return select(
         Delivery.id, Delivery.number, Delivery.filename, Delivery.item_code, Delivery.side, Delivery.state, Delivery.created_at,
         Delivery.rows_total, Delivery.rows_taken, Delivery.rows_identical, Delivery.rows_superseding, Delivery.rows_quarantined,
-        provider.name.label("provider"),
-    ).join(provider, provider.id == Delivery.provider_org_id)
+        provider.name.label("provider"), DataItem.name_zh, DataItem.name_en,
+    ).join(provider, provider.id == Delivery.provider_org_id).join(DataItem, DataItem.code == Delivery.item_code)
+
+
+def items_of(provider_org_id: UUID | None) -> list[DataItem]:
+    """What a provider delivers, in the order of the catalogue."""
+    return list(session().scalars(
+        select(DataItem).join(ProviderItem, ProviderItem.item_code == DataItem.code)
+        .where(ProviderItem.provider_org_id == provider_org_id, DataItem.active).order_by(DataItem.position)
+    ))
+
+
+def delivered_items() -> list[DataItem]:
+    """What the providers that the actor may see deliver."""
+    delivered = select(ProviderItem.item_code)
+    return list(session().scalars(select(DataItem).where(DataItem.code.in_(delivered)).order_by(DataItem.position)))
 
 
 def quarantine(delivery_id: UUID) -> Any:

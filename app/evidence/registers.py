@@ -37,6 +37,8 @@ pages.event_texts.add("delivery", "start_again", _l("读取中断后重新开始
 pages.event_texts.add("delivery", "take_in", _l("数据批次已入库"))
 pages.event_texts.add("delivery", "fail", _l("数据批次未读成"))
 pages.event_texts.add("delivery", "retry", _l("重新读取数据批次"))
+pages.event_texts.add("delivery", "withdraw", _l("撤回数据批次"))
+pages.event_texts.add("delivery", "read_anew", _l("此前相同的批次已撤回，重新读取"))
 
 
 def provider_waits(ctx: Context) -> Iterable[Wait]:

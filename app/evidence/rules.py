@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -124,7 +123,18 @@ class DeliveryRules:
     """A provider's clock may be a day ahead of ours."""
     longest_text: int = 200
     """Characters of an invoice number or a counterparty."""
-    batch_rows: int = 50_000
+    longest_key: int = 40
+    """Characters of an account number 户号."""
+    facts_since: date = date(1990, 1, 1)
+    """No office kept these data before; an earlier day is a slip."""
+    founded_since: date = date(1949, 10, 1)
+    days_long_past: tuple[str, ...] = ("established_on",)
+    """Fields that may hold days between the two."""
+    days_to_come: tuple[str, ...] = ("due_on", "valid_to", "expires_on", "period_end")
+    """Fields that may hold days to come: terms and what a paper is good for."""
+    batch_rows: int = 100_000
+    firms_told_at_once: int = 1_000
+    """Firms named in one outbox row when a delivery has changed them."""
     remind_days: int = 14
     """Rows in quarantine stand on the home of their provider for so many days."""
     command_limit_bytes: int = 20 * 1024**3
@@ -132,6 +142,8 @@ class DeliveryRules:
     """A workbook is a ZIP archive: what it unpacks to is limited too."""
     shared_limit_bytes: int = 512 * 1024**2
     """Its sheets are streamed, everything else (above all its table of texts) is held in memory."""
+    json_limit_bytes: int = 64 * 1024**2
+    """A JSON list is held in memory as a whole; one object a line is streamed and has no such limit."""
 
 
 DELIVERY = DeliveryRules()
@@ -155,18 +167,34 @@ LOOK = LookRules()
 class RowReason(StrEnum):
     """Why a row waits in quarantine."""
 
+    BAD_COUNT = "bad_count"
     BAD_DATE = "bad_date"
+    BAD_MONTH = "bad_month"
     BAD_NUMBER = "bad_number"
+    BAD_QUANTITY = "bad_quantity"
+    BAD_USCC = "bad_uscc"
+    CONFLICT_IN_FILE = "conflict_in_file"
+    OUTDATED = "outdated"
     FIELD_COUNT = "field_count"
     GROSS_MISMATCH = "gross_mismatch"
+    IMPOSSIBLE = "impossible"
     MISSING_FIELD = "missing_field"
     TOO_LONG = "too_long"
     UNKNOWN_FIRM = "unknown_firm"
     UNKNOWN_SIDE = "unknown_side"
     UNKNOWN_STATUS = "unknown_status"
+    UNKNOWN_WORD = "unknown_word"
 
 
 ROW_REASONS: dict[RowReason, str] = {
+    RowReason.BAD_COUNT: N_("“%(field)s”不是整数：%(value)s"),
+    RowReason.BAD_MONTH: N_("“%(field)s”不是有效的月份：%(value)s"),
+    RowReason.BAD_QUANTITY: N_("“%(field)s”不是最多三位小数的数：%(value)s"),
+    RowReason.BAD_USCC: N_("“%(value)s”不是有效的统一社会信用代码：%(problem)s"),
+    RowReason.OUTDATED: N_("后来的批次对同一件事给出了不同的内容，以后来的为准"),
+    RowReason.CONFLICT_IN_FILE: N_("同一批次里这一行与第 %(value)s 行说的是同一件事，内容却不同"),
+    RowReason.IMPOSSIBLE: N_("“%(field)s”不可能是 %(value)s"),
+    RowReason.UNKNOWN_WORD: N_("“%(field)s”应为 %(words)s 之一：%(value)s"),
     RowReason.BAD_DATE: N_("“%(field)s”不是有效的日期：%(value)s"),
     RowReason.BAD_NUMBER: N_("“%(field)s”不是精确到分的金额：%(value)s"),
     RowReason.FIELD_COUNT: N_("这一行的列数与表头不符"),
@@ -209,8 +237,6 @@ FIELDS: tuple[Field, ...] = (
     Field("status", N_("发票状态"), ("status", "发票状态", "状态")),
 )
 FIELD_LABELS = {field.code: field.label for field in FIELDS}
-TEMPLATE_HEADINGS = tuple(field.label for field in FIELDS if field.code != "firm_id")
-"""Headings of the template that providers download: firms by their social credit code."""
 
 STATUSES = {
     "valid": False, "有效": False, "有效发票": False, "正常": False, "void": True, "作废": True, "作废发票": True, "已作废": True,
@@ -222,43 +248,6 @@ SIDES = {
 }
 """Spelling of a side → side."""
 _SIDE_IN_NAME = (("invoices_in", PURCHASE), ("进项", PURCHASE), ("invoices_out", SALE), ("销项", SALE))
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """Which column of a file holds which field."""
-
-    columns: dict[str, str]
-    """Field code → heading as it stands in the file."""
-    missing: tuple[str, ...]
-    """Labels of required columns that the file lacks."""
-
-
-def read_heading(names: Sequence[str], side: int | None) -> Heading:
-    """Finds the fields among a file's headings. ``side`` given: no column needs to say it.
-
-    A firm may be named by its social credit code or by a code of the source; one of the two must be there.
-    """
-    spelled = {spelling: field.code for field in FIELDS for spelling in field.headings}
-    columns: dict[str, str] = {}
-    for name in names:
-        code = spelled.get(_plain(name))
-        if code is not None:
-            columns.setdefault(code, name)
-    missing = [_named(field) for field in FIELDS if field.required and field.code not in columns]
-    if "firm_id" not in columns and "uscc" not in columns:
-        missing.insert(0, "uscc（统一社会信用代码）")
-    if "side" not in columns and side is None:
-        missing.append("side（进销方向）")
-    return Heading(columns, tuple(missing))
-
-
-def _named(field: Field) -> str:
-    return f"{field.code}（{field.label}）"
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().strip("\ufeff").lower().replace(" ", "")
 
 
 def side_of_filename(filename: str) -> int | None:

@@ -40,6 +40,9 @@ from app.evidence.delivery_service import (
 from app.evidence.delivery_service import (
     retry_delivery as retry_delivery,
 )
+from app.evidence.delivery_service import (
+    withdraw_delivery as withdraw_delivery,
+)
 from app.evidence.look_service import look as look
 from app.evidence.look_service import look_at as look_at
 from app.evidence.models import Consent, ConsentText, DataItem

@@ -18,6 +18,9 @@ DELIVERY_LIFE = Lifecycle(Delivery.__tablename__, DeliveryState, (
     Move(D.READING, "take_in", D.TAKEN_IN, (P.DELIVERY_IMPORT,)),
     Move(D.READING, "fail", D.FAILED, (P.DELIVERY_IMPORT,)),
     Move(D.FAILED, "retry", D.RECEIVED, (P.DELIVERY_UPLOAD, P.DELIVERY_IMPORT)),
+    Move(D.TAKEN_IN, "withdraw", D.WITHDRAWN, (P.DELIVERY_UPLOAD, P.DELIVERY_IMPORT), needs_reason=True),
+    # An earlier delivery that had said the same was withdrawn: this one speaks for itself now.
+    Move(D.TAKEN_IN, "read_anew", D.RECEIVED, (P.DELIVERY_IMPORT,)),
 ))
 
 CONSENT_LIFE = Lifecycle(Consent.__tablename__, ConsentState, (

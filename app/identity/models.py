@@ -96,7 +96,8 @@ class UserSession(Identified, Base):
 
 
 class Ticket(Identified, Base):
-    """A one-time link: ``invitation`` or ``reset``. Only the digest is stored."""
+    """A one-time link: ``invitation``, ``reset`` (the password alone where a second factor is needed), or ``reset_both``,
+    which works once a second administrator has confirmed it. Only the digest is stored."""
 
     __tablename__ = "ticket"
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
@@ -107,6 +108,8 @@ class Ticket(Identified, Base):
     created_by: Mapped[UUID | None]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    confirmed_by: Mapped[UUID | None]
 
 
 class RecoveryCode(Identified, Base):

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.core.models import AuditEvent
-from app.identity.models import Branch, CaseKeeper, Membership, Organisation, Person, RecoveryCode, UserSession
+from app.identity.models import Branch, CaseKeeper, Membership, Organisation, Person, RecoveryCode, Ticket, UserSession
 
 
 def staff_query(ctx: Context) -> Select[*tuple[Any, ...]]:
@@ -132,3 +132,17 @@ def audit_query() -> Select[*tuple[Any, ...]]:
         .outerjoin(Person, Person.id == AuditEvent.actor_id)
         .outerjoin(Organisation, Organisation.id == AuditEvent.org_id)
     )
+
+
+def waiting_resets(ctx: Context) -> list[Any]:
+    """Resets of password and phone that wait for a second person's word: of one's own colleagues; the platform sees all."""
+    issuer = aliased(Person)
+    return list(session().execute(
+        select(Ticket.id, Ticket.created_at, Ticket.expires_at, Ticket.created_by, Ticket.person_id, Person.name, Person.login,
+               Organisation.name.label("organisation"), issuer.name.label("issuer"))
+        .join(Person, Person.id == Ticket.person_id).join(Organisation, Organisation.id == Ticket.org_id)
+        .outerjoin(issuer, issuer.id == Ticket.created_by)
+        .where(Ticket.purpose == "reset_both", Ticket.used_at.is_(None), Ticket.confirmed_at.is_(None),
+               Ticket.expires_at > now(), Ticket.created_by.is_distinct_from(ctx.actor_id), Ticket.person_id != ctx.actor_id)
+        .order_by(Ticket.created_at).limit(100)
+    ))

@@ -11,7 +11,7 @@ from uuid import UUID
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.core import secrets
@@ -345,11 +345,16 @@ def person_of_ticket(token: str) -> Person | None:
 def _ticket(token: str) -> Ticket | None:
     return session().scalar(select(Ticket).where(
         Ticket.digest == secrets.digest(token), Ticket.used_at.is_(None), Ticket.expires_at > now(),
+        or_(Ticket.purpose != "reset_both", Ticket.confirmed_at.is_not(None)),
     ))
 
 
 def redeem_ticket(token: str, password: str) -> Person:
-    """Invitation accepted or password reset: sets the password. Raises ``Refusal(INVITATION_INVALID | PASSWORD_WEAK)``."""
+    """Invitation accepted or password reset: sets the password. Raises ``Refusal(INVITATION_INVALID | PASSWORD_WEAK)``.
+
+    Where the second factor is not optional a reset leaves it, unless two administrators agreed to its loss: who holds the
+    link alone is not let in.
+    """
     return _redeem(DOOR, token, password)
 
 
@@ -358,13 +363,16 @@ def _redeem(ctx: Context, token: str, password: str) -> Person:
     found = _ticket(token)
     if found is None:
         raise Refusal(ErrorCode.INVITATION_INVALID)
-    person = session().get_one(Person, found.person_id, with_for_update=True)
+    person = session().scalars(
+        select(Person).where(Person.id == found.person_id).options(selectinload(Person.organisation)).with_for_update(of=Person)
+    ).one()
     if person.state == "left":
         raise Refusal(ErrorCode.INVITATION_INVALID)
     set_password(person, password)
     person.state = "active"
-    if found.purpose == "reset":
-        person.totp_secret = person.totp_confirmed_at = person.totp_last_step = None
+    if found.purpose != "invitation":
+        if found.purpose == "reset_both" or OrgKind(person.organisation.kind) not in TWO_FACTOR_KINDS:
+            person.totp_secret = person.totp_confirmed_at = person.totp_last_step = None
         _end_sessions(person.id)
     found.used_at = now()
     about(person, purpose=found.purpose)

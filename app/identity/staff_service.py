@@ -17,7 +17,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
 from app.core.notices import notify
-from app.core.permissions import OrgKind, Permission, Role
+from app.core.permissions import TWO_FACTOR_KINDS, OrgKind, Permission, Role
 from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.identity.models import Branch, CaseKeeper, Membership, Organisation, Person, Ticket, UserSession
@@ -32,6 +32,7 @@ from app.identity.rules import (
 
 constraint("uq_person_login", ErrorCode.LOGIN_TAKEN, "login")
 constraint("uq_membership_one_administrator", ErrorCode.THREE_ADMINISTRATORS, "roles")
+constraint("ck_ticket_two_people", ErrorCode.SAME_PERSON)
 constraint("uq_branch_org_id_name", ErrorCode.NAME_TAKEN, "name")
 
 Roles = dict[Role, int | None]
@@ -129,21 +130,56 @@ def reissue_invitation(ctx: Context, person_id: UUID) -> Invitation:
     return Invitation(person, token)
 
 
-@use_case(Permission.STAFF_INVITE, "staff.reset_issued")
-def issue_reset(ctx: Context, person_id: UUID) -> str:
-    """A one-time link with which a colleague sets a new password and enrols a new phone; the person is told.
+@dataclass(frozen=True)
+class Reset:
+    """A one-time link for somebody who lost their way in. ``waits``: a second administrator has to confirm it first."""
 
+    token: str = field(repr=False)
+    waits: bool
+
+
+@use_case(Permission.STAFF_INVITE, "staff.reset_issued")
+def issue_reset(ctx: Context, person_id: UUID, *, both: bool = False) -> Reset:
+    """A one-time link with which a colleague sets a new password; the person is told.
+
+    Where the kind needs two factors the phone stays bound. ``both``, or a phone that was never bound, makes a link that
+    works only after ``confirm_reset`` by a second person: else whoever issues it could walk in under another's name.
     Raises ``Refusal(STATE_CHANGED)`` for somebody who has not accepted or has left, ``SAME_PERSON`` for oneself.
     """
     person = _colleague(ctx, person_id)
     _not_oneself(ctx, person)
     if person.state != "active":
         raise Refusal(ErrorCode.STATE_CHANGED)
-    token = _issue(ctx, person, "reset", RULES.reset_hours)
+    waits = ctx.org_kind in TWO_FACTOR_KINDS and (both or person.totp_confirmed_at is None)
+    token = _issue(ctx, person, "reset_both" if waits else "reset", RULES.reset_hours)
     notify(person.org_id, N_("管理员 %(name)s 为您签发了口令重置链接。如非您本人要求，请立即联系管理员。"),
            person_id=person.id, name=ctx.person_name or ctx.org_name)
-    about(person)
-    return token
+    about(person, waits="yes" if waits else "no")
+    return Reset(token, waits)
+
+
+@use_case(Permission.RESET_CONFIRM, "staff.reset_confirmed", returns=Ticket)
+def confirm_reset(ctx: Context, ticket_id: UUID) -> Ticket:
+    """A second administrator of the organisation, or one of the platform, agrees that password and phone are both lost.
+
+    Raises ``Refusal(SAME_PERSON)`` for who issued it and whom it is for, ``Refusal(STATE_CHANGED)`` once used or expired.
+    """
+    found = get_or_404(Ticket, ticket_id)
+    if found.purpose != "reset_both":
+        raise Refusal(ErrorCode.NOT_FOUND)
+    if ctx.actor_id is None or ctx.actor_id in (found.created_by, found.person_id):
+        raise Refusal(ErrorCode.SAME_PERSON)
+    with elevated(ctx, "resets"):
+        found = get_or_404(Ticket, ticket_id, lock=True)
+        if found.used_at is not None or found.expires_at <= now():
+            raise Refusal(ErrorCode.STATE_CHANGED)
+        if found.confirmed_at is not None:
+            raise Refusal(ErrorCode.ALREADY_DONE)
+        found.confirmed_at, found.confirmed_by = now(), ctx.actor_id
+        notify(found.org_id, N_("%(name)s 确认了您的口令与手机重置。如非您本人要求，请立即联系管理员。"),
+               person_id=found.person_id, name=ctx.person_name or ctx.org_name)
+    about(found, person_id=found.person_id)
+    return found
 
 
 def issue_reset_for(ctx: Context, person: Person) -> str:

@@ -13,7 +13,7 @@ from app.core import pages
 from app.core.context import Context
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.pages import Figure, Wait
-from app.core.permissions import OrgKind, Permission, Role
+from app.core.permissions import TWO_FACTOR_KINDS, OrgKind, Permission, Role
 from app.core.queries import ROLE_NAMES
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
@@ -101,10 +101,13 @@ def link_page(invitation: staff_service.Invitation | None, back: str) -> Any:
     return show_link(invitation.person.name, invitation.token, RULES.invitation_hours, back, reset=False)
 
 
-def show_link(name: str, token: str, hours: int, back: str, *, reset: bool) -> Any:
+def show_link(
+    name: str, token: str, hours: int, back: str, *, reset: bool, waits: bool = False, keeps_phone: bool = False,
+) -> Any:
+    """The page that shows a link. ``waits``: it works after a second administrator's word; ``keeps_phone``: else."""
     return render_template(
         "identity/link.html", name=name, link=url_for("identity.ticket", token=token, _external=True), hours=hours, back=back,
-        reset=reset,
+        reset=reset, waits=waits, keeps_phone=keeps_phone,
     )
 
 
@@ -145,7 +148,7 @@ def _person_page(ctx: Context, person_id: UUID, roles_form: RolesForm | None = N
             "identity/person.html", person=person, roles_form=roles_form or _roles_form(person), branch_form=branch_form,
             sessions=queries.open_sessions(person_id), cases=queries.kept_cases(person_id), states=STATES,
             roles=role_names(",".join(row.role for row in person.memberships)), myself=person_id == ctx.actor_id,
-            may_invite=ctx.can(P.STAFF_INVITE), rules=RULES,
+            may_invite=ctx.can(P.STAFF_INVITE), rules=RULES, two_factors=ctx.org_kind in TWO_FACTOR_KINDS,
         ), status
 
 
@@ -195,8 +198,11 @@ def reset(person_id: UUID) -> Any:
     ctx = context().with_token(None)
     with reading(ctx, P.STAFF_READ):
         name = queries.colleague(ctx, person_id).name
-    token = staff_service.issue_reset(ctx, person_id)
-    return show_link(name, token, RULES.reset_hours, url_for("identity.person", person_id=person_id), reset=True)
+    made = staff_service.issue_reset(ctx, person_id, both=request.form.get("both") == "yes")
+    return show_link(
+        name, made.token, RULES.reset_hours, url_for("identity.person", person_id=person_id), reset=True, waits=made.waits,
+        keeps_phone=ctx.org_kind in TWO_FACTOR_KINDS,
+    )
 
 
 @room.page("/staff/<uuid:person_id>/reinvite", P.STAFF_INVITE, methods=["POST"])

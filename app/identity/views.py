@@ -107,4 +107,10 @@ def _user() -> SignedIn:
     return user
 
 
-from app.identity import account_views, audit_views, organisation_views, staff_views  # noqa: E402,F401  they hang their pages on the room
+from app.identity import (  # noqa: E402  they hang their pages on the room
+    account_views,  # noqa: F401
+    audit_views,  # noqa: F401
+    organisation_views,  # noqa: F401
+    reset_views,  # noqa: F401
+    staff_views,  # noqa: F401
+)

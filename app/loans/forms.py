@@ -82,6 +82,10 @@ class OfflineForm(FlaskForm):
     """A loan agreed outside the portal."""
 
     uscc = StringField(_l("借款企业的统一社会信用代码"), [InputRequired(_l("请填写统一社会信用代码。")), Length(max=40)])
+    name = StringField(
+        _l("借款企业名称"), [InputRequired(_l("请填写借款企业名称。")), Length(max=200)],
+        description=_l("与营业执照上的全称一致。名称和代码都对得上才能登记；企业确认之前，本行看不到它在平台上的任何资料。"),
+    )
     amount = MoneyField(_l("贷款金额"), [InputRequired(_l("请填写贷款金额。"))], unit=WAN)
     annual_rate = PercentField(_l("年利率"), [InputRequired(_l("请填写年利率。")), NumberRange(
         min=0, max=LARGEST_RATE, message=_l("年利率应在 0 到 36%% 之间，请核对小数点。"))])

@@ -17,7 +17,8 @@ class Loan(Identified, Base):
     """A loan from the promise to the last repayment. ``org_id`` is the bank, ``firm_id`` the borrower.
 
     ``amount_fen`` is what was agreed, ``principal_fen`` what was drawn. ``conventions`` holds the schedule's day
-    count, interest day, holiday rule and first period. ``five_class`` is derived, never typed in.
+    count, interest day, holiday rule and first period. ``five_class`` is derived, never typed in. ``stated_firm`` is the
+    name that the bank typed for a loan agreed elsewhere: all it knows of the firm until the firm recognises the loan.
     """
 
     __tablename__ = "loan"
@@ -30,6 +31,7 @@ class Loan(Identified, Base):
     renewed_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("loan.id"))
     product_kind: Mapped[str]
     purpose: Mapped[str]
+    stated_firm: Mapped[str | None]
     state: Mapped[str]
     amount_fen: Mapped[int]
     annual_rate: Mapped[Decimal]
@@ -109,3 +111,15 @@ class ClassReport(Identified, Base):
     derived_class: Mapped[str]
     reported_by: Mapped[UUID | None]
     reported_at: Mapped[datetime]
+
+
+class Recognition(Identified, Base):
+    """The firm's word on an offline case that a bank opened in its name: its own, or not."""
+
+    __tablename__ = "loan_recognition"
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    recognised: Mapped[bool]
+    reason: Mapped[str | None]
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]

@@ -6,16 +6,19 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from app.core.calendar import today
 from app.core.database import session
+from app.core.models import Case
 from app.identity.models import Organisation
-from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.models import ClassReport, Instalment, Loan, Recognition, Repayment
 from app.loans.states import LoanState
 
 FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
+FIRM_NAME = func.coalesce(FIRM.name, Loan.stated_firm, "")
+"""The firm's name; of a loan that the firm has not recognised, what the bank typed."""
 
 
 def loans_query() -> Select[*tuple[Any, ...]]:
@@ -25,9 +28,9 @@ def loans_query() -> Select[*tuple[Any, ...]]:
             Loan.id, Loan.number, Loan.state, Loan.amount_fen, Loan.principal_fen, Loan.principal_repaid_fen,
             Loan.annual_rate, Loan.term_months, Loan.drawn_on, Loan.due_on, Loan.five_class, Loan.overdue_days,
             Loan.opened_at, Loan.approved_at, Loan.note_no, Loan.firm_id, Loan.org_id,
-            FIRM.name.label("firm_name"), BANK.name.label("bank_name"),
+            FIRM_NAME.label("firm_name"), BANK.name.label("bank_name"),
         )
-        .join(FIRM, FIRM.id == Loan.firm_id).join(BANK, BANK.id == Loan.org_id)
+        .outerjoin(FIRM, FIRM.id == Loan.firm_id).join(BANK, BANK.id == Loan.org_id)
     )
 
 
@@ -39,6 +42,19 @@ def newest_of_case(case_id: UUID) -> Loan | None:
 def of_case(case_id: UUID) -> list[Loan]:
     """All loans of a case, in the order of their numbers."""
     return list(session().scalars(select(Loan).where(Loan.case_id == case_id).order_by(Loan.opened_at)))
+
+
+def answers_of(loan: Loan) -> list[Recognition]:
+    """What the firm said of the case of a loan that a bank registered, newest first."""
+    return list(session().scalars(
+        select(Recognition).where(Recognition.case_id == loan.case_id).order_by(Recognition.at.desc(), Recognition.id.desc())
+    ))
+
+
+def awaits_firm(loan: Loan) -> bool:
+    """Whether the loan's case was opened by a bank and the firm has not said that it is its own."""
+    case = session().get(Case, loan.case_id)
+    return case is not None and case.kind == "offline" and not any(one.recognised for one in answers_of(loan))
 
 
 def repayments_of(loan_id: UUID) -> list[Repayment]:

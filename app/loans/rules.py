@@ -6,6 +6,7 @@ parameters.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +45,27 @@ _CLASS_NAMES = {
     FiveClass.DOUBTFUL: N_("可疑"),
     FiveClass.LOSS: N_("损失"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineRules:
+    """How often a bank may name a firm that does not fit before it has to wait: guessed codes must teach nothing [P]."""
+
+    misses_per_person: int = 10
+    misses_per_bank: int = 30
+    hours: int = 24
+
+
+OFFLINE_RULES = OfflineRules()
+
+
+def same_name(stated: str, registered: str) -> bool:
+    """Whether two writings are one registered name: full and half width, brackets, spaces and case do not matter."""
+    return _plain(stated) == _plain(registered)
+
+
+def _plain(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 
 from app.core.calendar import now, today
-from app.core.cases import join_case, open_case
+from app.core.cases import join_case
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
@@ -25,10 +25,7 @@ from app.core.models import Case
 from app.core.notices import notify
 from app.core.outbox import emit, handles, timed
 from app.core.permissions import Permission
-from app.core.uscc import normalise, validate
 from app.core.use_case import about, reading, use_case
-from app.enterprises.models import Enterprise
-from app.identity.service import keep_case
 from app.loans import rules
 from app.loans.models import ClassReport, Instalment, Loan, Repayment
 from app.loans.rules import FiveClass
@@ -71,10 +68,11 @@ class LoanTerms:
 # --- a loan begins ---------------------------------------------------------------------------------------------------
 
 
-def _open(
+def open_loan(
     ctx: Context, case: Case, bank_id: UUID, terms: LoanTerms, origin: str, *, choice_id: UUID | None = None,
-    renewed_from_id: UUID | None = None,
+    renewed_from_id: UUID | None = None, stated_firm: str | None = None,
 ) -> Loan:
+    """A new loan of a case, under its next number. Not a use case: those that open a loan call it."""
     # Loans of one case are counted one after the other, those of other banks too.
     session().execute(text("select pg_advisory_xact_lock(hashtext('loan'), hashtext(:case))"), {"case": str(case.id)})
     with elevated(ctx, "loans"):
@@ -82,9 +80,9 @@ def _open(
     loan = Loan(
         case_id=case.id, firm_id=case.subject_org_id, org_id=bank_id, number=f"{case.number}/{earlier + 1}",
         choice_id=choice_id, origin=origin, renewed_from_id=renewed_from_id, product_kind=terms.product_kind,
-        purpose=terms.purpose, state=LoanState.AGREED.value, amount_fen=terms.amount_fen, annual_rate=terms.annual_rate,
-        term_months=terms.term_months, method=RepaymentMethod(terms.method).value, conventions=terms.conventions,
-        opened_at=now(), opened_by=ctx.actor_id, reported_overdue_days=0,
+        purpose=terms.purpose, stated_firm=stated_firm, state=LoanState.AGREED.value, amount_fen=terms.amount_fen,
+        annual_rate=terms.annual_rate, term_months=terms.term_months, method=RepaymentMethod(terms.method).value,
+        conventions=terms.conventions, opened_at=now(), opened_by=ctx.actor_id, reported_overdue_days=0,
     )
     session().add(loan)
     begin(ctx, LOAN, loan, event="open", shared=True)
@@ -104,7 +102,7 @@ def open_chosen_loan(ctx: Context, choice_id: UUID) -> Loan:
         dict(chosen.conventions),
     )
     join_case(chosen.case_id, chosen.bank_org_id)
-    loan = _open(ctx, get_or_404(Case, chosen.case_id), chosen.bank_org_id, terms, "choice", choice_id=choice_id)
+    loan = open_loan(ctx, get_or_404(Case, chosen.case_id), chosen.bank_org_id, terms, "choice", choice_id=choice_id)
     notify(loan.org_id, N_("企业选定了贵行，请审批贷款 %(number)s。"), path=f"/loans/{loan.id}", case_id=loan.case_id,
            number=loan.number)
     about(loan, amount_fen=loan.amount_fen)
@@ -116,30 +114,6 @@ def _on_choice(ctx: Context, payload: dict[str, Any]) -> None:
     open_chosen_loan(ctx, UUID(payload["choice_id"]))
 
 
-@use_case(Permission.LOAN_REPORT, "loan.open_offline", returns=Loan)
-def open_offline_loan(ctx: Context, uscc: str, terms: LoanTerms) -> Loan:
-    """Registers a loan agreed outside the portal with a firm that is known here; opens its case.
-
-    Raises ``Refusal(USCC_INVALID)`` or ``Refusal(FIRM_UNKNOWN)`` at ``uscc``.
-    """
-    problem = validate(uscc)
-    if problem is not None:
-        raise Refusal(ErrorCode.USCC_INVALID, field="uscc", detail=problem.message % problem.shown)
-    assert ctx.org_id is not None
-    with elevated(ctx, "loans") as acting:
-        firm_id = session().scalar(select(Enterprise.id).where(Enterprise.uscc == normalise(uscc)))
-        if firm_id is None:
-            raise Refusal(ErrorCode.FIRM_UNKNOWN, field="uscc")
-        case = open_case("offline", firm_id, "线下贷款")
-        join_case(case.id, ctx.org_id)
-        notify(firm_id, N_("%(bank)s登记了一笔与贵企业的线下贷款。如与事实不符，请联系该银行。"), path=f"/cases/{case.number}",
-               case_id=case.id, bank=ctx.org_name)
-        loan = _open(acting, case, ctx.org_id, terms, "offline")
-    keep_case(ctx, case)
-    about(loan, amount_fen=loan.amount_fen)
-    return loan
-
-
 @use_case(Permission.LOAN_REPORT, "loan.open_renewal", returns=Loan)
 def open_renewal(ctx: Context, old_loan_id: UUID, terms: LoanTerms) -> Loan:
     """Opens the loan that renews a drawn or repaid one, in the same case under the next number: a new note that
@@ -147,7 +121,8 @@ def open_renewal(ctx: Context, old_loan_id: UUID, terms: LoanTerms) -> Loan:
     old = get_or_404(Loan, old_loan_id, lock=True)
     if old.state not in (LoanState.DRAWN, LoanState.REPAID):
         raise Refusal(ErrorCode.STATE_CHANGED)
-    loan = _open(ctx, get_or_404(Case, old.case_id), old.org_id, terms, "renewal", renewed_from_id=old.id)
+    loan = open_loan(ctx, get_or_404(Case, old.case_id), old.org_id, terms, "renewal", renewed_from_id=old.id,
+                     stated_firm=old.stated_firm)
     about(loan, amount_fen=loan.amount_fen, renewed_from_id=old.id)
     return loan
 

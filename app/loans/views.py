@@ -21,7 +21,7 @@ from app.core.queries import organisation_names
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import Room, act, attempt, context, send_list
-from app.loans import queries, registers, service
+from app.loans import offline_service, queries, registers, service
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass
@@ -78,7 +78,7 @@ _FILTERS = [
     Filter("overdue", _l("只看逾期"), "flag", apply=lambda stmt, value: stmt.where(Loan.overdue_days > 0)),
     Filter("q", _l("编号、借据或名称"), "text", apply=lambda stmt, value: stmt.where(
         Loan.number.icontains(value, autoescape=True) | Loan.note_no.icontains(value, autoescape=True)
-        | queries.FIRM.name.icontains(value, autoescape=True) | queries.BANK.name.icontains(value, autoescape=True))),
+        | queries.FIRM_NAME.icontains(value, autoescape=True) | queries.BANK.name.icontains(value, autoescape=True))),
 ]
 
 
@@ -126,10 +126,13 @@ def loan(loan_id: UUID) -> Any:
         standing = live_repayments(found.id)
         return render_template(
             "loans/loan.html", loan=found, case=case, line=pages.build_line(ctx, case) if case else None,
-            firm=names.get(found.firm_id, ""), bank=names.get(found.org_id, ""), rows=schedule_rows(found.id),
+            firm=names.get(found.firm_id) or found.stated_firm or "", bank=names.get(found.org_id, ""),
+            rows=schedule_rows(found.id),
             repayments=queries.repayments_of(found.id), last_id=standing[-1].id if standing else None,
             reports=queries.class_reports_of(found.id), state=state_chip(found.state), five=class_chip(found.five_class),
             kinds=REPAYMENT_KINDS, method=RepaymentMethod(found.method).label, ranges=DEFAULT_RANGES, classes=FiveClass,
+            awaits=queries.awaits_firm(found), answers=queries.answers_of(found),
+            may_answer=ctx.can(Permission.LOAN_RECOGNISE) and ctx.org_id == found.firm_id,
             product=PRODUCT_KINDS.get(found.product_kind, found.product_kind),
             can={event: can_fire(ctx, LOAN, found, event) for event in ("approve", "refuse", "draw")},
             can_report=ctx.can(Permission.LOAN_REPORT) and found.state == LoanState.DRAWN,
@@ -151,6 +154,20 @@ def refuse(loan_id: UUID) -> Any:
                done=gettext("已登记不予批准，企业会收到通知。"), to=url_for("loans.loan", loan_id=loan_id))
 
 
+@room.page("/loans/<uuid:loan_id>/recognise", Permission.LOAN_RECOGNISE, methods=["POST"])
+def recognise(loan_id: UUID) -> Any:
+    """The firm says that the loan is its own."""
+    return act(lambda: offline_service.recognise(context(), loan_id), done=gettext("已确认，银行会收到通知。"),
+               to=url_for("loans.loan", loan_id=loan_id))
+
+
+@room.page("/loans/<uuid:loan_id>/disown", Permission.LOAN_RECOGNISE, methods=["POST"])
+def disown(loan_id: UUID) -> Any:
+    """The firm says that the loan is not its own."""
+    return act(lambda: offline_service.disown(context(), loan_id, request.form.get("reason", "")),
+               done=gettext("异议已登记，银行会收到通知；银行看不到贵企业的资料。"), to=url_for("loans.loan", loan_id=loan_id))
+
+
 def _form_page(loan_id: UUID, form: Any, template: str, call: Any, done: str) -> Any:
     """A form about one loan: shown, or sent and then back to the loan."""
     ctx = context()
@@ -161,7 +178,8 @@ def _form_page(loan_id: UUID, form: Any, template: str, call: Any, done: str) ->
         found = get_or_404(Loan, loan_id)
         names = organisation_names({found.firm_id})
         owed = owed_fen(found, today()) if found.state == LoanState.DRAWN else None
-        return render_template(template, loan=found, firm=names.get(found.firm_id, ""), form=form, owed=owed)
+        firm = names.get(found.firm_id) or found.stated_firm or ""
+        return render_template(template, loan=found, firm=firm, form=form, owed=owed)
 
 
 @room.page("/loans/<uuid:loan_id>/drawdown", Permission.LOAN_REPORT, methods=["GET", "POST"])
@@ -210,7 +228,8 @@ def register() -> Any:
     """The officer registers a loan agreed outside the portal."""
     ctx, form = context(), OfflineForm()
     if form.validate_on_submit():
-        made = attempt(form, lambda: service.open_offline_loan(ctx, form.uscc.data or "", form.terms()))
+        made = attempt(form, lambda: offline_service.open_offline_loan(
+            ctx, form.uscc.data or "", form.name.data or "", form.terms()))
         if made is not None:
             return redirect(url_for("loans.loan", loan_id=made.id))
     return render_template("loans/offline.html", form=form)

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import redirect, render_template, request, session, url_for
+from flask import flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core import pages
 from app.core.database import get_or_404
+from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text, rate_text
 from app.core.lifecycle import can_fire
 from app.core.models import Case
@@ -19,10 +20,11 @@ from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_list
+from app.core.web import act, attempt, context, say, send_list
 from app.enterprises.models import Enterprise
 from app.enterprises.rules import SIZE_NAMES, SizeClass
 from app.loans.models import Loan
+from app.loans.queries import awaits_firm
 from app.loans.rules import FiveClass, is_bad
 from app.pool import queries, service
 from app.pool.door import booking_chip, check_texts, room, steps
@@ -126,6 +128,9 @@ def book(loan_id: UUID) -> Any:
     ctx = context()
     with reading(ctx, Permission.BOOKING_SUBMIT):
         loan = get_or_404(Loan, loan_id)
+        if awaits_firm(loan):
+            flash(say(Refusal(ErrorCode.LOAN_UNRECOGNISED)), "warning")
+            return redirect(url_for("loans.loan", loan_id=loan_id))
         firm = get_or_404(Enterprise, loan.firm_id)
         live = queries.booking_of_loan(loan_id)
         stored = service.rule_set_on(loan.drawn_on) if loan.drawn_on else None

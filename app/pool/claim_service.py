@@ -402,7 +402,8 @@ def approve_claim(ctx: Context, claim_id: UUID, amount_fen: int | None = None, r
     fire(ctx, CLAIM, claim, event, reason=reason)
     claim.approved_fen, claim.decided_on = amount, today()
     earlier = session().scalar(
-        select(func.count()).select_from(Transfer).where(Transfer.reference.like(f"claim:{claim.id}:reserve:%"))
+        select(func.count()).select_from(Transfer).where(
+            Transfer.case_id == claim.case_id, Transfer.reference.like(f"claim:{claim.id}:reserve:%"))
     )
     held = money.or_exhausted(lambda: reserve(
         money.budget(today().year), money.paid_to(claim.org_id), amount, case_id=claim.case_id,

@@ -30,6 +30,7 @@ from app.enterprises.models import Enterprise
 from app.enterprises.rules import SizeClass
 from app.identity.models import Organisation
 from app.loans.models import Loan
+from app.loans.offline_service import require_recognised
 from app.loans.rules import FiveClass, is_bad
 from app.loans.states import LoanState
 from app.market.models import Need
@@ -176,7 +177,8 @@ def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
     """Submits a drawn loan; the automatic checks run at once and end it BOOKED or REJECTED.
 
     A loan past the deadline with a reason waits for the bureau. Raises ``Refusal(BOOKING_EXISTS)``,
-    ``Refusal(BOOKING_LATE)`` (late and no reason given), ``Refusal(STATE_CHANGED)``.
+    ``Refusal(BOOKING_LATE)`` (late and no reason given), ``Refusal(STATE_CHANGED)``, ``Refusal(LOAN_UNRECOGNISED)`` for an
+    offline loan that the firm has not called its own.
     """
     booking = _submit(ctx, get_or_404(Loan, loan_id), evidence, today(), None)
     about(booking, principal_fen=booking.principal_fen, note_no=booking.note_no, state=booking.state)
@@ -205,6 +207,7 @@ def withdraw_booking(ctx: Context, booking_id: UUID, reason: str) -> Booking:
 def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None) -> Booking:
     if loan.state != LoanState.DRAWN or loan.drawn_on is None or loan.principal_fen is None or loan.note_no is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
+    require_recognised(loan)
     stored = _judging_set(loan.drawn_on)
     rules = RuleSet.from_json(stored.rules)
     late = (submitted_on - loan.drawn_on).days > rules.booking_deadline_days

@@ -192,8 +192,8 @@ def test_a_delivery_that_cannot_be_taken_in_says_why(visitors: Visitors, live_se
     expect(page.locator(".error-summary")).to_contain_text("请选择文件。")
     for name, data, sentence in (
         ("十月.csv", header, "表头不对，缺少这些列：status（发票状态）。请下载模板对照。"),
-        ("十月.pdf", b"%PDF-1.7", "不支持这种文件，请上传 CSV、XLSX、Parquet 文件。"),
-        ("十月.xlsx", sound, "不支持这种文件，请上传 CSV、XLSX、Parquet 文件。"),
+        ("十月.pdf", b"%PDF-1.7", "不支持这种文件，请上传 CSV、XLSX、Parquet、JSON 文件。"),
+        ("十月.xlsx", sound, "不支持这种文件，请上传 CSV、XLSX、Parquet、JSON 文件。"),
         ("十月.csv", sound + b"x" * (MEGABYTE + 1000), "文件超过 1 MB 的上传上限，较大的文件请交平台用命令导入。"),
     ):
         press_upload(page, {"name": name, "mimeType": "application/octet-stream", "buffer": data})

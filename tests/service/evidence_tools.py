@@ -93,3 +93,13 @@ def lines_of(firm: Cast) -> list[Any]:
         return list(unit.session.execute(text(
             "select l.* from invoice_line l join enterprise e using (firm_no) where e.id = :id order by content, k, version"
         ), {"id": firm.id}))
+
+
+def quarantined(delivery: Delivery) -> list[tuple[Any, ...]]:
+    """Rows of a delivery in quarantine: number, reason, parameters, what came."""
+    from sqlalchemy import text
+
+    with transaction(SYSTEM, read_only=True) as unit:
+        rows = unit.session.execute(text(
+            "select row_no, reason, params, raw from quarantine where delivery_id = :id order by row_no"), {"id": delivery.id})
+        return [(row.row_no, row.reason, row.params, row.raw) for row in rows]

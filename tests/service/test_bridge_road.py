@@ -26,6 +26,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import refusal
 from app.core.money import WAN, YUAN
 from app.core.permissions import Permission, Role, permissions_of
+from app.loans import offline_service
 from app.loans import service as loans
 from app.loans.models import Loan
 from tests import bridge_cast as road
@@ -378,9 +379,7 @@ def portal_loan(who: road.People) -> Loan:
     """A loan of 300 万元 that the bank registered, drawn eleven months ago for twelve."""
     officer, approver = who.old_bank[Role.BANK_OFFICER], who.old_bank[Role.BANK_APPROVER]
     terms = loans.LoanTerms(300 * WAN, Decimal("0.04"), 12, "INTEREST_ONLY", "credit", "working_capital")
-    with transaction(cast.SYSTEM, read_only=True):
-        uscc = session().scalar(text("select uscc from enterprise where id = :id"), {"id": who.firm.id})
-    loan = loans.open_offline_loan(officer, uscc, terms)
+    loan = offline_service.open_offline_loan(officer, cast.uscc_of(who.firm), who.firm.name, terms)
     loans.approve_loan(approver, loan.id)
     day = today() - timedelta(days=335)
     mark = loan.id.hex[-6:]

@@ -34,6 +34,7 @@ from tests.service.evidence_tools import (
     line,
     lines_of,
     parquet_bytes,
+    quarantined,
     receive,
     stored,
     uscc_of,
@@ -51,13 +52,6 @@ def clerk(database):
 @pytest.fixture
 def firm(database):
     return cast.firm()
-
-
-def quarantined(delivery):
-    with transaction(SYSTEM, read_only=True) as unit:
-        rows = unit.session.execute(text(
-            "select row_no, reason, params, raw from quarantine where delivery_id = :id order by row_no"), {"id": delivery.id})
-        return [(row.row_no, row.reason, row.params, row.raw) for row in rows]
 
 
 def test_a_second_reading_of_the_same_file_changes_nothing(clerk, firm):
@@ -330,6 +324,7 @@ def test_two_readers_never_read_one_delivery_at_once(clerk, firm):
 def test_every_state_of_a_delivery_meets_every_event(state, event):
     allowed = {
         ("RECEIVED", "start"), ("READING", "start_again"), ("READING", "take_in"), ("READING", "fail"), ("FAILED", "retry"),
+        ("TAKEN_IN", "withdraw"), ("TAKEN_IN", "read_anew"),
     }
     code = refusal(SYSTEM, DELIVERY_LIFE, Delivery(state=state.value), event)
     assert code is (None if (state.value, event) in allowed else ErrorCode.STATE_CHANGED)

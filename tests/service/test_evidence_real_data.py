@@ -51,7 +51,7 @@ def test_the_provider_is_named_by_name_id_or_login_and_must_be_clear(database, t
 def test_a_folder_without_invoices_or_with_a_wrong_file_says_so(database, tmp_path):
     cast.provider()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReadableError, match="holds no invoice file"):
+    with pytest.raises(ReadableError, match="holds no delivery file"):
         run_import(tmp_path / "empty", None, "测试")
     (tmp_path / "empty" / "invoices_in.csv").write_text("firm_id,invoice_no\n")
     with pytest.raises(ReadableError, match="缺少这些列"):

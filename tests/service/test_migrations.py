@@ -16,7 +16,7 @@ from app.core.database import Base
 from app.factory import load_rooms
 from tests.database import ROOT, TestDatabase
 
-OPEN_TO_ALL = {"alembic_version", "seal", "ledger_account", "ledger_transfer"}
+OPEN_TO_ALL = {"alembic_version", "seal"}
 """Tables without row-level security: they name no firm and no person."""
 
 

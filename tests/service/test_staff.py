@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pyotp
 import pytest
 import time_machine
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.core import cases
+from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import ROLES_OF_KIND, OrgKind, Role
-from app.identity import service, staff_service
+from app.identity import queries, service, staff_service
 from app.identity.models import CaseKeeper, Membership, Person, Ticket
 from app.identity.rules import APPROVAL_ROLES, FIRST_ROLES
 from app.identity.service import context_for, keep_case
@@ -176,20 +180,100 @@ def test_another_organisations_person_is_not_found_even_for_the_platform_that_se
             assert refused(call)[0] is ErrorCode.NOT_FOUND
 
 
+def bound(login: str) -> pyotp.TOTP:
+    """The person binds a phone and signs in with it."""
+    token = service.sign_in(login, PASSWORD, "test").token
+    assert token is not None
+    enrolled = service.enrolment_secret(service.DOOR, token)
+    assert enrolled is not None
+    totp = pyotp.TOTP(enrolled[1])
+    assert service.verify_code(token, totp.at(int(now().timestamp())))
+    return totp
+
+
 def test_a_reset_link_sets_a_new_password_ends_sessions_and_lives_a_day() -> None:
     bank = cast.bank()
     officer, login = bank[Role.BANK_OFFICER], bank.logins[Role.BANK_OFFICER]
     with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as clock:
-        token = staff_service.issue_reset(bank[Role.BANK_ADMIN], who(officer))
+        bound(login)
+        token = staff_service.issue_reset(bank[Role.BANK_ADMIN], who(officer)).token
         clock.shift(timedelta(hours=24))
         assert refused(lambda: service.redeem_ticket(token, NEW))[0] is ErrorCode.INVITATION_INVALID
-        token = staff_service.issue_reset(bank[Role.BANK_ADMIN], who(officer))
+        token = staff_service.issue_reset(bank[Role.BANK_ADMIN], who(officer)).token
         half = service.sign_in(login, PASSWORD, "test").token
-        assert half is not None and service.enrolment_secret(service.DOOR, half) is not None
+        assert half is not None
         service.redeem_ticket(token, NEW)
-        assert service.enrolment_secret(service.DOOR, half) is None  # that session is over
+        assert not service.verify_code(half, "000000")  # that session is over
     assert service.sign_in(login, PASSWORD, "test").refusal is not None
     assert service.sign_in(login, NEW, "test").needs_code
+
+
+def test_who_holds_a_reset_link_of_staff_still_needs_their_phone() -> None:
+    bank = cast.bank()
+    approver, login = bank[Role.BANK_APPROVER], bank.logins[Role.BANK_APPROVER]
+    with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as clock:
+        totp = bound(login)
+        made = staff_service.issue_reset(bank[Role.BANK_ADMIN], who(approver))
+        assert not made.waits
+        service.redeem_ticket(made.token, NEW)
+        clock.shift(timedelta(minutes=2))
+        half = service.sign_in(login, NEW, "test").token
+        assert half is not None
+        assert service.enrolment_secret(service.DOOR, half) is None  # no new phone is bound
+        assert not service.verify_code(half, "000000")
+        assert service.verify_code(half, totp.at(int(now().timestamp())))
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_lost_or_never_bound_phone_is_replaced_on_the_word_of_two(both: bool) -> None:
+    bank, platform = cast.bank(), cast.platform()
+    admin, approver, login = bank[Role.BANK_ADMIN], bank[Role.BANK_APPROVER], bank.logins[Role.BANK_APPROVER]
+    if both:
+        bound(login)
+    made = staff_service.issue_reset(admin, who(approver), both=both)
+    assert made.waits
+    assert refused(lambda: service.redeem_ticket(made.token, NEW))[0] is ErrorCode.INVITATION_INVALID
+    ticket = waiting(platform[Role.SECURITY_ADMIN])
+    for ctx in (admin, replace(approver, permissions=admin.permissions)):
+        assert refused(lambda ctx=ctx: staff_service.confirm_reset(ctx, ticket))[0] is ErrorCode.SAME_PERSON
+    other = cast.bank("云山银行")[Role.BANK_ADMIN]
+    assert refused(lambda: staff_service.confirm_reset(other, ticket))[0] is ErrorCode.NOT_FOUND
+    assert refused(lambda: staff_service.confirm_reset(platform[Role.DESK], ticket))[0] is ErrorCode.FORBIDDEN
+    staff_service.confirm_reset(platform[Role.SECURITY_ADMIN], ticket)
+    service.redeem_ticket(made.token, NEW)
+    half = service.sign_in(login, NEW, "test").token
+    assert half is not None and service.enrolment_secret(service.DOOR, half) is not None
+
+
+def test_a_second_administrator_of_the_same_bank_confirms_too_and_once() -> None:
+    bank = cast.bank()
+    admin = bank[Role.BANK_ADMIN]
+    second = invited(bank, "zeng.qi", {Role.BANK_ADMIN: None})
+    service.redeem_ticket(second.token, NEW)
+    made = staff_service.issue_reset(admin, who(bank[Role.BANK_APPROVER]), both=True)
+    ticket = waiting(context_for("zeng.qi"))
+    staff_service.confirm_reset(context_for("zeng.qi"), ticket)
+    assert refused(lambda: staff_service.confirm_reset(context_for("zeng.qi"), ticket))[0] is ErrorCode.ALREADY_DONE
+    assert service.redeem_ticket(made.token, "Bei-2028-jiang").id == who(bank[Role.BANK_APPROVER])
+
+
+def test_the_database_too_lets_nobody_confirm_a_reset_alone() -> None:
+    bank = cast.bank()
+    admin = bank[Role.BANK_ADMIN]
+    staff_service.issue_reset(admin, who(bank[Role.BANK_APPROVER]), both=True)
+    for ctx in (admin, SYSTEM):
+        with pytest.raises(DBAPIError, match=r"ck_ticket|not changed"), transaction(ctx):
+            session().execute(text("update ticket set confirmed_at = now(), confirmed_by = :me where purpose = 'reset_both'"),
+                              {"me": who(admin)})
+    with pytest.raises(DBAPIError, match="not changed"), transaction(admin):
+        session().execute(text("update ticket set purpose = 'reset' where purpose = 'reset_both'"))
+
+
+def waiting(ctx: Context) -> UUID:
+    """The one reset that waits for this administrator's word."""
+    with transaction(ctx, read_only=True):
+        (row,) = queries.waiting_resets(ctx)
+    return row.id
 
 
 def test_a_leaver_hands_the_open_cases_to_a_colleague() -> None:

@@ -19,6 +19,7 @@ from app.evidence.items import ITEMS
 from tests import cast
 from tests.service.evidence_tools import csv_bytes, deliver, line, uscc_of, xlsx_bytes
 from tests.service.fact_tools import one_of_everything
+from tests.web.delivery_tools import delivering
 from tests.web.visitors import visit
 
 pytestmark = pytest.mark.service
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture
 def provider(database):
-    return cast.provider()
+    return delivering(cast.provider(), "invoices")
 
 
 @pytest.fixture
@@ -60,13 +61,14 @@ def statements():
 
 
 def send(client, data, name="invoices.csv", **fields):
-    return client.post("/deliveries/new", data={"file": (io.BytesIO(data), name), "side": "", **fields},
+    return client.post("/deliveries/new", data={"item": "invoices", "file": (io.BytesIO(data), name), "side": "", **fields},
                        content_type="multipart/form-data")
 
 
 def send_raw(client, data):
     """The same with a body written by hand: the test client leaves its own temporary file of a large body open."""
-    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    head = '--b\r\nContent-Disposition: form-data; name="item"\r\n\r\ninvoices\r\n'
+    head += '--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
     return client.post("/deliveries/new", data=head.encode() + data + b"\r\n--b--\r\n",
                        content_type="multipart/form-data; boundary=b")
 
@@ -93,7 +95,7 @@ def test_the_same_upload_sent_twice_is_one_delivery(enter, provider, firm):
 
 
 @pytest.mark.parametrize(("data", "name", "sentence"), [
-    (b"%PDF-1.7", "a.pdf", "不支持这种文件，请上传 CSV、XLSX、Parquet 文件。"),
+    (b"%PDF-1.7", "a.pdf", "不支持这种文件，请上传 CSV、XLSX、Parquet、JSON 文件。"),
     (b"uscc,side,invoice_no\n", "a.csv", "表头不对，缺少这些列：invoice_date（开票日期）、counterparty_id（对方单位）"),
     (b"PK\x03\x04not", "a.xlsx", "文件读不出来：不是完整的 XLSX 工作簿。请重新导出后再上传。"),
     (b"", "a.csv", "不支持这种文件"),
@@ -118,10 +120,10 @@ def test_without_a_file_the_form_says_so(enter, provider):
 
 def test_the_template_is_accepted_as_a_heading(enter, provider, firm):
     client = enter(provider, Role.PROVIDER_CLERK)
-    csv_template, xlsx_template = client.get("/deliveries/template.csv").data, client.get("/deliveries/template.xlsx").data
+    csv_template, xlsx_template = (client.get(f"/deliveries/template/invoices.{kind}").data for kind in ("csv", "xlsx"))
     assert send(client, csv_template, "t.csv").status_code == 302
     assert send(client, xlsx_template, "t.xlsx").status_code == 302
-    assert client.get("/deliveries/template.doc").status_code == 404
+    assert client.get("/deliveries/template/invoices.doc").status_code == 404
 
 
 def test_mended_rows_can_be_downloaded_corrected_and_sent_again(enter, provider, firm):

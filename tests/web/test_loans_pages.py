@@ -16,7 +16,6 @@ from app.core.calendar import today
 from app.core.database import engine, session, transaction
 from app.core.money import WAN
 from app.core.permissions import Role
-from app.enterprises.models import Enterprise
 from app.loans import service as loans
 from app.loans.models import Loan
 from tests import cast
@@ -47,10 +46,8 @@ def only_loan() -> Loan:
 
 
 def offline(city: City, **changes: Any) -> dict[str, Any]:
-    with transaction(cast.SYSTEM, read_only=True):
-        uscc = session().scalar(select(Enterprise.uscc).where(Enterprise.id == city.firm.id))
-    return {"uscc": uscc, "amount": "300", "annual_rate": "4.2", "term_months": "12", "method": "EQUAL_PRINCIPAL",
-            "product_kind": "CREDIT", "purpose": "采购原材料", **changes}
+    return {"uscc": cast.uscc_of(city.firm), "name": city.firm.name, "amount": "300", "annual_rate": "4.2",
+            "term_months": "12", "method": "EQUAL_PRINCIPAL", "product_kind": "CREDIT", "purpose": "采购原材料", **changes}
 
 
 def test_a_bank_walks_a_loan_from_registration_to_repayment_through_its_pages(app: Flask, city: City) -> None:
@@ -74,7 +71,24 @@ def test_a_bank_walks_a_loan_from_registration_to_repayment_through_its_pages(ap
     assert "登记还款" not in words(firm.get(f"/loans/{loan.id}"))
 
 
+def test_a_firm_confirms_or_disowns_a_loan_on_its_page_and_the_bank_waits_for_it(app: Flask, city: City) -> None:
+    officer, firm = visit(app, city.officer), visit(app, city.firm[Role.FIRM_CLERK])
+    page = words(send(officer, "/loans/new", **offline(city)))
+    assert "等企业确认" in page and city.firm.name in page and "提出异议" not in page
+    loan = only_loan()
+    assert "企业还没有确认这笔线下贷款" in words(officer.get(f"/loans/{loan.id}/booking", follow_redirects=True))
+    assert city.firm.name in words(officer.get("/loans"))
+    page = words(firm.get(f"/loans/{loan.id}"))
+    assert "确认是本企业的贷款" in page and "提出异议" in page
+    assert "异议已登记" in words(send(firm, f"/loans/{loan.id}/disown", reason="没有这笔贷款"))
+    assert "没有这笔贷款" in words(officer.get(f"/loans/{loan.id}"))
+    assert "银行会收到通知" in words(send(firm, f"/loans/{loan.id}/recognise"))
+    assert "等企业确认" not in words(officer.get(f"/loans/{loan.id}"))
+    assert send(officer, f"/loans/{loan.id}/recognise").status_code == 403
+
+
 @pytest.mark.parametrize(("changes", "sentence"), [
+    ({"name": ""}, "请填写借款企业名称"), ({"name": "广州别家有限公司"}, "平台上没有名称和统一社会信用代码都相符的企业"),
     ({"uscc": "91440101MA5CXXXX"}, "统一社会信用代码不正确"), ({"amount": "-5"}, "贷款金额应大于 0"),
     ({"amount": "三百"}, "请填写数字"), ({"annual_rate": "385"}, "年利率应在 0 到 36% 之间"),
     ({"term_months": "0"}, "期限应在 1 到 360 个月之间"), ({"purpose": ""}, "请填写贷款用途"),

@@ -124,8 +124,15 @@ def test_nobody_finds_a_button_for_their_own_roles(app: Flask) -> None:
 def test_a_reset_link_is_shown_once(app: Flask) -> None:
     bank = cast.bank()
     client, officer = visit(app, bank[Role.BANK_ADMIN]), who(bank[Role.BANK_OFFICER])
-    token = link_in(client.post(f"/staff/{officer}/reset").text)
-    assert token not in client.get(f"/staff/{officer}").text
+    page = client.post(f"/staff/{officer}/reset", data={"both": "yes"}).text
+    token = link_in(page)
+    assert "这条链接还不能用" in page and token not in client.get(f"/staff/{officer}").text
+    assert "没有待确认的重置" in client.get("/resets").text  # whoever issued it does not confirm it
+    second = visit(app, cast.platform()[Role.SECURITY_ADMIN])
+    assert "确认口令与手机重置" in second.get("/").text
+    address = re.search(r'action="(/resets/[0-9a-f-]+/confirm)"', second.get("/resets").text)
+    assert address is not None
+    assert "链接现在可以使用了" in second.post(address[1], follow_redirects=True).text
     service.redeem_ticket(token, NEW)
     assert service.sign_in(bank.logins[Role.BANK_OFFICER], NEW, "test").needs_code
 

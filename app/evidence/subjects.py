@@ -1,0 +1,134 @@
+"""Whom rows are about: social credit codes become firm numbers, account numbers (户号) become meter numbers.
+
+A valid code of a firm that nobody signed up yet gets the number it will have when it appears; an account number never seen
+before becomes a meter. Both are kept by themselves: a delivery that fails later leaves a number without rows, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import polars as pl
+from sqlalchemy import text
+
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import session, transaction
+from app.core.uscc import LENGTH, normalise, validate
+from app.enterprises.registration import reserve_firm_numbers
+
+_FIRMS = text("""
+select firm_no, external_key, uscc from enterprise where uscc = any(:keys) or external_key = any(:keys)
+union all
+select firm_no, null, uscc from reserved_firm where uscc = any(:keys)
+""")
+_METERS = text("select account_no, meter_no from meter where provider_org_id = :provider and account_no = any(:keys)")
+_NEW_METERS = text("""
+insert into meter (meter_no, provider_org_id, provider_kind, account_no, first_seen_at)
+select nextval('meter_no_seq'), :provider, 'data_provider', key, :at from unnest(cast(:keys as text[])) key
+on conflict (provider_org_id, account_no) do nothing
+""")
+LONGEST_ACCOUNT = 40
+"""Characters of an account number, as the database holds it."""
+
+
+class Numbers:
+    """Numbers of the subjects of one delivery, asked for once each."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.known: dict[str, int] = {}
+        self.asked: set[str] = set()
+        self.frame = _frame({})
+        """Columns ``key`` and ``number``."""
+
+    def learn(self, keys: Iterable[str]) -> None:
+        """Finds, or makes, the numbers of keys not asked for before, in a small transaction of its own."""
+        new = sorted(set(keys) - self.asked)
+        if not new:
+            return
+        self.asked.update(new)
+        with transaction(self.ctx):
+            found = self._find(new)
+        self.known |= found
+        self.frame = pl.concat([self.frame, _frame(found)])
+
+    def _find(self, keys: Sequence[str]) -> dict[str, int]:
+        raise NotImplementedError
+
+
+class FirmNumbers(Numbers):
+    """By social credit code, or by the code of a source that knows none. Codes may come in small letters or with blanks."""
+
+    def _find(self, keys: Sequence[str]) -> dict[str, int]:
+        spelled: dict[str, list[str]] = {}
+        for key in keys:
+            spelled.setdefault(key, []).append(key)
+            code = normalise(key)
+            if len(code) == LENGTH and code != key:
+                spelled.setdefault(code, []).append(key)
+        found = firm_numbers(list(spelled))
+        unknown = [code for code in spelled if code not in found and len(code) == LENGTH and validate(code) is None]
+        if unknown:
+            found |= reserve_firm_numbers(unknown)
+        return {key: number for code, number in found.items() for key in spelled.get(code, ())}
+
+
+class MeterNumbers(Numbers):
+    """By account number at one provider."""
+
+    def __init__(self, ctx: Context, provider_org_id: UUID) -> None:
+        super().__init__(ctx)
+        self.provider = provider_org_id
+
+    def _find(self, keys: Sequence[str]) -> dict[str, int]:
+        usable = [key for key in keys if len(key) <= LONGEST_ACCOUNT]
+        session().execute(_NEW_METERS, {"provider": self.provider, "keys": usable, "at": now()})
+        return {row.account_no: row.meter_no for row in session().execute(_METERS, {"provider": self.provider, "keys": usable})}
+
+
+def firm_numbers(keys: Sequence[str]) -> dict[str, int]:
+    """Firm numbers by social credit code and by code of the source, of firms known and of firms waited for."""
+    found: dict[str, int] = {}
+    for row in session().execute(_FIRMS, {"keys": list(keys)}):
+        found[row.uscc] = row.firm_no
+        if row.external_key is not None:
+            found[row.external_key] = row.firm_no
+    return found
+
+
+def _frame(numbers: dict[str, int]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"key": list(numbers), "number": list(numbers.values())}, schema={"key": pl.String, "number": pl.Int64},
+    )
+
+
+_TOUCHED = {
+    "firm_no": text("select e.id from enterprise e where e.firm_no = any(:numbers) order by e.id"),
+    "meter_no": text("""
+        select distinct e.id from meter_link l join enterprise e on e.firm_no = l.firm_no
+        where l.current and l.meter_no = any(:numbers) order by e.id
+    """),
+}
+_UNCLAIMED = {
+    "firm_no": text("""
+        select r.firm_no from reserved_firm r where r.firm_no = any(:numbers)
+          and not exists (select 1 from enterprise e where e.firm_no = r.firm_no)
+    """),
+    "meter_no": text("""
+        select n from unnest(cast(:numbers as bigint[])) n
+        where not exists (select 1 from meter_link l join enterprise e on e.firm_no = l.firm_no
+                          where l.current and l.meter_no = n)
+    """),
+}
+
+
+def touched_firms(column: str, numbers: Sequence[int]) -> list[UUID]:
+    """Ids of the firms that subjects belong to; ``column`` is ``firm_no`` or ``meter_no``."""
+    return list(session().scalars(_TOUCHED[column], {"numbers": list(numbers)}))
+
+
+def unclaimed(column: str, numbers: Sequence[int]) -> set[int]:
+    """Subjects whose firm nobody signed up yet, or meters linked to no firm."""
+    return set(session().scalars(_UNCLAIMED[column], {"numbers": list(numbers)}))

@@ -1,0 +1,49 @@
+"""Taking back what a withdrawn delivery said: its facts go out of force, and what stood before them comes back.
+
+Later deliveries that said the same as the withdrawn one left no facts of their own; they are read anew.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from app.core.database import session
+from app.evidence.models import Delivery
+from app.evidence.rules import DeliveryState
+from app.evidence.shelves import shelf_of
+from app.evidence.subjects import touched_firms
+
+
+def take_back(delivery: Delivery) -> list[UUID]:
+    """Puts a withdrawn delivery's facts out of force, set-wise. Returns the firms about which something changed."""
+    shelf, db = shelf_of(delivery.item_code), session()
+    key, mine = ", ".join(shelf.key), ", ".join(f"f.{name}" for name in shelf.key)
+    same = " and ".join(f"f.{name} = g.{name}" for name in shelf.key)
+    db.execute(text("drop table if exists pg_temp.gone"))
+    db.execute(text(
+        f"create temp table gone on commit drop as select distinct {key} from {shelf.table} "
+        "where delivery_no = :number and current"
+    ), {"number": delivery.number})
+    db.execute(text("analyze gone"))
+    db.execute(text(f"update {shelf.table} set current = false where delivery_no = :number and current"),
+               {"number": delivery.number})
+    db.execute(text(f"""
+        update {shelf.table} f set current = true from (
+          select {mine}, max(f.version) as version from {shelf.table} f
+          join gone g on {same} join delivery d on d.number = f.delivery_no and d.state <> 'WITHDRAWN' group by {mine}
+        ) g where {same} and f.version = g.version
+    """))
+    numbers = list(db.scalars(text(f"select distinct {shelf.key[0]} from gone")))
+    return touched_firms(shelf.key[0], numbers)
+
+
+def said_the_same(delivery: Delivery) -> list[Delivery]:
+    """Later deliveries of the same provider and item that left rows out because a fact was there already."""
+    return list(session().scalars(
+        select(Delivery).where(
+            Delivery.provider_org_id == delivery.provider_org_id, Delivery.item_code == delivery.item_code,
+            Delivery.number > delivery.number, Delivery.state == DeliveryState.TAKEN_IN.value, Delivery.rows_identical > 0,
+        ).order_by(Delivery.number).with_for_update()
+    ))
