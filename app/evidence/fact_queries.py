@@ -57,7 +57,7 @@ def facts_query(firm_no: int, item_code: str, since: date | None = None) -> Sele
         return found if since is None else found.where(line.day >= since)
     item = ITEMS[item_code]
     table, at = _table(item), _table(item).c[item.field(item.at).stored]
-    shown = [table.c[one.stored] for one in columns_of(item) if one is not METER]
+    shown = [table.c[one.stored] for one in columns_of(item) if one.code != METER.code]
     if item.subject is Subject.METER:
         meters = _meters(item_code, firm_no)
         days = or_(meters.c.valid_to.is_(None), meters.c.valid_to >= at)
