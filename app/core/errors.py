@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
     CONSENT_MISSING = "consent_missing"
+    CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
@@ -75,6 +76,7 @@ class ErrorCode(StrEnum):
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
+    PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -135,6 +137,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
+    ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
@@ -166,6 +169,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
+    ErrorCode.PERSONAL_TEXT_UNSIGNED: N_("其中有属于您个人的信息，请对每个接收方另外签署个人信息授权，或不选这些资料。"),
     ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
     ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
     ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),

@@ -17,6 +17,7 @@ from app.core.pages import Text, Tone
 from app.credit.look_service import ShownReason
 from app.credit.models import CreditProfile, ScoringModel
 from app.credit.rules import ProfileState, Visible
+from app.evidence.consent_queries import ConsentTrace
 
 GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "info", "C": "wait", "D": "bad"}
 
@@ -143,6 +144,7 @@ def history_rows(history: Sequence[CreditProfile], models: Mapping[Any, ScoringM
     """The profiles of a firm as its table shows them, newest first."""
     return [
         {
+            "id": profile.id, "traced": bool(profile.consent_ids),
             "at": profile.at, "as_of": profile.as_of, "state": STATE_NAMES[profile.state],
             "score": NOTHING if profile.score is None else str(profile.score), "grade": profile.grade,
             "tone": GRADE_TONES.get(profile.grade or "", "plain"),
@@ -151,3 +153,31 @@ def history_rows(history: Sequence[CreditProfile], models: Mapping[Any, ScoringM
         }
         for profile in history
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One consent of a profile and the features that its data became, as (name, value, how strong a reason)."""
+
+    consent: ConsentTrace
+    features: list[tuple[str, str, str]]
+
+
+def traced(profile: CreditProfile, consents: Sequence[ConsentTrace]) -> list[Traced]:
+    """Consent by consent: the features whose source that consent covers, in the order of the catalogue (design §4.12)."""
+    from scoring.catalogue import FEATURES
+
+    language: Literal["zh", "en"] = "en" if is_english() else "zh"
+    strengths = {row["feature"]: _signed(row["contribution"]) for row in profile.reasons}
+    found = []
+    for one in consents:
+        sources = {item.code for item in one.covered}
+        rows = []
+        for feature in FEATURES:
+            if feature.source in sources and feature.name in profile.features:
+                value = profile.features[feature.name]
+                words = feature.en if language == "en" else feature.zh
+                shown = feature.show(float("nan") if value is None else float(value), language)
+                rows.append((words.label, shown, strengths.get(feature.name, "")))
+        found.append(Traced(one, rows))
+    return found

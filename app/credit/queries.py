@@ -195,7 +195,7 @@ def consents_of_portal(firm_id: UUID) -> list[UUID]:
 
 def consenting_firms() -> list[UUID]:
     """Every firm whose consent lets the portal compute a profile at this moment."""
-    return list(session().scalars(_portal_consents(Consent.firm_id).order_by(Consent.firm_id)))
+    return list(session().scalars(_portal_consents(Consent.firm_id).distinct().order_by(Consent.firm_id)))
 
 
 def _portal_consents(column: Any) -> Select[tuple[UUID]]:

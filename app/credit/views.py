@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _l
 from app.core import pages
 from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
+from app.core.database import get_or_404
 from app.core.errors import NotFound
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.ids import new_id
@@ -29,11 +30,12 @@ from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, queries, review_service
 from app.credit import service as service  # its handlers register on import
 from app.credit.forms import AnswerReviewForm, AskReviewForm
-from app.credit.models import ProfileReview, ScoringModel
+from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState
 from app.credit.states import REVIEW_LIFE
 from app.evidence import queries as evidence
-from app.evidence.display import monthly_chart
+from app.evidence.consent_queries import trace_of
+from app.evidence.display import PURPOSES, item_name, monthly_chart, reference
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
 from scoring.features import WINDOW
@@ -100,6 +102,22 @@ def _own_profile(firm_id: UUID) -> dict[str, Any]:
         "meanings": explaining.GRADE_MEANINGS, "tones": explaining.GRADE_TONES,
         "consents_url": url_for("evidence.consents"), "give_url": url_for("evidence.give"),
     }
+
+
+@room.page("/profile/trace/<uuid:profile_id>", Permission.PROFILE_READ)
+def trace(profile_id: UUID) -> Any:
+    """Which consent let which data into which feature of one of the firm's own profiles."""
+    ctx = context()
+    with reading(ctx, Permission.PROFILE_READ):
+        found = get_or_404(CreditProfile, profile_id)
+        firm_no = queries.firm_no_of(found.firm_id)
+        if found.firm_id != ctx.org_id or firm_no is None:
+            raise NotFound
+        traced = trace_of(firm_no, [UUID(one) for one in found.consent_ids], found.at)
+        return render_template(
+            "credit/trace.html", profile=found, traced=explaining.traced(found, traced), model=queries.model_of(found),
+            item_name=item_name, reference=reference, purposes=PURPOSES,
+        )
 
 
 def _months(firm_id: UUID) -> list[MonthlyInvoices]:

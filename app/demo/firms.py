@@ -111,7 +111,7 @@ def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, code: str) -> Demo
     enterprises.verify(staff["desk"], firm.id, "verify")
     banks = [staff[login].org_id for login in ("zhuan.officer", "yuncheng.officer", "linghai.officer")]
     receivers = banks[: number % 4] if number > 1 else banks
-    give_consent(boss, CONSENTED, [None, *receivers], days=365, channel="demo")
+    give_consent(boss, CONSENTED, [None, *receivers], days=365, channel="demo", personal=[None, *receivers])
     return DemoFirm(boss, code, drawn)
 
 

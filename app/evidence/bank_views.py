@@ -1,4 +1,7 @@
-"""Pages of banks: the firms that consented, and one firm's evidence. Opening a firm's evidence is itself recorded."""
+"""Pages of banks: the firms that consented, a firm's evidence item by item, the bank's own log of looks.
+
+Opening a firm's evidence is itself a use case, since each item that is shown is a look on record.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,31 @@ from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.context import Context
 from app.core.database import get_or_404
+from app.core.errors import NotFound
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.permissions import Permission
-from app.core.queries import organisation_names
+from app.core.queries import ROLE_NAMES, organisation_names
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import context, send_list
 from app.enterprises.models import Enterprise
-from app.evidence import queries, service
-from app.evidence.display import MODES, PURPOSES, item_name, monthly_chart
+from app.evidence import consent_queries, fact_queries, look_service, queries
+from app.evidence.display import (
+    BASES,
+    CATEGORIES,
+    PURPOSES,
+    RESULTS,
+    chip,
+    ground_text,
+    item_name,
+    purpose_text,
+    reference,
+)
 from app.evidence.door import room
-from app.evidence.models import Consent
-from app.evidence.rules import INVOICES, LOOK, Purpose
+from app.evidence.fact_display import LISTS, chart_of, sentences_of, span_text
+from app.evidence.models import DataItem, EvidenceLook
+from app.evidence.rules import INVOICES, LINKS, LOOK, Purpose
 from app.identity.models import Organisation
 
 FIRMS = Table(
@@ -30,19 +44,41 @@ FIRMS = Table(
     columns=[
         Column("firm", _l("企业"), Organisation.name, sub=lambda row: gettext("合成数据") if row.synthetic else ""),
         Column("item", _l("资料"), sortable=False, render=item_name, export=item_name),
-        Column("purpose", _l("用途"), sortable=False, render=lambda row: str(PURPOSES[row.purpose]),
-               export=lambda row: str(PURPOSES[row.purpose]), hide_small=True),
-        Column("given_at", _l("授权时间"), Consent.given_at, kind="datetime", hide_small=True),
-        Column("valid_until", _l("有效至"), Consent.valid_until, kind="datetime"),
+        Column("purpose", _l("用途"), sortable=False, render=purpose_text, export=purpose_text),
+        Column("given_at", _l("授权时间"), kind="datetime", hide_small=True),
+        Column("valid_until", _l("最早到期"), kind="datetime"),
     ],
     filters=[
         Filter("q", _l("企业名称"), kind="text",
                apply=lambda stmt, value: stmt.where(Organisation.name.icontains(value, autoescape=True))),
     ],
     default_sort="valid_until",
-    row_url=lambda row: url_for("evidence.firm", firm_id=row.firm_id),
+    row_url=lambda row: url_for("evidence.firm", firm_id=row.firm_id, case=row.case_id),
     empty_title=_l("还没有企业授权贵行查看资料"),
     empty_hint=_l("企业在“我的授权”中选定贵行，或在提交融资需求时授权后，会出现在这里。"),
+)
+
+OWN_LOOKS = Table(
+    "own-looks",
+    columns=[
+        Column("firm", _l("企业"), sortable=False, render=lambda row: row.firm or gettext("名称不再可见")),
+        Column("at", _l("什么时候"), EvidenceLook.at, kind="datetime"),
+        Column("person", _l("谁"), sortable=False, sub=lambda row: gettext(ROLE_NAMES.get(row.actor_role, row.actor_role))),
+        Column("item", _l("哪项资料"), sortable=False, render=item_name, export=item_name),
+        Column("purpose", _l("用途"), sortable=False, render=purpose_text, export=purpose_text),
+        Column("basis", _l("依据"), sortable=False, render=ground_text, export=ground_text),
+        Column("result", _l("结果"), sortable=False, render=lambda row: chip(RESULTS[row.result]),
+               export=lambda row: str(RESULTS[row.result][0])),
+    ],
+    filters=[
+        Filter("result", _l("结果"), choices=[(key, words[0]) for key, words in RESULTS.items()],
+               apply=lambda stmt, value: stmt.where(EvidenceLook.result == value)),
+        Filter("q", _l("企业名称"), kind="text",
+               apply=lambda stmt, value: stmt.where(Organisation.name.icontains(value, autoescape=True))),
+    ],
+    default_sort="-at",
+    empty_title=_l("本行还没有查看过企业资料"),
+    empty_hint=_l("打开“已授权企业”中的企业后，每一项查看都会记在这里，供本行内部检查。"),
 )
 
 
@@ -52,32 +88,75 @@ def firms() -> Any:
     ctx = context()
     assert ctx.org_id is not None
     with reading(ctx, Permission.EVIDENCE_LOOK) as db:
-        stmt, args = queries.consents_for_bank(ctx.org_id), remembered(FIRMS, request.args, session)
+        stmt, args = consent_queries.consents_for_bank(ctx.org_id), remembered(FIRMS, request.args, session)
         if wants_export(request.args):
             rows = FIRMS.load_all(db, stmt, args, EXPORT_LIMIT)
             return send_list(FIRMS, rows, gettext("已授权企业"), "firms.xlsx")
         return render_template("evidence/firms.html", page=FIRMS.load(db, stmt, args))
 
 
+@room.page("/evidence/looks", Permission.EVIDENCE_LOOK)
+def own_looks() -> Any:
+    """What the visitor's bank looked at."""
+    ctx = context()
+    assert ctx.org_id is not None
+    with reading(ctx, Permission.EVIDENCE_LOOK) as db:
+        stmt, args = consent_queries.looks_of_bank(ctx.org_id), remembered(OWN_LOOKS, request.args, session)
+        if wants_export(request.args):
+            rows = OWN_LOOKS.load_all(db, stmt, args, EXPORT_LIMIT)
+            return send_list(OWN_LOOKS, rows, gettext("我行查看记录"), "own-looks.xlsx")
+        return render_template("evidence/own_looks.html", page=OWN_LOOKS.load(db, stmt, args))
+
+
 @room.page("/evidence/firms/<uuid:firm_id>", Permission.EVIDENCE_LOOK)
 def firm(firm_id: UUID) -> Any:
     """A firm's evidence as far as its consent goes, and plainly what it does not cover."""
     ctx = context()
+    case_id = request.args.get("case", type=UUID)
     with reading(ctx, Permission.EVIDENCE_LOOK):
         found = get_or_404(Enterprise, firm_id)
-        items = queries.catalogue()
+        items = [item for item in queries.catalogue() if item.code != LINKS]
         name = organisation_names({firm_id}).get(firm_id, "")
-        consent = _consent(ctx, firm_id)
-    summary = None
-    if consent is not None:
-        summary = service.look(ctx, firm_id, INVOICES, Purpose(consent.purpose), consent.case_id)
+        grounds = consent_queries.grounds(firm_id, ctx.org_id, case_id)
+        consents = consent_queries.consents_by_id([one.consent_id for one in grounds.values() if one.consent_id])
+        consent_queries.name_case(case_id)
+        open_to = [code for code, one in grounds.items() if one.consent_id is not None]
+        public = fact_queries.held(found.firm_no, [code for code in grounds if code not in open_to])
+    # What is public and empty is no look; what the firm consented to is one, even where nothing came yet.
+    asked = [code for code in grounds if code in open_to or code in public]
+    seen = look_service.look_at(ctx, firm_id, asked, _purpose(case_id), case_id) if asked else {}
     return render_template(
-        "evidence/firm.html", firm=found, name=name, items=items, consent=consent, summary=summary, modes=MODES,
-        purposes=PURPOSES, item_name=item_name, top=LOOK.top_counterparties,
-        chart=monthly_chart(summary.months) if summary is not None and summary.lines else None,
+        "evidence/firm.html", firm=found, name=name, items=items, grounds=grounds, consents=consents, seen=seen, case=case_id,
+        purpose=PURPOSES[_purpose(case_id)], item_name=item_name, top=LOOK.top_counterparties, categories=CATEGORIES,
+        bases=BASES, reference=reference, span_text=span_text, lists=LISTS, sentences_of=sentences_of,
+        charts={item.code: chart_of(seen[item.code], item_name(item)) for item in items if item.code in seen},
     )
 
 
-def _consent(ctx: Context, firm_id: UUID) -> Consent | None:
-    consent_id = queries.has_consent(firm_id, INVOICES, ctx.org_id)
-    return get_or_404(Consent, consent_id) if consent_id is not None else None
+@room.page("/evidence/firms/<uuid:firm_id>/<item>", Permission.EVIDENCE_LOOK)
+def firm_item(firm_id: UUID, item: str) -> Any:
+    """All rows of one item of a firm; each opening is a look, also one that is refused. Invoices stay a summary."""
+    ctx = context()
+    case_id = request.args.get("case", type=UUID)
+    if item not in LISTS or item in (INVOICES, LINKS):
+        raise NotFound
+    with reading(ctx, Permission.EVIDENCE_LOOK) as db:
+        found = get_or_404(Enterprise, firm_id)
+        described, name = db.get_one(DataItem, item), organisation_names({firm_id}).get(firm_id, "")
+    shown = look_service.look_at(ctx, firm_id, [item], _purpose(case_id), case_id)[item]
+    table = LISTS[item]
+    with reading(ctx, Permission.EVIDENCE_LOOK) as db:
+        consent_queries.name_case(case_id)
+        stmt, args = fact_queries.facts_query(found.firm_no, item), remembered(table, request.args, session)
+        if wants_export(request.args):
+            rows = table.load_all(db, stmt, args, EXPORT_LIMIT)
+            return send_list(table, rows, f"{name} {item_name(described)}", f"{item}.xlsx")
+        return render_template(
+            "evidence/firm_item.html", item=described, name=name, firm_id=firm_id, case=case_id, shown=shown,
+            page=table.load(db, stmt, args), chart=chart_of(shown, item_name(described)), sentences=sentences_of(shown),
+            item_name=item_name, span_text=span_text,
+        )
+
+
+def _purpose(case_id: UUID | None) -> Purpose:
+    return Purpose.PRE_APPROVAL if case_id is None else Purpose.CASE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -16,7 +17,17 @@ from app.core.pages import Text
 from app.evidence.items import ITEMS
 from app.evidence.models import Delivery
 from app.evidence.queries import MonthlyInvoices
-from app.evidence.rules import FAILURES, FIELD_LABELS, INVOICES, ROW_REASONS, ConsentState, DeliveryState, Purpose, RowReason
+from app.evidence.rules import (
+    FAILURES,
+    FIELD_LABELS,
+    INVOICES,
+    ROW_REASONS,
+    Basis,
+    ConsentState,
+    DeliveryState,
+    Purpose,
+    RowReason,
+)
 
 DELIVERY_STATES: dict[str, tuple[Text, str]] = {
     DeliveryState.RECEIVED: (_l("已收到，等待读取"), "info"), DeliveryState.READING: (_l("正在读取"), "info"),
@@ -31,6 +42,15 @@ PURPOSES: dict[str, Text] = {Purpose.PRE_APPROVAL: _l("预授信"), Purpose.CASE
 CHANNELS: dict[str, Text] = {"upload": _l("页面上传"), "command": _l("平台命令导入"), "push": _l("接口推送")}
 SIDES: dict[int | None, Text] = {0: _l("进项"), 1: _l("销项"), None: _l("见文件")}
 RESULTS: dict[str, tuple[Text, str]] = {"shown": (_l("已查看"), "info"), "refused": (_l("没有授权，被拒绝"), "wait")}
+BASES: dict[str, Text] = {
+    Basis.CONSENT: _l("企业授权"), Basis.PUBLIC: _l("依法公开的信息"), Basis.NONE: _l("没有依据"),
+}
+CATEGORIES: dict[int, Text] = {
+    1: _l("登记注册"), 2: _l("行政许可与资质"), 3: _l("行政处罚"), 4: _l("司法"), 5: _l("严重失信主体名单"), 6: _l("纳税"),
+    7: _l("社会保险"), 8: _l("住房公积金"), 9: _l("进出口"), 10: _l("水电气"), 11: _l("不动产"), 12: _l("知识产权"),
+    13: _l("科技研发"), 14: _l("生态环境、农业主体与安全"), 15: _l("政府采购与合同"), 16: _l("银行资金流"), 17: _l("企业自报"),
+}
+"""The seventeen categories of the catalogue (credit-data-catalogue.md §2)."""
 MODES: dict[str, Text] = {"pushed": _l("归集"), "query": _l("授权查询"), "model": _l("可用不可见"), "self": _l("企业自报")}
 OWNERS = (
     N_("市场监管局"), N_("发证部门"), N_("市场监管局等部门"), N_("法院"), N_("发展改革委"), N_("税务局"), N_("人社局"),
@@ -48,6 +68,23 @@ def chip(words: tuple[Text, str]) -> Markup:
     sign = {"wait": "!", "bad": "✕"}.get(tone)
     mark = Markup('<span class="chip-sign" aria-hidden="true">{}</span>').format(sign) if sign else Markup("")
     return Markup('<span class="chip chip-{}">{}{}</span>').format(tone, mark, escape(str(text)))
+
+
+def reference(consent_id: UUID | None) -> str:
+    """A consent's number as people quote it: the last eight digits of its id."""
+    return consent_id.hex[-8:].upper() if consent_id is not None else ""
+
+
+def purpose_text(row: Any) -> str:
+    """What for, with the number of the case where it is one."""
+    words = str(PURPOSES.get(row.purpose, row.purpose))
+    return f"{words} {row.case_number}" if row.case_number else words
+
+
+def ground_text(row: Any) -> str:
+    """On what ground a look was allowed, with the number of the consent."""
+    words = str(BASES[row.basis])
+    return f"{words} {reference(row.consent_id)}" if row.consent_id is not None else words
 
 
 def item_name(row: Any) -> str:

@@ -142,19 +142,21 @@ class InvoiceLine(Base):
 
 
 class ConsentText(Base):
-    """A version of the consent text, with placeholders, as counsel approved it."""
+    """A version of a consent text, with placeholders, as counsel approved it. ``kind``: rules.TextKind."""
 
     __tablename__ = "consent_text"
     version: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[str]
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     valid_from: Mapped[date]
+    kind: Mapped[str]
 
 
 class Consent(Identified, Base):
     """授权: one item, for one receiver, for one purpose, until a day. ``receiver_org_id`` NULL = the portal's own profile.
 
-    ``signed_text`` is what the firm read and signed, ``text_sha256`` its digest.
+    ``signed_text`` is what the firm read and signed, ``text_sha256`` its digest; ``personal_…`` the second text of a sole
+    trader. ``used_at``: the first look under it.
     """
 
     __tablename__ = "consent"
@@ -175,10 +177,17 @@ class Consent(Identified, Base):
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[UUID | None]
     end_reason: Mapped[str | None]
+    used_at: Mapped[datetime | None]
+    personal_text_version: Mapped[str | None] = mapped_column(ForeignKey("consent_text.version"))
+    personal_signed_text: Mapped[str | None]
+    personal_text_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class EvidenceLook(Identified, Base):
-    """Who looked at which item of a firm, when, what for, under which consent (征信业管理条例 art. 22)."""
+    """Who looked at which item of a firm, when, what for, under which consent (征信业管理条例 art. 22).
+
+    ``basis``: rules.Basis.
+    """
 
     __tablename__ = "evidence_look"
     firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
@@ -191,3 +200,4 @@ class EvidenceLook(Identified, Base):
     case_id: Mapped[UUID | None]
     consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
     result: Mapped[str]
+    basis: Mapped[str]

@@ -10,15 +10,14 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Row, case, func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import aliased
 
 from app.core.calendar import now
 from app.core.database import session
 from app.core.permissions import OrgKind
-from app.enterprises.models import Enterprise
-from app.evidence.models import Consent, DataItem, Delivery, EvidenceLook, InvoiceLine, ProviderItem, Quarantine
-from app.evidence.rules import INVOICES, LOOK, ConsentState
+from app.evidence.models import Consent, DataItem, Delivery, InvoiceLine, ProviderItem, Quarantine
+from app.evidence.rules import INVOICES, LOOK, ConsentState, Purpose
 from app.identity.models import Organisation
 
 _COLUMNS = text("""
@@ -161,61 +160,30 @@ def sources(firm_no: int, item_code: str = INVOICES) -> list[Source]:
 def active_consents(firm_id: UUID) -> list[Consent]:
     """A firm's consents in force that the actor may see."""
     return list(session().scalars(
-        select(Consent).where(Consent.firm_id == firm_id, *_in_force()).order_by(Consent.given_at)
+        select(Consent).where(Consent.firm_id == firm_id, *in_force()).order_by(Consent.given_at)
     ))
 
 
-def has_consent(firm_id: UUID, item_code: str, receiver_org_id: UUID | None) -> UUID | None:
-    """The consent in force for an item and a receiver (``None`` = the portal's own profile), or ``None``."""
-    return session().scalar(select(Consent.id).where(
-        Consent.firm_id == firm_id, Consent.item_code == item_code,
-        Consent.receiver_org_id.is_not_distinct_from(receiver_org_id), *_in_force(),
-    ))
+def has_consent(
+    firm_id: UUID, item_code: str, receiver_org_id: UUID | None, case_id: UUID | None = None,
+) -> UUID | None:
+    """The consent in force that covers an item for a receiver (``None`` = the portal's own profile), or ``None``.
+
+    Without ``case_id`` it is asked for pre-approval: a consent that was given for one case does not count.
+    """
+    covering = select(DataItem.consent_item).where(DataItem.code == item_code).scalar_subquery()
+    return session().scalar(
+        select(Consent.id).where(
+            Consent.firm_id == firm_id, Consent.item_code == covering,
+            Consent.receiver_org_id.is_not_distinct_from(receiver_org_id),
+            (Consent.purpose != Purpose.CASE.value) | (Consent.case_id == case_id), *in_force(),
+        ).order_by(Consent.purpose).limit(1)
+    )
 
 
-def _in_force() -> tuple[Any, Any]:
+def in_force() -> tuple[Any, Any]:
+    """The two conditions under which a consent holds at this moment."""
     return Consent.state == ConsentState.ACTIVE.value, Consent.valid_until > now()
-
-
-def consents_for_bank(org_id: UUID) -> Any:
-    """Consents in force that name a bank, with the firm and the item."""
-    return (
-        select(
-            Consent.id, Consent.firm_id, Organisation.name.label("firm"), Enterprise.synthetic, DataItem.name_zh,
-            DataItem.name_en, Consent.purpose, Consent.given_at, Consent.valid_until,
-        )
-        .join(Enterprise, Enterprise.id == Consent.firm_id).join(Organisation, Organisation.id == Enterprise.id)
-        .join(DataItem, DataItem.code == Consent.item_code)
-        .where(Consent.receiver_org_id == org_id, *_in_force())
-    )
-
-
-def consents_of_firm(firm_id: UUID) -> Any:
-    """Every consent a firm ever gave, with the receiver's name (empty = the portal itself)."""
-    in_force = case((Consent.state != ConsentState.ACTIVE.value, Consent.state),
-                    (Consent.valid_until <= now(), ConsentState.EXPIRED.value), else_=Consent.state)
-    return (
-        select(
-            Consent.id, Consent.item_code, DataItem.name_zh, DataItem.name_en, Consent.receiver_org_id,
-            Organisation.name.label("receiver"), Consent.purpose, in_force.label("state"), Consent.given_at,
-            Consent.valid_until, Consent.ended_at, Consent.signed_text, Consent.text_version, Consent.text_sha256,
-        )
-        .join(DataItem, DataItem.code == Consent.item_code)
-        .outerjoin(Organisation, Organisation.id == Consent.receiver_org_id)
-        .where(Consent.firm_id == firm_id)
-    )
-
-
-def looks_at_firm(firm_id: UUID) -> Any:
-    """Who looked at a firm's evidence."""
-    return (
-        select(
-            EvidenceLook.id, EvidenceLook.at, Organisation.name.label("bank"), EvidenceLook.actor_role, DataItem.name_zh,
-            DataItem.name_en, EvidenceLook.purpose, EvidenceLook.result, EvidenceLook.consent_id,
-        )
-        .join(Organisation, Organisation.id == EvidenceLook.org_id).join(DataItem, DataItem.code == EvidenceLook.item_code)
-        .where(EvidenceLook.firm_id == firm_id)
-    )
 
 
 def catalogue(*, active: bool | None = None) -> list[DataItem]:

@@ -25,6 +25,7 @@ pages.menu.add(_l("数据批次"), "evidence.deliveries", Permission.DELIVERY_RE
 pages.menu.add(_l("我的数据"), "evidence.my_data", Permission.EVIDENCE_READ, 60)
 pages.menu.add(_l("我的授权"), "evidence.consents", Permission.CONSENT_READ, 62)
 pages.menu.add(_l("已授权企业"), "evidence.firms", Permission.EVIDENCE_LOOK, 60)
+pages.menu.add(_l("我行查看记录"), "evidence.own_looks", Permission.EVIDENCE_LOOK, 61)
 
 pages.event_texts.add("consent", "give", _l("企业签署了授权"))
 pages.event_texts.add("consent", "replace", _l("授权被新的授权取代"))

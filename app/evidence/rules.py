@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 
 def N_(message: str) -> str:
@@ -46,6 +47,28 @@ class Purpose(StrEnum):
     CASE = "case"
 
 
+class Basis(StrEnum):
+    """On what ground a look was allowed; ``NONE``: it was refused."""
+
+    CONSENT = "consent"
+    PUBLIC = "public_record"
+    NONE = "none"
+
+
+class TextKind(StrEnum):
+    """``PERSONAL``: the second text, for items that are data about a person where the firm is a sole trader."""
+
+    FIRM = "firm"
+    PERSONAL = "personal"
+
+
+LINKS = "meter_links"
+"""Whose a meter is: read along with what the meter counted, never asked for by itself."""
+
+SOLE_TRADER = "sole_trader"
+"""个体工商户, as ``enterprise.form``: what is about the business is about a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentRules:
     """How long a consent holds, in days (credit-data-catalogue.md §6, proposals)."""
@@ -62,6 +85,31 @@ class ConsentRules:
 
 
 CONSENT = ConsentRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one receiver may read: ``receiver`` an organisation's id, ``None`` the portal's own profile."""
+
+    receiver: UUID | None
+    items: tuple[str, ...]
+
+
+def choices_of(pairs: Iterable[tuple[UUID | None, str]]) -> tuple[Choice, ...]:
+    """The ticks of the matrix, receiver by receiver: each receiver is consented to separately (个人信息保护法 art. 23)."""
+    chosen: dict[UUID | None, set[str]] = {}
+    for receiver, item in pairs:
+        chosen.setdefault(receiver, set()).add(item)
+    return tuple(Choice(receiver, tuple(sorted(chosen[receiver]))) for receiver in sorted(chosen, key=str))
+
+
+def months_behind(latest: date | None, day: date, late_days: int) -> int:
+    """How many months of a monthly item are overdue on ``day``, each being due ``late_days`` days after its end."""
+    if latest is None:
+        return 0
+    due = day - timedelta(days=late_days)
+    last_due = due.year * 12 + due.month - 2
+    return max(0, last_due - (latest.year * 12 + latest.month - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +151,14 @@ DELIVERY = DeliveryRules()
 
 @dataclass(frozen=True, slots=True)
 class LookRules:
-    """What a summary of invoices shows."""
+    """What a summary of evidence shows."""
 
     months: int = 24
     top_counterparties: int = 5
+    rows: int = 6
+    """Latest rows of an item on the page that shows all items; its own page has them all."""
+    tell_again: timedelta = timedelta(days=1)
+    """The firm is told at a bank's first look within this time."""
 
 
 LOOK = LookRules()

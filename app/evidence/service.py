@@ -1,9 +1,10 @@
-"""Consents and looks: what may be read, by whom, until when; and the record of every reading. Deliveries: delivery_service."""
+"""Consents: what may be read, by whom, until when. Looks: look_service. Deliveries: delivery_service."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,13 +14,14 @@ from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
-from app.core.lifecycle import begin, fire, fire_many, role_of
+from app.core.lifecycle import begin, fire, fire_many
 from app.core.models import Case
 from app.core.notices import notify
 from app.core.outbox import emit, timed
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
+from app.evidence import consent_queries
 from app.evidence.delivery_service import (
     Busy as Busy,
 )
@@ -41,49 +43,106 @@ from app.evidence.delivery_service import (
 from app.evidence.delivery_service import (
     withdraw_delivery as withdraw_delivery,
 )
-from app.evidence.models import Consent, ConsentText, DataItem, EvidenceLook
-from app.evidence.queries import InvoiceSummary, has_consent, invoice_summary
-from app.evidence.rules import CONSENT, LOOK, N_, ConsentState, Purpose, consent_words
+from app.evidence.look_service import look as look
+from app.evidence.look_service import look_at as look_at
+from app.evidence.models import Consent, ConsentText, DataItem
+from app.evidence.rules import CONSENT, N_, SOLE_TRADER, Choice, ConsentState, Purpose, TextKind, choices_of, consent_words
 from app.evidence.states import CONSENT_LIFE
 from app.identity.models import Organisation
 
 constraint("uq_consent_one_active", ErrorCode.STATE_CHANGED)
+constraint("ck_consent_kept", ErrorCode.STATE_CHANGED)
+constraint("ck_consent_personal_text", ErrorCode.PERSONAL_TEXT_UNSIGNED, "personal")
+constraint("ck_consent_own_case", ErrorCode.NOT_FOUND)
+constraint("ck_consent_item", ErrorCode.NOT_FOUND)
 
 PORTAL_WORDS = "本平台（计算信用画像）"
 PRE_APPROVAL_WORDS = "预授信，尚未提出具体需求"
 
 
-def consent_text_for(
-    ctx: Context, item_codes: Sequence[str], receivers: Sequence[UUID | None], *, days: int = CONSENT.default_days,
-    purpose: Purpose = Purpose.PRE_APPROVAL, case_id: UUID | None = None,
-) -> tuple[ConsentText, str]:
-    """The text in force and its words for these choices, to be read before signing. Call inside ``reading`` or a use case.
+@dataclass(frozen=True)
+class Words:
+    """What is read and signed for one receiver. ``personal``: the second text of a sole trader, where one is needed.
 
-    ``days``: how long it holds. Raises ``Refusal``: INVALID at the field that is empty or out of range, NOT_FOUND.
+    ``personal_items``: the items, among those chosen, that the second text is about.
     """
-    if not item_codes:
-        raise Refusal(ErrorCode.INVALID, field="items")
-    if not receivers:
-        raise Refusal(ErrorCode.INVALID, field="receivers")
+
+    receiver: UUID | None
+    name: str
+    items: tuple[str, ...]
+    version: str
+    text: str
+    personal_items: frozenset[str] = frozenset()
+    personal_version: str | None = None
+    personal: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that is read before signing, receiver by receiver. ``digest`` tells at signing whether it is still the same."""
+
+    words: tuple[Words, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 over versions and texts."""
+        told = "\n\n".join(
+            f"{one.version}\n{one.text}\n{one.personal_version or ''}\n{one.personal or ''}" for one in self.words
+        )
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def consent_texts(
+    ctx: Context, choices: Sequence[Choice], *, days: int = CONSENT.default_days, purpose: Purpose = Purpose.PRE_APPROVAL,
+    case_id: UUID | None = None,
+) -> Reading:
+    """The texts in force with the words of these choices, to be read before signing. Call inside ``reading`` or a use case.
+
+    ``days``: how long they hold. Raises ``Refusal``: INVALID at the field that is empty or out of range, NOT_FOUND.
+    """
+    if not choices or not all(choice.items for choice in choices):
+        raise Refusal(ErrorCode.INVALID, field="choices")
     if not CONSENT.allows(days):
         raise Refusal(ErrorCode.INVALID, field="days")
-    items = _items(item_codes)
-    banks = _banks([receiver for receiver in receivers if receiver is not None])
-    text = session().scalars(
-        select(ConsentText).where(ConsentText.valid_from <= today()).order_by(ConsentText.valid_from.desc()).limit(1)
-    ).one()
-    words = consent_words(
-        text.body, purpose=_purpose_words(purpose, case_id), items=[item.name_zh for item in items],
-        receivers=[PORTAL_WORDS] * (None in receivers) + [bank.name for bank in banks], days=days,
+    items = {item.code: item for item in _items([code for choice in choices for code in choice.items])}
+    banks = {bank.id: bank.name for bank in _banks([choice.receiver for choice in choices if choice.receiver is not None])}
+    firm = get_or_404(Enterprise, ctx.org_id)
+    personal = consent_queries.personal_items() if firm.form == SOLE_TRADER else frozenset()
+    said = _purpose_words(firm, Purpose(purpose), case_id)
+    text, second = _text_in_force(TextKind.FIRM), _text_in_force(TextKind.PERSONAL)
+    return Reading(tuple(
+        _words(choice, items, PORTAL_WORDS if choice.receiver is None else banks[choice.receiver], text, second, personal,
+               said, days)
+        for choice in choices
+    ))
+
+
+def _words(
+    choice: Choice, items: dict[str, DataItem], name: str, text: ConsentText, second: ConsentText, personal: frozenset[str],
+    purpose: str, days: int,
+) -> Words:
+    def filled(body: str, codes: Collection[str]) -> str:
+        named = [item.name_zh for item in sorted(items.values(), key=lambda item: item.position) if item.code in codes]
+        return consent_words(body, purpose=purpose, items=named, receivers=[name], days=days)
+
+    about_person = personal & set(choice.items)
+    return Words(
+        choice.receiver, name, choice.items, text.version, filled(text.body, choice.items), frozenset(about_person),
+        second.version if about_person else None, filled(second.body, about_person) if about_person else None,
     )
-    return text, words
+
+
+def _text_in_force(kind: TextKind) -> ConsentText:
+    return session().scalars(
+        select(ConsentText).where(ConsentText.kind == kind.value, ConsentText.valid_from <= today())
+        .order_by(ConsentText.valid_from.desc(), ConsentText.version.desc()).limit(1)
+    ).one()
 
 
 def _items(codes: Sequence[str]) -> list[DataItem]:
-    found = list(session().scalars(
-        select(DataItem).where(DataItem.code.in_(set(codes)), DataItem.active).order_by(DataItem.position)
-    ))
-    if len(found) != len(set(codes)):
+    wanted = set(codes)
+    found = [item for item in consent_queries.consentable() if item.code in wanted]
+    if len(found) != len(wanted):
         raise Refusal(ErrorCode.NOT_FOUND)
     return found
 
@@ -99,52 +158,86 @@ def _banks(ids: Sequence[UUID]) -> list[Organisation]:
     return found
 
 
-def _purpose_words(purpose: Purpose, case_id: UUID | None) -> str:
+def _purpose_words(firm: Enterprise, purpose: Purpose, case_id: UUID | None) -> str:
     if purpose is Purpose.PRE_APPROVAL:
         return PRE_APPROVAL_WORDS
-    return get_or_404(Case, case_id).number
+    case = get_or_404(Case, case_id)
+    if case.subject_org_id != firm.id:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    return case.number
 
 
-@use_case(Permission.CONSENT_GIVE, "consent.give")
 def give_consent(
     ctx: Context, item_codes: Sequence[str], receivers: Sequence[UUID | None], *, days: int = CONSENT.default_days,
     purpose: Purpose = Purpose.PRE_APPROVAL, case_id: UUID | None = None, channel: str = "web",
+    personal: Collection[UUID | None] = (),
+) -> list[Consent]:
+    """The same items to each of the receivers; see ``give_consents``."""
+    if not item_codes:
+        raise Refusal(ErrorCode.INVALID, field="items")
+    if not receivers:
+        raise Refusal(ErrorCode.INVALID, field="receivers")
+    choices = choices_of((receiver, item) for receiver in receivers for item in item_codes)
+    return give_consents(ctx, choices, days=days, purpose=purpose, case_id=case_id, channel=channel,
+                         personal=tuple(sorted(set(personal), key=str)))
+
+
+@use_case(Permission.CONSENT_GIVE, "consent.give")
+def give_consents(
+    ctx: Context, choices: Sequence[Choice], *, days: int = CONSENT.default_days, purpose: Purpose = Purpose.PRE_APPROVAL,
+    case_id: UUID | None = None, channel: str = "web", personal: Sequence[UUID | None] = (), read: str | None = None,
 ) -> list[Consent]:
     """The firm signs, separately for each item and receiver (个人信息保护法 art. 23); ``None`` = the portal's own profile.
 
-    ``days`` from now. A consent in force for the same item and receiver is replaced. Tells ``consent.changed``.
-    Raises ``Refusal``: NOT_VERIFIED, INVALID, NOT_FOUND.
+    ``days`` from now. ``personal``: the receivers for whom a sole trader also signed the second text. ``read``: the digest
+    of what stood on the page that was read (``Reading.digest``); ``None`` where nobody reads a page (a command). A consent
+    in force for the same item, receiver and purpose is replaced. Tells ``consent.changed``.
+    Raises ``Refusal``: NOT_VERIFIED, INVALID, NOT_FOUND, CONSENT_TEXT_CHANGED, PERSONAL_TEXT_UNSIGNED.
     """
     firm = get_or_404(Enterprise, ctx.org_id)
     if firm.state != "verified":
         raise Refusal(ErrorCode.NOT_VERIFIED)
     purpose = Purpose(purpose)
-    text, words = consent_text_for(ctx, item_codes, receivers, days=days, purpose=purpose, case_id=case_id)
-    digest, at = hashlib.sha256(words.encode()).digest(), now()
+    texts = consent_texts(ctx, choices, days=days, purpose=purpose, case_id=case_id)
+    if read is not None and read != texts.digest:
+        raise Refusal(ErrorCode.CONSENT_TEXT_CHANGED)
+    if any(words.personal is not None and words.receiver not in personal for words in texts.words):
+        raise Refusal(ErrorCode.PERSONAL_TEXT_UNSIGNED, field="personal")
+    at = now()
     given = []
-    for item_code in sorted(set(item_codes)):
-        for receiver in sorted(set(receivers), key=str):
-            _replace(ctx, firm.id, item_code, receiver)
-            consent = Consent(
-                firm_id=firm.id, item_code=item_code, receiver_org_id=receiver, purpose=purpose.value, case_id=case_id,
-                channel=channel, text_version=text.version, signed_text=words, text_sha256=digest,
-                state=ConsentState.ACTIVE.value, given_at=at, given_by=ctx.actor_id, valid_until=at + timedelta(days=days),
-                ended_at=None, ended_by=None, end_reason=None,
-            )
+    for words in texts.words:
+        for item_code in words.items:
+            _replace(ctx, firm.id, item_code, words.receiver, case_id)
+            consent = _consent(words, item_code)
+            consent.firm_id, consent.purpose, consent.case_id, consent.channel = firm.id, purpose.value, case_id, channel
+            consent.given_at, consent.given_by, consent.valid_until = at, ctx.actor_id, at + timedelta(days=days)
             session().add(consent)
             begin(ctx, CONSENT_LIFE, consent, event="give")
             given.append(consent)
-    about(firm, case_id=case_id, items=sorted(set(item_codes)), receivers=[str(receiver or "portal") for receiver in receivers],
-          days=days, purpose=purpose, text_version=text.version, text_sha256=digest, consents=[row.id for row in given])
+    about(firm, case_id=case_id, days=days, purpose=purpose, texts=texts.digest, consents=[row.id for row in given],
+          choices=[f"{words.receiver or 'portal'}: {', '.join(words.items)}" for words in texts.words])
     emit("consent.changed", firm_id=firm.id)
     return given
 
 
-def _replace(ctx: Context, firm_id: UUID, item_code: str, receiver: UUID | None) -> None:
+def _consent(words: Words, item_code: str) -> Consent:
+    """A consent for one item with the texts that were signed for its receiver."""
+    about_person = item_code in words.personal_items and words.personal is not None
+    second = words.personal if about_person else None
+    return Consent(
+        item_code=item_code, receiver_org_id=words.receiver, state=ConsentState.ACTIVE.value,
+        text_version=words.version, signed_text=words.text, text_sha256=hashlib.sha256(words.text.encode()).digest(),
+        personal_text_version=words.personal_version if about_person else None, personal_signed_text=second,
+        personal_text_sha256=hashlib.sha256(second.encode()).digest() if second is not None else None,
+        ended_at=None, ended_by=None, end_reason=None, used_at=None,
+    )
+
+
+def _replace(ctx: Context, firm_id: UUID, item_code: str, receiver: UUID | None, case_id: UUID | None) -> None:
     earlier = session().scalar(
         select(Consent).where(
             Consent.firm_id == firm_id, Consent.item_code == item_code, Consent.state == ConsentState.ACTIVE.value,
-            Consent.receiver_org_id.is_not_distinct_from(receiver),
+            Consent.receiver_org_id.is_not_distinct_from(receiver), Consent.case_id.is_not_distinct_from(case_id),
         ).with_for_update()
     )
     if earlier is not None:
@@ -166,15 +259,40 @@ def revoke_consent(ctx: Context, consent_id: UUID, reason: str | None = None) ->
     about(consent, item=consent.item_code, receiver=consent.receiver_org_id)
     emit("consent.changed", firm_id=consent.firm_id)
     if consent.receiver_org_id is not None:
-        _tell_bank(ctx, consent)
+        _tell_bank(ctx, consent.receiver_org_id)
     return consent
 
 
-def _tell_bank(ctx: Context, consent: Consent) -> None:
+def _tell_bank(ctx: Context, receiver: UUID, count: int = 1) -> None:
     with elevated(ctx, "consent.revoked"):
-        assert consent.receiver_org_id is not None
-        notify(consent.receiver_org_id, N_("%(firm)s 撤回了对贵行的一项资料授权，即刻生效。"), firm=ctx.org_name,
-               path="/evidence/firms")
+        if count == 1:
+            notify(receiver, N_("%(firm)s 撤回了对贵行的一项资料授权，即刻生效。"), firm=ctx.org_name, path="/evidence/firms")
+        else:
+            notify(receiver, N_("%(firm)s 撤回了对贵行的 %(count)s 项资料授权，即刻生效。"), firm=ctx.org_name, count=count,
+                   path="/evidence/firms")
+
+
+@use_case(Permission.CONSENT_GIVE, "consent.revoke_all")
+def revoke_all(ctx: Context, receiver: UUID | None) -> int:
+    """Ends every consent of the firm that names a receiver (``None`` = the portal's own profile), at once. Returns how many.
+
+    Raises ``Refusal(STATE_CHANGED)`` where none is in force any more.
+    """
+    standing = session().scalars(select(Consent.id).where(
+        Consent.firm_id == ctx.org_id, Consent.state == ConsentState.ACTIVE.value,
+        Consent.receiver_org_id.is_not_distinct_from(receiver),
+    )).all()
+    ended = fire_many(
+        ctx, CONSENT_LIFE, Consent, standing, "revoke",
+        update(Consent).values(state=ConsentState.REVOKED.value, ended_at=now(), ended_by=ctx.actor_id),
+    )
+    if not ended:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    about(get_or_404(Enterprise, ctx.org_id), receiver=receiver, consents=list(standing))
+    emit("consent.changed", firm_id=ctx.org_id)
+    if receiver is not None:
+        _tell_bank(ctx, receiver, ended)
+    return ended
 
 
 @timed("evidence.expire_consents")
@@ -208,48 +326,3 @@ def _expire(ctx: Context) -> int:
         notify(firm_id, N_("有授权已到期，银行不能再查看相应资料。需要时请重新授权。"), path="/my-consents")
     about(count=ended)
     return ended
-
-
-def look(
-    ctx: Context, firm_id: UUID, item_code: str, purpose: Purpose = Purpose.PRE_APPROVAL, case_id: UUID | None = None,
-) -> InvoiceSummary:
-    """A bank looks at a firm's evidence: never more than consent allows, and every look is on record, refused ones too.
-
-    The firm is told at the first look of a bank on a day. Raises ``Refusal(CONSENT_MISSING)`` without a consent in force;
-    a firm that does not exist gets the same sentence.
-    """
-    summary = _look(ctx, firm_id, item_code, Purpose(purpose).value, case_id)
-    if summary is None:
-        raise Refusal(ErrorCode.CONSENT_MISSING)
-    return summary
-
-
-@use_case(Permission.EVIDENCE_LOOK, "evidence.look")
-def _look(ctx: Context, firm_id: UUID, item_code: str, purpose: str, case_id: UUID | None) -> InvoiceSummary | None:
-    """Returns ``None`` where there is no consent, rather than raising: the refused look must stay on record."""
-    consent_id = has_consent(firm_id, item_code, ctx.org_id)
-    firm = session().get(Enterprise, firm_id) if consent_id is not None else None
-    shown = firm is not None and firm.state == "verified"
-    _record(ctx, firm_id, item_code, purpose, case_id, consent_id if shown else None)
-    about(case_id=case_id, firm_id=firm_id, item=item_code, purpose=purpose, consent_id=consent_id,
-          result="shown" if shown else "refused")
-    return invoice_summary(firm.firm_no, LOOK.months) if firm is not None and shown else None
-
-
-def _record(
-    ctx: Context, firm_id: UUID, item_code: str, purpose: str, case_id: UUID | None, consent_id: UUID | None,
-) -> None:
-    with elevated(ctx, "evidence.look"):
-        if session().get(Enterprise, firm_id) is None or session().get(DataItem, item_code) is None:
-            return
-        since = now() - timedelta(days=1)
-        told = session().scalar(select(func.count()).select_from(EvidenceLook).where(
-            EvidenceLook.firm_id == firm_id, EvidenceLook.org_id == ctx.org_id, EvidenceLook.at > since,
-        ))
-        session().add(EvidenceLook(
-            firm_id=firm_id, org_id=ctx.org_id, actor_id=ctx.actor_id, actor_role=role_of(ctx), at=now(), item_code=item_code,
-            purpose=purpose, case_id=case_id, consent_id=consent_id, result="shown" if consent_id else "refused",
-        ))
-        if not told:
-            message = N_("%(bank)s 查看了您的资料。") if consent_id else N_("%(bank)s 想查看您的资料，因没有授权被拒绝。")
-            notify(firm_id, message, bank=ctx.org_name, path="/my-data/looks")

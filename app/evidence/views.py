@@ -1,28 +1,35 @@
-"""Pages of the firm: what is held about it, its consents, who looked. Providers: delivery_views, banks: bank_views."""
+"""Pages of the firm: what is held about it, item by item, and who looked.
+
+Consents: consent_views, providers: delivery_views, banks: bank_views.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core.context import Context
 from app.core.database import get_or_404
+from app.core.errors import NotFound
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.permissions import Permission
 from app.core.queries import ROLE_NAMES
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_list
+from app.core.web import context, send_list
 from app.enterprises.models import Enterprise
 from app.evidence import (
     bank_views,
+    consent_queries,
+    consent_views,
     delivery_views,
     disclosure_views,
     dispute_views,
+    fact_queries,
     facts,
     push_key_views,
     push_views,
@@ -30,39 +37,56 @@ from app.evidence import (
     queries,
     registers,
     retention_service,
-    service,
 )
-from app.evidence.display import CONSENT_STATES, MODES, PORTAL, PURPOSES, RESULTS, chip, item_name, monthly_chart
+from app.evidence.display import (
+    CATEGORIES,
+    MODES,
+    PURPOSES,
+    RESULTS,
+    chip,
+    ground_text,
+    item_name,
+    monthly_chart,
+    purpose_text,
+    reference,
+)
 from app.evidence.door import room
-from app.evidence.forms import ConsentForm, offers
-from app.evidence.models import EvidenceLook
-from app.evidence.rules import INVOICES
+from app.evidence.fact_display import LISTS, behind_text, chart_of, own_list, sentences_of, span_text
+from app.evidence.models import DataItem, EvidenceLook
+from app.evidence.rules import Purpose
+from app.identity.models import Organisation
 
 __all__ = [
-    "bank_views", "delivery_views", "disclosure_views", "dispute_views", "facts", "push_key_views", "push_views",
+    "bank_views", "consent_views", "delivery_views", "disclosure_views", "dispute_views", "facts", "push_key_views", "push_views",
     "quality_views", "registers", "retention_service", "room",
 ]
 
-PORTAL_CHOICE = "portal"
 
 LOOKS = Table(
     "looks",
     columns=[
-        Column("bank", _l("谁"), sortable=False, sub=lambda row: gettext(ROLE_NAMES.get(row.actor_role, row.actor_role))),
+        Column("bank", _l("谁"), sortable=False),
+        Column("role", _l("角色"), sortable=False, render=lambda row: gettext(ROLE_NAMES.get(row.actor_role, row.actor_role)),
+               export=lambda row: gettext(ROLE_NAMES.get(row.actor_role, row.actor_role))),
         Column("at", _l("什么时候"), EvidenceLook.at, kind="datetime"),
         Column("item", _l("哪项资料"), sortable=False, render=item_name, export=item_name),
-        Column("purpose", _l("用途"), sortable=False, render=lambda row: str(PURPOSES.get(row.purpose, row.purpose)),
-               export=lambda row: str(PURPOSES.get(row.purpose, row.purpose)), hide_small=True),
+        Column("purpose", _l("用途"), sortable=False, render=purpose_text, export=purpose_text),
+        Column("basis", _l("依据"), sortable=False, render=ground_text, export=ground_text),
         Column("result", _l("结果"), sortable=False, render=lambda row: chip(RESULTS[row.result]),
                export=lambda row: str(RESULTS[row.result][0])),
     ],
     filters=[
         Filter("result", _l("结果"), choices=[(key, words[0]) for key, words in RESULTS.items()],
                apply=lambda stmt, value: stmt.where(EvidenceLook.result == value)),
+        Filter("purpose", _l("用途"), choices=[(key.value, PURPOSES[key]) for key in Purpose],
+               apply=lambda stmt, value: stmt.where(EvidenceLook.purpose == value)),
+        Filter("bank", _l("谁"), kind="text",
+               apply=lambda stmt, value: stmt.where(Organisation.name.icontains(value, autoescape=True))),
     ],
     default_sort="-at",
+    row_url=lambda row: url_for("evidence.consents", _anchor=reference(row.consent_id)) if row.consent_id else None,
     empty_title=_l("还没有人看过您的资料"),
-    empty_hint=_l("银行每一次查看（包括被拒绝的）都会记在这里：谁、什么时候、看了什么、为了什么。"),
+    empty_hint=_l("银行每一次查看（包括被拒绝的）都会记在这里：谁、什么时候、看了什么、为了什么、依据哪一份授权。"),
 )
 
 
@@ -73,10 +97,33 @@ def my_data() -> Any:
     with reading(ctx, Permission.EVIDENCE_READ):
         firm = get_or_404(Enterprise, ctx.org_id)
         verified = firm.state == "verified"
-        summary = queries.invoice_summary(firm.firm_no) if verified else None
+        held = fact_queries.held(firm.firm_no) if verified else {}
+        summary = queries.invoice_summary(firm.firm_no) if "invoices" in held else None
         return render_template(
-            "evidence/my_data.html", firm=firm, verified=verified, items=queries.catalogue(), summary=summary, modes=MODES,
-            chart=monthly_chart(summary.months) if summary and summary.lines else None, item_name=item_name,
+            "evidence/my_data.html", firm=firm, verified=verified, items=queries.catalogue(), held=held, summary=summary,
+            modes=MODES, chart=monthly_chart(summary.months) if summary and summary.lines else None, item_name=item_name,
+            categories=CATEGORIES, behind_text=behind_text, span_text=span_text,
+        )
+
+
+@room.page("/my-data/<item>", Permission.EVIDENCE_READ)
+def my_item(item: str) -> Any:
+    """All rows of one item of the firm, with where they came from."""
+    ctx = context()
+    if item not in LISTS:
+        raise NotFound
+    table = own_list(item)
+    with reading(ctx, Permission.EVIDENCE_READ) as db:
+        firm = get_or_404(Enterprise, ctx.org_id)
+        described = db.get_one(DataItem, item)
+        stmt, args = fact_queries.facts_query(firm.firm_no, item), remembered(table, request.args, session)
+        if wants_export(request.args):
+            rows = table.load_all(db, stmt, args, EXPORT_LIMIT)
+            return send_list(table, rows, item_name(described), f"{item}.xlsx")
+        shown = fact_queries.item_facts(firm.firm_no, item)
+        return render_template(
+            "evidence/my_item.html", item=described, shown=shown, name=item_name(described), page=table.load(db, stmt, args),
+            chart=chart_of(shown, item_name(described)), sentences=sentences_of(shown), span_text=span_text,
         )
 
 
@@ -85,7 +132,7 @@ def looks() -> Any:
     """Who looked at the firm's evidence."""
     ctx = context()
     with reading(ctx, Permission.CONSENT_READ) as db:
-        stmt, args = queries.looks_at_firm(_own(ctx)), remembered(LOOKS, request.args, session)
+        stmt, args = consent_queries.looks_at_firm(_own(ctx)), remembered(LOOKS, request.args, session)
         if wants_export(request.args):
             rows = LOOKS.load_all(db, stmt, args, EXPORT_LIMIT)
             return send_list(LOOKS, rows, gettext("谁看过我的资料"), "looks.xlsx")
@@ -95,54 +142,3 @@ def looks() -> Any:
 def _own(ctx: Context) -> UUID:
     assert ctx.org_id is not None
     return ctx.org_id
-
-
-@room.page("/my-consents", Permission.CONSENT_READ)
-def consents() -> Any:
-    """The firm's consents: those in force first, each with its button, then the past."""
-    ctx = context()
-    with reading(ctx, Permission.CONSENT_READ) as db:
-        rows = db.execute(queries.consents_of_firm(_own(ctx)).order_by("given_at")).all()[::-1]
-        return render_template(
-            "evidence/consents.html", active=[row for row in rows if row.state == "ACTIVE"],
-            past=[row for row in rows if row.state != "ACTIVE"], words=CONSENT_STATES, purposes=PURPOSES, portal=PORTAL,
-            item_name=item_name, chip=chip, verified=get_or_404(Enterprise, ctx.org_id).state == "verified",
-            may_give=ctx.can(Permission.CONSENT_GIVE),
-        )
-
-
-@room.page("/my-consents/new", Permission.CONSENT_GIVE, methods=["GET", "POST"])
-def give() -> Any:
-    """Choose; read the text; sign. What is signed is exactly what was read."""
-    ctx = context()
-    form = ConsentForm()
-    with reading(ctx, Permission.CONSENT_GIVE):
-        form.items.choices = offers((item.code, item_name(item)) for item in queries.catalogue(active=True))
-        form.receivers.choices = offers([(PORTAL_CHOICE, PORTAL), *((str(key), name) for key, name in queries.banks())])
-    if request.method == "GET":
-        form.items.data = [INVOICES]
-        form.receivers.data = [PORTAL_CHOICE, *request.args.getlist("bank")]
-    words = None
-    if form.validate_on_submit():
-        items, receivers = form.items.data or [], _receivers(form)
-        if request.form.get("step") == "sign":
-            done = attempt(form, lambda: (service.give_consent(ctx, items, receivers, days=form.days.data), True))
-            if done is not None:
-                flash(gettext("授权已生效。您可以随时在这里撤回。"), "success")
-                return redirect(url_for("evidence.consents"))
-        elif request.form.get("step") == "read":
-            with reading(ctx, Permission.CONSENT_GIVE):
-                shown = attempt(form, lambda: service.consent_text_for(ctx, items, receivers, days=form.days.data))
-            words = shown[1] if shown is not None else None
-    return render_template("evidence/give.html", form=form, words=words)
-
-
-def _receivers(form: ConsentForm) -> list[UUID | None]:
-    return [None if value == PORTAL_CHOICE else UUID(value) for value in form.receivers.data or []]
-
-
-@room.page("/my-consents/<uuid:consent_id>/revoke", Permission.CONSENT_GIVE, methods=["POST"])
-def revoke(consent_id: UUID) -> Any:
-    """One click ends a consent."""
-    return act(lambda: service.revoke_consent(context(), consent_id), done=gettext("授权已撤回，即刻生效。"),
-               to=url_for("evidence.consents"))

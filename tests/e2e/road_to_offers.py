@@ -125,7 +125,7 @@ def the_firm_consents_and_reads_its_profile(town: Town) -> str:
     page = town.as_firm("/profile")
     assert "还没有授权，所以没有信用画像" in words(page)
     follow(page, "去授权")
-    write(page, items=["invoices"], receivers=["portal", str(town.bank.id), str(town.rival.id)], days="365")
+    write(page, choices=[f"{who}:invoices" for who in ("portal", town.bank.id, town.rival.id)], days="365")
     town.look_over(page)
     press(page, "下一步：阅读授权文本")
     text = words(page)
@@ -133,7 +133,8 @@ def the_firm_consents_and_reads_its_profile(town: Town) -> str:
     town.look_over(page)
     press(page, "同意并签署")
     assert "授权已生效" in said(page)
-    assert [row[0].split("签署")[0].strip() for row in table(page, "有效的授权")] != []
+    for receiver in (town.bank, town.rival):
+        assert len(table(page, f"给 {receiver.name} 的有效授权")) == 1
     outbox.drain()
 
     page = town.as_firm("/profile")

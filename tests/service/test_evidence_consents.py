@@ -149,8 +149,10 @@ def test_each_item_and_receiver_is_a_consent_of_its_own_with_the_text_that_was_r
     other = cast.bank("南粤村镇银行")
     consents = give(firm, None, bank.id, other.id, days=30)
     assert {consent.receiver_org_id for consent in consents} == {None, bank.id, other.id}
+    names = {None: "本平台", bank.id: bank.name, other.id: other.name}
     for consent in consents:
-        assert bank.name in consent.signed_text and other.name in consent.signed_text and "【30】日" in consent.signed_text
+        told = {receiver for receiver, name in names.items() if name in consent.signed_text.split("提供给")[1]}
+        assert told == {consent.receiver_org_id} and "【30】日" in consent.signed_text
         assert consent.text_sha256 == hashlib.sha256(consent.signed_text.encode()).digest()
         assert consent.valid_until - consent.given_at == timedelta(days=30)
         assert consent.text_version == "2026-1"
@@ -189,8 +191,9 @@ def test_a_consent_without_item_receiver_or_sensible_days_is_refused_at_the_fiel
     assert (refused.value.code, refused.value.field) == (ErrorCode.INVALID, field)
 
 
-def test_an_item_that_is_not_taken_in_yet_or_a_receiver_that_is_no_bank_is_not_found(firm):
-    for items, receivers in ((["real_estate"], [None]), (["invoices"], [cast.bureau().id])):
+def test_an_item_that_nobody_consents_to_or_a_receiver_that_is_no_bank_is_not_found(firm):
+    for items, receivers in ((["real_estate"], [None]), (["electricity_daily"], [None]), (["registration"], [None]),
+                             (["meter_links"], [None]), (["invoices"], [cast.bureau().id])):
         with pytest.raises(Refusal) as refused:
             service.give_consent(firm[Role.FIRM_CLERK], items, receivers)
         assert refused.value.code is ErrorCode.NOT_FOUND

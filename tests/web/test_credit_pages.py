@@ -296,3 +296,24 @@ def review_count() -> int:
 def only_review() -> UUID:
     with transaction(cast.SYSTEM, read_only=True):
         return session().scalars(sa.select(ProfileReview.id)).one()
+
+
+def test_a_firm_follows_its_score_back_to_the_consent_and_the_deliveries_behind_it(app: Flask) -> None:
+    register_model()
+    firm = firm_with_invoices()
+    (consent_id,) = consent(firm)
+    profile = current(firm)
+    assert profile is not None and profile.state == "scored"
+    client = visit(app, firm[Role.FIRM_CLERK])
+    link = f"/profile/trace/{profile.id}"
+    assert link in client.get("/profile").text
+    page = text_of(client, link)
+    assert f"授权编号 {consent_id.hex[-8:].upper()}" in page and "增值税发票" in page and "2026-1" in page
+    assert "凭这份授权读取的数据批次" in page and "广州市税务局 第" in page and "合成数据" in page
+    assert all(name in page for name in ("指标", "对结果的影响")) and "%" in page
+    revoke(firm)
+    assert "已结束" in text_of(client, link)  # what the score rested on then stays told
+    late = current(firm)
+    assert late is not None and "这一份画像没有用到任何授权的资料" in text_of(client, f"/profile/trace/{late.id}")
+    other = visit(app, cast.firm("广州别家有限公司")[Role.FIRM_CLERK])
+    assert other.get(link).status_code == 404
