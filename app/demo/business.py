@@ -46,8 +46,9 @@ FEES = {
 Products = dict[str, Product]
 
 
-def make(staff: Staff, firms: list[DemoFirm]) -> None:
+def make(staff: Staff, city: list[DemoFirm]) -> None:
     """Fills the city with business in every stretch of the main road."""
+    firms = [city[0], *(firm for firm in city[1:] if firm.small)]
     products = _shelves(staff)
     _pool(staff)
     _offers_to_compare(staff, products, firms[0])

@@ -44,6 +44,8 @@ class DemoFirm:
     boss: Context
     uscc: str
     drawn: SyntheticFirm
+    small: bool
+    """A small or micro company: whom pool and banks are made for."""
 
 
 def make(settings: Settings, staff: Staff) -> list[DemoFirm]:
@@ -112,7 +114,7 @@ def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, code: str) -> Demo
     banks = [staff[login].org_id for login in ("zhuan.officer", "yuncheng.officer", "linghai.officer")]
     receivers = banks[: number % 4] if number > 1 else banks
     give_consent(boss, CONSENTED, [None, *receivers], days=365, channel="demo", personal=[None, *receivers])
-    return DemoFirm(boss, code, drawn)
+    return DemoFirm(boss, code, drawn, firm.size_class in ("small", "micro") and firm.form == "company")
 
 
 _drawn_licence: list[bytes] = []

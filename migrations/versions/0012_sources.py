@@ -292,7 +292,8 @@ create or replace function hq_readable_firms(item text) returns setof bigint
      union
      select e.firm_no from data_item i, case_party p join case_file f on f.id = p.case_id
        join enterprise e on e.id = f.subject_org_id
-     where i.code = $1 and not i.consent_needed and hq_kind() = 'bank' and p.org_id = hq_org() and e.state = 'verified' $$;
+     where i.code = $1 and not i.consent_needed and hq_kind() = 'bank' and p.org_id = hq_org() and e.state = 'verified'
+       and (f.kind <> 'offline' or exists (select 1 from loan_recognition r where r.case_id = f.id and r.recognised)) $$;
 create function hq_readable_meters(item text) returns setof bigint
   language sql stable security definer set search_path = public as
   $$ select l.meter_no from meter_link l where l.current and l.firm_no in (select hq_readable_firms($1)) $$;

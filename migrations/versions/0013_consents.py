@@ -141,7 +141,8 @@ create or replace function hq_readable_firms(item text) returns setof bigint
      union
      select e.firm_no from data_item i, case_party p join case_file f on f.id = p.case_id
        join enterprise e on e.id = f.subject_org_id
-     where i.code = $1 and not i.consent_needed and hq_kind() = 'bank' and p.org_id = hq_org() and e.state = 'verified' $$;
+     where i.code = $1 and not i.consent_needed and hq_kind() = 'bank' and p.org_id = hq_org() and e.state = 'verified'
+       and (f.kind <> 'offline' or exists (select 1 from loan_recognition r where r.case_id = f.id and r.recognised)) $$;
 
 -- A profile stands beside the need it was consented for, in a list of many needs: here a consent for any purpose counts;
 -- opening the profile is a look, and that asks for the purpose.

@@ -205,4 +205,3 @@ def upgrade() -> None:
     grant("consent", "delete")
     run(f"create policy remove on consent for delete to huiqiao_app using ({SYSTEM})")
     run("create index ix_evidence_look_at on evidence_look (at)")
-    run("create index ix_evidence_look_consent_id on evidence_look (consent_id) where consent_id is not null")
