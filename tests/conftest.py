@@ -43,7 +43,8 @@ QUIET = (
     "--no-first-run",
 )
 """A browser that draws for nobody and asks nobody but the portal."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The shell first: the same engine without the windows and menus that the others draw for each person's profile."""
 FIELD_KEY = Fernet.generate_key().decode()
 # A shared machine may be slow for a moment; how long an example takes proves nothing.
 hypothesis_settings.register_profile("huiqiao", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -207,7 +208,7 @@ def browser() -> Iterator[Any]:
     """The system's Chromium. A missing one skips the test visibly, or fails it where CI demands it."""
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
-        message = "no Chromium on this machine; install it with: apt-get install chromium"
+        message = "no Chromium on this machine; install it with: apt-get install chromium-headless-shell"
         if os.environ.get("CI") == "true" or os.environ.get("HUIQIAO_REQUIRE_BROWSER") == "1":
             pytest.fail(message)
         pytest.skip(message)

@@ -22,7 +22,7 @@ def visitors(browser: Any, live_server: LiveServer, tmp_path: Path, request: pyt
     """Everybody's browser profiles; the test fails where a page stumbled in any of them."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every style sheet would bury the reason of a failure
     live_server.app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600  # each browser asks for a style sheet once, not on every page
-    everybody = Visitors(browser, live_server.url)
+    everybody = Visitors(browser, live_server.url, live_server.app)
     failed = request.session.testsfailed
     yield everybody
     try:
