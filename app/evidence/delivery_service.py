@@ -165,6 +165,7 @@ def _may_begin(delivery: Delivery) -> bool:
 
 def _take_in(ctx: Context, delivery: Delivery, told: Told) -> taking_in.Outcome:
     opened = _opened(delivery)
+    withdrawal.hold_item(delivery.item_code, alone=False)
     shape: taking_in.Shape
     if delivery.item_code == INVOICES:
         shape = taking_in.InvoiceShape(ctx, delivery)

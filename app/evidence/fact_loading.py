@@ -28,7 +28,7 @@ from app.evidence.copying import columns_of, copy_in, encode
 from app.evidence.items import Item
 from app.evidence.loading import Doubtful
 from app.evidence.rules import RowReason
-from app.evidence.shelves import shelf_of
+from app.evidence.shapes import SHAPES
 from app.evidence.subjects import touched_firms, unclaimed
 
 
@@ -60,7 +60,7 @@ class FactStore:
 
     def __post_init__(self) -> None:
         self._judging = self.anew
-        self.key = shelf_of(self.item.code).key
+        self.key = SHAPES[self.item.code].whole_key
 
     def encode(self, sound: pl.DataFrame) -> bytes:
         """What ``add`` will send for a batch, made ahead of time in the thread that reads."""
