@@ -11,7 +11,7 @@ from app.core.calendar import now
 from app.core.database import session, transaction
 from app.core.ids import new_id
 from app.enterprises.models import Enterprise
-from app.evidence.models import Delivery, Meter, ProviderItem
+from app.evidence.models import Delivery, Meter
 from app.evidence.shapes import SHAPES
 from tests import cast
 from tests.cast import SYSTEM, Cast
@@ -19,11 +19,7 @@ from tests.cast import SYSTEM, Cast
 
 def provider(*items: str, name: str = "广州市市场监管局") -> Cast:
     """A data provider that delivers these items."""
-    made = cast.provider(name)
-    with transaction(SYSTEM):
-        for item in items:
-            session().add(ProviderItem(provider_org_id=made.id, provider_kind="data_provider", item_code=item, since=now()))
-    return made
+    return cast.provider(name, items)
 
 
 def firm_no(firm: Cast) -> int:

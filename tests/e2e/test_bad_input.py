@@ -26,6 +26,7 @@ pytestmark = pytest.mark.e2e
 
 BOSS, OFFICER, APPROVER = Role.FIRM_REPRESENTATIVE, Role.BANK_OFFICER, Role.BANK_APPROVER
 CODE = synthetic("440112", 9_100_001)
+WRONG_CODE = CODE[:-1] + ("1" if CODE[-1] != "1" else "2")
 MEGABYTE = 1024 * 1024
 
 
@@ -83,9 +84,8 @@ def form_values(page: Page) -> dict[str, str]:
 def test_a_wrong_code_is_answered_with_the_place_where_it_is_wrong(visitors: Visitors) -> None:
     page = visitors.stranger()
     page.goto("/sign-up")
-    wrong_check = CODE[:-1] + ("1" if CODE[-1] != "1" else "2")
     for typed, sentence in (
-        (wrong_check, f"校验位不符：按前 17 位推算，最后一位应为“{CODE[-1]}”，现在是“{wrong_check[-1]}”。请逐位核对。"),
+        (WRONG_CODE, f"校验位不符：按前 17 位推算，最后一位应为“{CODE[-1]}”，现在是“{WRONG_CODE[-1]}”。请逐位核对。"),
         (CODE[:17], "统一社会信用代码应为 18 位，现在是 17 位。"),
         (CODE[:5] + "O" + CODE[6:], "第 6 位“O”不会出现在统一社会信用代码中，是否应为数字“0”？"),
         (CODE[:16] + ("1" if CODE[16] != "1" else "2") + CODE[17], "第 9–17 位（组织机构代码）有误"),
@@ -201,7 +201,7 @@ def test_a_delivery_that_cannot_be_taken_in_says_why(visitors: Visitors, live_se
     visitors.look_over(page)
 
     broken = csv_bytes([line(code), line(code, "2", gross="999.00"), line(code, "3", day="2026-02-31"),
-                        line(synthetic("440112", 9_999_999), "4"), line(code, "5")[:-2]])
+                        line(WRONG_CODE, "4"), line(code, "5")[:-2]])
     press_upload(page, {"name": "十月.csv", "mimeType": "text/csv", "buffer": broken})
     page.wait_for_url("**/deliveries/*-*")
     outbox.drain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 import time_machine
@@ -330,27 +331,31 @@ def look(firm, bank, at, consent_id):
         session().execute(insert(EvidenceLook), [{
             "id": new_id(), "firm_id": firm.id, "org_id": bank.id, "actor_id": None, "actor_role": "bank_officer", "at": at,
             "item_code": "invoices", "purpose": "pre_approval", "case_id": None, "consent_id": consent_id, "result": "shown",
+            "basis": "consent",
         }])
 
 
-def revoked_in_2023(firm, bank):
-    given = datetime(2023, 1, 10, tzinfo=UTC)
+def looked_and_revoked(firm, bank, at):
+    """A consent of January 2023 under which the bank looked once, and which was revoked."""
+    given, signed = datetime(2023, 1, 10, tzinfo=UTC), f"授权{bank.name}查询"
     with transaction(SYSTEM):
         consent = Consent(
             firm_id=firm.id, item_code="invoices", receiver_org_id=bank.id, receiver_kind="bank", purpose="pre_approval",
-            case_id=None, channel="web", text_version="2026-1", signed_text="x",
-            text_sha256=bytes(32), state="REVOKED", given_at=given,
-            given_by=None, valid_until=given + timedelta(days=90), ended_at=given, ended_by=None, end_reason=None,
+            case_id=None, channel="web", text_version="2026-1", signed_text=signed,
+            text_sha256=sha256(signed.encode()).digest(), state="ACTIVE", given_at=given,
+            given_by=None, valid_until=given + timedelta(days=700), ended_at=None, ended_by=None, end_reason=None,
         )
         session().add(consent)
+    look(firm, bank, at, consent.id)
+    with transaction(SYSTEM):
+        session().execute(text("update consent set state = 'REVOKED', ended_at = given_at where id = :id"), {"id": consent.id})
     return consent
 
 
 def test_looks_and_consents_are_kept_three_years_and_no_longer(database, clock):
     firm, bank = cast.firm(), cast.bank()
-    old, young = revoked_in_2023(firm, bank), revoked_in_2023(firm, bank)
-    look(firm, bank, datetime(2023, 1, 11, tzinfo=UTC), old.id)
-    look(firm, bank, datetime(2024, 6, 1, tzinfo=UTC), young.id)
+    looked_and_revoked(firm, bank, datetime(2023, 1, 11, tzinfo=UTC))
+    young = looked_and_revoked(firm, bank, datetime(2024, 6, 1, tzinfo=UTC))
     run()
     clock.shift(timedelta(days=1))
     run()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture
 def provider(database):
-    return cast.provider()
+    return cast.provider(items=())
 
 
 @pytest.fixture
