@@ -343,7 +343,7 @@ def looked_and_revoked(firm, bank, at):
             firm_id=firm.id, item_code="invoices", receiver_org_id=bank.id, receiver_kind="bank", purpose="pre_approval",
             case_id=None, channel="web", text_version="2026-1", signed_text=signed,
             text_sha256=sha256(signed.encode()).digest(), state="ACTIVE", given_at=given,
-            given_by=None, valid_until=given + timedelta(days=700), ended_at=None, ended_by=None, end_reason=None,
+            given_by=None, valid_until=given + timedelta(days=365), ended_at=None, ended_by=None, end_reason=None,
         )
         session().add(consent)
     look(firm, bank, at, consent.id)
@@ -355,7 +355,7 @@ def looked_and_revoked(firm, bank, at):
 def test_looks_and_consents_are_kept_three_years_and_no_longer(database, clock):
     firm, bank = cast.firm(), cast.bank()
     looked_and_revoked(firm, bank, datetime(2023, 1, 11, tzinfo=UTC))
-    young = looked_and_revoked(firm, bank, datetime(2024, 6, 1, tzinfo=UTC))
+    young = looked_and_revoked(firm, bank, datetime(2023, 12, 5, tzinfo=UTC))
     run()
     clock.shift(timedelta(days=1))
     run()
