@@ -13,7 +13,7 @@ from app.core.database import get_or_404
 from app.core.errors import NotFound, Refusal
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.lifecycle import can_fire
-from app.core.permissions import Permission
+from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
 from app.core.storage import take_in
 from app.core.tables import remembered
@@ -41,7 +41,9 @@ def deliveries() -> Any:
             rows = DELIVERIES.load_all(db, queries.deliveries(), args, EXPORT_LIMIT)
             return send_list(DELIVERIES, rows, gettext("数据批次"), "deliveries.xlsx")
         page = DELIVERIES.load(db, queries.deliveries(), args)
-        return render_template("evidence/deliveries.html", page=page, may_upload=ctx.can(Permission.DELIVERY_UPLOAD))
+        nothing = ctx.org_kind is OrgKind.DATA_PROVIDER and not queries.items_of(ctx.org_id)
+        return render_template("evidence/deliveries.html", page=page, nothing_to_deliver=nothing,
+                               may_upload=ctx.can(Permission.DELIVERY_UPLOAD) and not nothing)
 
 
 @room.page("/deliveries/new", Permission.DELIVERY_UPLOAD, methods=["GET", "POST"])
