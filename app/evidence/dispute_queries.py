@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -49,7 +50,7 @@ def open_disputes(firm_id: UUID) -> dict[str, list[OpenDispute]]:
     return found
 
 
-def disputed(disputes: list[OpenDispute], item_code: str, row: Any) -> OpenDispute | None:
+def disputed(disputes: Sequence[OpenDispute], item_code: str, row: Mapping[str, Any]) -> OpenDispute | None:
     """The open dispute about this very row (its columns as a mapping), or ``None``."""
     fact = SHAPES[item_code].fact(row)
     return next((one for one in disputes if one.fact == fact), None)
