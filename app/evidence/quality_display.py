@@ -172,14 +172,15 @@ def trend(title: Text, reports: Sequence[Report]) -> LineChart:
     return LineChart(
         title, [gettext("第 %(number)s 批", number=one.delivery.number) for one in shown],
         [Series(gettext(MEASURES[measure]), [_percent(one.shares.get(measure)) for one in shown]) for measure in measures],
-        unit="%", places=1,
+        unit="%", places=1, axis=gettext("批次"),
     )
 
 
 def strip_chart(title: Text, one: Report) -> BarChart:
     """Coverage month by month, in per cent."""
     return BarChart(title, [f"{month:%y-%m}" for month, _ in one.strip],
-                    [Series(gettext("覆盖率"), [_percent(share) for _, share in one.strip])], unit="%", places=1)
+                    [Series(gettext("覆盖率"), [_percent(share) for _, share in one.strip])], unit="%", places=1,
+                    axis=gettext("月份"))
 
 
 def _percent(share: Share | None) -> Decimal | None:
