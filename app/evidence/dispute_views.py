@@ -124,7 +124,7 @@ def dispute_new() -> Any:
 
 def _offer(ctx: Context, form: DisputeForm, item: DataItem) -> None:
     shape = SHAPES[item.code]
-    rows = [(shape.reference(row), label_of(item, row)) for row in dispute_queries.rows_to_dispute(shape)]
+    rows = [(shape.reference(row), label_of(item, row)) for row in dispute_queries.rows_to_dispute(ctx, shape)]
     wanted = request.values.get("fact", "")
     if wanted and wanted not in {reference for reference, _ in rows}:
         rows.insert(0, (wanted, gettext("刚才选中的那一条")))

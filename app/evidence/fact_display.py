@@ -84,6 +84,11 @@ def _word(key: str, row: Any) -> str:
 
 def _month(key: str, row: Any) -> str:
     value = getattr(row, key)
+    return Markup('<span class="nowrap">{}</span>').format(f"{value:%Y-%m}") if value is not None else NOTHING
+
+
+def _month_out(key: str, row: Any) -> str:
+    value = getattr(row, key)
     return f"{value:%Y-%m}" if value is not None else NOTHING
 
 
@@ -115,7 +120,7 @@ def _column(one: Field, first: bool, small: bool) -> Column:
     shown: Callable[[str, Any], str] = {
         Kind.WORD: _word, Kind.MONTH: _month, Kind.DAY: _day, Kind.FLAG: _flag,
     }.get(one.kind, _plain)
-    exported = None if one.kind is Kind.DAY else partial(shown, key)
+    exported = None if one.kind is Kind.DAY else partial(_month_out if one.kind is Kind.MONTH else shown, key)
     return Column(key, label, render=partial(shown, key), export=exported, hide_small=not (first or small))
 
 

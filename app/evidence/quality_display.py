@@ -120,7 +120,8 @@ def _value(measure: Measure, share: Share | None) -> str:
         return gettext("不适用")
     if measure is Measure.SAME_FILE:
         return gettext("是") if share.part else gettext("否")
-    return f"{percent(share)}（{count_text(share.part)} / {count_text(share.whole)}）"
+    return gettext("%(percent)s（%(part)s / %(whole)s）", percent=percent(share), part=count_text(share.part),
+                   whole=count_text(share.whole))
 
 
 def _detail(measure: Measure, one: Report) -> str:

@@ -151,3 +151,18 @@ def test_who_may_not_file_sees_no_button(app, firm, office):
     facts("penalties", delivery(office, "penalties"), penalty(firm))
     for role in (Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE):
         assert len(to_dispute(visit(app, firm[role]).get("/my-data/penalties").text)) == 1
+
+
+def test_months_of_two_meters_are_told_apart_by_their_numbers_and_the_provider_reads_which_one(app, client, firm, office):
+    one, other = meter(office, "0310001"), meter(office, "0310002")
+    facts("meter_links", delivery(office, "meter_links"), link(one, firm), link(other, firm))
+    facts("electricity", delivery(office, "electricity"), month(one, date(2026, 1, 1)), month(other, date(2026, 1, 1)))
+    form = client.get("/my-data/disputes/new?item=electricity").text
+    assert "用电 · 0310001 · 2026-01" in form and "用电 · 0310002 · 2026-01" in form
+    page = client.get("/my-data/electricity").text
+    wanted = 0 if "0310002" in rows_of(page)[0] else 1
+    where = file(client, to_dispute(page)[wanted])
+    read = visit(app, office[Role.PROVIDER_CLERK]).get(where).text
+    assert "用电 · 0310002 · 2026-01" in read and "800.00 元" in read and "0310001" not in read
+    marked = [row for row in rows_of(client.get("/my-data/electricity").text) if "有异议" in row]
+    assert len(marked) == 1 and "0310002" in marked[0]
