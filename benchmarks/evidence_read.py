@@ -34,8 +34,8 @@ TARGET = 5.0
 
 FILL = """
 insert into reserved_firm (firm_no, uscc, reserved_at) select g, lpad(g::text, 18, '0'), now() from generate_series(1, {firms}) g;
-insert into meter (meter_no, provider_org_id, provider_kind, account_no, first_seen_at)
-  select g, '{provider}', 'data_provider', g::text, now() from generate_series(1, {firms} * 3) g;
+insert into meter (meter_no, provider_org_id, account_no, first_seen_at)
+  select g, '{provider}', g::text, now() from generate_series(1, {firms} * 3) g;
 insert into delivery (id, number, provider_org_id, provider_kind, item_code, filename, media_type, size, sha256, source_label,
     synthetic, state, progress_rows, attempt, failure_params, created_at, channel)
   values (gen_random_uuid(), 1, '{provider}', 'data_provider', 'electricity', 'f', 'text/csv', 1,

@@ -78,7 +78,7 @@ def meter(by: Cast, account: str = "0300001") -> int:
     """A meter of a utility."""
     with transaction(SYSTEM):
         number = session().execute(text("select nextval('meter_no_seq')")).scalar_one()
-        session().add(Meter(meter_no=number, provider_org_id=by.id, provider_kind="data_provider", account_no=account,
+        session().add(Meter(meter_no=number, provider_org_id=by.id, account_no=account,
                             first_seen_at=now()))
     return int(number)
 

@@ -105,7 +105,7 @@ def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, code: str) -> Demo
         figures=enterprises.Figures(
             drawn.industry_code, drawn.headcount, drawn.revenue_fen, drawn.assets_fen, today().year - 1,
         ),
-        login=login, terms="demo", password=PASSWORD,
+        login=login, terms="demo", password=PASSWORD, synthetic=True,
     ))
     boss = context_for(login)
     licence = storage.take_in(BytesIO(_licence()), limit=storage.PAPER_LIMIT, limit_text="")

@@ -100,6 +100,8 @@ class SignUp:
     """Version of the notice on personal information that was accepted."""
     password: str = field(repr=False)
     phone: str | None = field(default=None, repr=False)
+    synthetic: bool = False
+    """Made up for the demo city, and said wherever the firm is shown; no form asks for it."""
 
 
 def sign_up(ctx: Context, application: SignUp) -> Enterprise:
@@ -123,7 +125,7 @@ def _sign_up(ctx: Context, application: SignUp) -> Enterprise:
     firm = session().scalar(select(Enterprise).where(Enterprise.uscc == code).with_for_update())
     joined = firm is not None
     if firm is None:
-        firm = _new_firm(code, form, application.registration)
+        firm = _new_firm(code, form, application.registration, application.synthetic)
         begin(ctx, LIFECYCLE, firm, event="sign_up")
     elif firm.state != EnterpriseState.KNOWN:
         raise Refusal(ErrorCode.USCC_CLAIMED, field="uscc")
@@ -153,7 +155,7 @@ def _check_registration(registration: Registration) -> None:
         raise Refusal(ErrorCode.INVALID, field="name")
 
 
-def _new_firm(code: str, form: str, registration: Registration) -> Enterprise:
+def _new_firm(code: str, form: str, registration: Registration, synthetic: bool) -> Enterprise:
     organisation = Organisation(
         kind=OrgKind.ENTERPRISE.value, name=registration.name.strip(), uscc=code, state="active", created_at=now(),
     )
@@ -162,7 +164,7 @@ def _new_firm(code: str, form: str, registration: Registration) -> Enterprise:
     firm = Enterprise(
         id=organisation.id, firm_no=firm_number_for(code), uscc=code,
         form=form, district=registration.district, size_class="unknown", size_working=[],
-        state=EnterpriseState.UNVERIFIED.value, synthetic=False, created_at=now(),
+        state=EnterpriseState.UNVERIFIED.value, synthetic=synthetic, created_at=now(),
     )
     session().add(firm)
     session().flush()

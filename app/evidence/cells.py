@@ -19,7 +19,7 @@ _LONGEST_EMPTY = 6
 """Bytes of the longest of them."""
 FLAGS = {
     "是": True, "有": True, "1": True, "true": True, "t": True, "y": True, "yes": True, "√": True,
-    "否": False, "0": False, "false": False, "f": False, "n": False, "no": False, "×": False,
+    "否": False, "0": False, "2": False, "false": False, "f": False, "n": False, "no": False, "×": False,
 }
 _SPACE = " \t\r\n\u3000\u00a0\ufeff"
 _PLACES = 10
@@ -156,7 +156,10 @@ def word(column: pl.Series, words: Mapping[str, Any], kind: Any = pl.String) -> 
 
 
 def flag(column: pl.Series) -> pl.Series:
-    """是 or 否."""
+    """是 or 否; registers also write 1 and 2 (a workbook or Parquet file as 1.0 and 2.0)."""
+    if column.dtype.is_float():
+        whole = column.cast(pl.Int64, strict=False)
+        column = whole.cast(pl.String).set((whole != column).fill_null(False), "?")
     return column if column.dtype == pl.Boolean else word(column, FLAGS, pl.Boolean)
 
 

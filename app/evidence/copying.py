@@ -14,18 +14,20 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = np.datetime64("2000-01-01", "D")
 """Day 0 of PostgreSQL's dates."""
-_TYPES: dict[Any, str] = {pl.Int64: "bigint", pl.Date: "date", pl.String: "text", pl.Boolean: "boolean"}
+_TYPES: dict[Any, str] = {
+    pl.Int64: "bigint", pl.Int16: "smallint", pl.Date: "date", pl.String: "text", pl.Boolean: "boolean",
+}
 _FEW = 64
 """So many different texts in a column are written by their number, not one by one."""
 
 
 def columns_of(frame: pl.DataFrame) -> str:
-    """Column definitions of a table that holds the frame: bigint, date, text or boolean."""
+    """Column definitions of a table that holds the frame: bigint, smallint, date, text or boolean."""
     return ", ".join(f"{name} {_TYPES[kind.base_type()]}" for name, kind in frame.schema.items())
 
 
 def encode(frame: pl.DataFrame) -> bytes:
-    """The frame as one binary COPY stream; columns of int64, dates, text and booleans, nulls allowed."""
+    """The frame as one binary COPY stream; columns of int64, int16, dates, text and booleans, nulls allowed."""
     parts: list[tuple[str, Any, Any]] = [("fields", ">i2", np.int16(frame.width))]
     masks: dict[str, NDArray[np.bool_]] = {}
     for place, column in enumerate(frame.get_columns()):
@@ -65,6 +67,8 @@ def _values(column: pl.Series) -> tuple[NDArray[Any], Any]:
         return (days - _EPOCH.astype(np.int64)).astype(">i4"), np.int32(4)
     if kind == pl.Boolean:
         return column.fill_null(False).to_numpy().astype(np.uint8), np.int32(1)
+    if kind == pl.Int16:
+        return column.fill_null(0).to_numpy().astype(">i2"), np.int32(2)
     return column.fill_null(0).to_numpy().astype(">i8"), np.int32(8)
 
 
@@ -81,7 +85,7 @@ def _texts(column: pl.Series) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 
 def copy_in(table: str, frame: pl.DataFrame, encoded: bytes | None = None) -> None:
-    """Copies a frame into a table without row-level security (a temporary one) in the running transaction."""
+    """Copies a frame into a table without row-level security of its own, in the running transaction."""
     if not frame.height:
         return
     raw: Any = session().connection().connection.driver_connection

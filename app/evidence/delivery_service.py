@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ from app.evidence.push_rules import KeyUsed
 from app.evidence.rules import DELIVERY, INTERRUPTED, INVOICES, N_, DeliveryState, side_of_filename
 from app.evidence.states import DELIVERY_LIFE
 from app.evidence.taking_in import Told
+
+TELL_SECONDS = 0.5
+"""Between two words about how far a reading is."""
 
 
 class Busy(Exception):
@@ -161,6 +165,7 @@ def _may_begin(delivery: Delivery) -> bool:
 
 def _take_in(ctx: Context, delivery: Delivery, told: Told) -> taking_in.Outcome:
     opened = _opened(delivery)
+    withdrawal.hold_item(delivery.item_code, alone=False)
     shape: taking_in.Shape
     if delivery.item_code == INVOICES:
         shape = taking_in.InvoiceShape(ctx, delivery)
@@ -197,14 +202,20 @@ def _start(ctx: Context, delivery_id: UUID) -> None:
 
 
 def _progress(ctx: Context, delivery_id: UUID, told: Told | None) -> Told:
+    """Tells the page how far it is, at each new phase and then every so often: a small file must not pay for it."""
     totals: dict[str, int] = {}
+    last = -TELL_SECONDS
 
     def tell(phase: str, rows: int) -> None:
+        nonlocal last
+        fresh = phase not in totals
         totals[phase] = rows
-        with transaction(ctx):
-            session().execute(update(Delivery).where(Delivery.id == delivery_id).values(
-                phase=phase, progress_rows=rows, rows_total=totals.get("reading") if phase == "storing" else None,
-            ))
+        if fresh or time.monotonic() - last >= TELL_SECONDS:
+            last = time.monotonic()
+            with transaction(ctx):
+                session().execute(update(Delivery).where(Delivery.id == delivery_id).values(
+                    phase=phase, progress_rows=rows, rows_total=totals.get("reading") if phase == "storing" else None,
+                ))
         if told is not None:
             told(phase, rows)
 

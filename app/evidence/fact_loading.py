@@ -1,7 +1,7 @@
 """Storing the facts of one delivery, batch by batch, in the caller's transaction: a killed process leaves nothing behind.
 
-A batch whose facts are all new goes in by one plain INSERT. Where the database finds one that is known (the primary key
-refuses it), that batch and all later ones are judged row by row first:
+A batch whose facts are all new goes in at once, by one INSERT or, into the tables that take millions of rows a month, by COPY.
+Where the database finds one that is known (the primary key refuses it), that batch and all later ones are judged row by row:
 
 - nothing in force says anything about it → taken in;
 - an older or equal delivery says the same → identical; says otherwise → superseded, the earlier version is kept;
@@ -24,11 +24,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.core.database import session
-from app.evidence.copying import columns_of, copy_in
+from app.evidence.copying import columns_of, copy_in, encode
 from app.evidence.items import Item
 from app.evidence.loading import Doubtful
 from app.evidence.rules import RowReason
-from app.evidence.shelves import shelf_of
+from app.evidence.shapes import SHAPES
 from app.evidence.subjects import touched_firms, unclaimed
 
 
@@ -60,18 +60,33 @@ class FactStore:
 
     def __post_init__(self) -> None:
         self._judging = self.anew
-        self.key = shelf_of(self.item.code).key
+        self.key = SHAPES[self.item.code].whole_key
 
-    def add(self, sound: pl.DataFrame, encoded: bytes | None = None) -> list[Doubtful]:
+    def encode(self, sound: pl.DataFrame) -> bytes:
+        """What ``add`` will send for a batch, made ahead of time in the thread that reads."""
+        return encode(self._as_new(sound) if self._copies else sound) if sound.height else b""
+
+    def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
         """Stores a batch (``row_no`` and the table's columns). Returns the rows it could not store."""
         if not sound.height:
             return []
-        self._stage(sound, encoded)
-        if not self._judging and self._insert_plain(sound):
+        if not self._judging and self._store_new(sound, encoded):
             self.taken += sound.height
             self._touch(sound.get_column(self.item.subject_column))
             return []
+        self._stage(sound, encoded if not self._copies else None)
         return self._judge(sound)
+
+    @property
+    def _copies(self) -> bool:
+        return self.item.filled_by_copy and not self.anew
+
+    def _as_new(self, sound: pl.DataFrame) -> pl.DataFrame:
+        """The rows as they stand in the table, where all of them are new."""
+        return sound.drop("row_no").with_columns(
+            pl.lit(1, dtype=pl.Int16).alias("version"), pl.lit(True).alias("current"),
+            pl.lit(self.number, dtype=pl.Int64).alias("delivery_no"),
+        )
 
     def finish(self) -> Counts:
         """Counts, and who is touched, when the last batch is in."""
@@ -100,20 +115,24 @@ class FactStore:
     def _columns(self, sound: pl.DataFrame) -> list[str]:
         return [name for name in sound.columns if name != "row_no"]
 
-    def _insert_plain(self, sound: pl.DataFrame) -> bool:
-        """One INSERT of the whole batch; ``False`` where one of its facts is known, and nothing was stored."""
-        names = ", ".join(self._columns(sound))
-        insert = text(
-            f"insert into {self.item.table} ({names}, version, current, delivery_no) "
-            f"select {names}, 1, true, :number from stage"
-        )
+    def _store_new(self, sound: pl.DataFrame, encoded: bytes) -> bool:
+        """Stores the whole batch at once; ``False`` where one of its facts is known, and nothing was stored."""
         try:
             with session().begin_nested():
-                session().execute(insert, {"number": self.number})
-        except IntegrityError as error:
-            if not isinstance(error.orig, errors.UniqueViolation):
+                if self._copies:
+                    copy_in(f"{self.item.table}_rows", self._as_new(sound), encoded)
+                else:
+                    self._stage(sound, encoded)
+                    names = ", ".join(self._columns(sound))
+                    session().execute(text(
+                        f"insert into {self.item.table} ({names}, version, current, delivery_no) "
+                        f"select {names}, 1, true, :number from stage"
+                    ), {"number": self.number})
+        except (IntegrityError, errors.UniqueViolation) as error:
+            if not isinstance(getattr(error, "orig", error), errors.UniqueViolation):
                 raise
             self._judging = True
+            self._opened = False
             return False
         return True
 

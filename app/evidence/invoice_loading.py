@@ -21,7 +21,7 @@ Told = Callable[[int], None]
 
 _STAGE = """
 create temp table stage (
-  row_no bigint, firm_no bigint, side bigint, content bigint, void boolean, day date,
+  row_no bigint, firm_no bigint, side smallint, content bigint, void boolean, day date,
   net_fen bigint, tax_fen bigint, gross_fen bigint, invoice_no text, counterparty text
 ) on commit drop
 """

@@ -94,6 +94,8 @@ class Item:
     at: str
     late_days: int = 45
     lines: bool = False
+    filled_by_copy: bool = False
+    """The table takes millions of rows a month: they are copied into its partition (migration 0012)."""
 
     def field(self, code: str) -> Field:
         """The field of that code. Raises ``KeyError``."""
@@ -169,7 +171,7 @@ def _utility(code: str, unit: str, also: str) -> Item:
         money("arrears", N_("欠费金额"), "欠费"),
         word("metering", N_("计量方式"), METERING, "抄表方式", required=False),
         count("cut_days", N_("停供天数"), "停电天数", "停水天数", "停气天数", high=31),
-    ), "period", 30)
+    ), "period", 30, filled_by_copy=True)
 
 
 _ITEMS = (
@@ -284,7 +286,7 @@ _ITEMS = (
     Item("electricity_daily", "electricity_day", Subject.METER, ("day",), (
         replace(METER, also=(*METER.also, "firm_id")), day("day", N_("日期"), "date", required=True),
         Field("kwh", N_("用电量（千瓦时）"), Kind.QUANTITY, ("用电量",), True, 0, 10**12, column="quantity_milli"),
-    ), "day", 3),
+    ), "day", 3, filled_by_copy=True),
     Item("meter_links", "meter_link", Subject.METER, ("uscc", "valid_from"), (
         METER, USCC, day("valid_from", N_("起"), "开始日期", "过户日期", required=True), day("valid_to", N_("止"), "结束日期"),
         word("basis", N_("用户关系"), {"本户": "own", "自有": "own", "租赁": "tenant", "合用": "shared"}, "关系"),

@@ -58,7 +58,6 @@ class Meter(Base):
     __tablename__ = "meter"
     meter_no: Mapped[int] = mapped_column(primary_key=True)
     provider_org_id: Mapped[UUID]
-    provider_kind: Mapped[str] = mapped_column(default="data_provider")
     account_no: Mapped[str]
     first_seen_at: Mapped[datetime]
 

@@ -19,6 +19,7 @@ from app.core.audit import plain
 from app.core.database import Base
 from app.evidence import facts, models
 from app.evidence.items import ITEMS, Item, Kind, Subject
+from app.evidence.lines import KEY as LINE_KEY
 from app.evidence.rules import INVOICES
 
 _LOADED = (facts.RegistrationFact, models.InvoiceLine)
@@ -50,6 +51,11 @@ class Shape:
     def subject_column(self) -> str:
         """``firm_no`` or ``meter_no``."""
         return "firm_no" if self.subject is Subject.FIRM else "meter_no"
+
+    @property
+    def whole_key(self) -> tuple[str, ...]:
+        """Every column that, with a version, tells one fact from another; the subject's first."""
+        return (self.subject_column, *self.key)
 
     @property
     def table(self) -> Table:
@@ -91,7 +97,7 @@ class Shape:
 
 
 def _shape(item: Item) -> Shape:
-    key = ("content", "k") if item.lines else tuple(item.field(code).stored for code in item.key)
+    key = LINE_KEY if item.lines else tuple(item.field(code).stored for code in item.key)
     measures = tuple(
         one.stored for one in item.fields if one.kind in _MEASURES and one.stored not in _BALANCES and one.code not in item.key
     )

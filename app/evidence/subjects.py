@@ -25,8 +25,8 @@ select firm_no, null, uscc from reserved_firm where uscc = any(:keys)
 """)
 _METERS = text("select account_no, meter_no from meter where provider_org_id = :provider and account_no = any(:keys)")
 _NEW_METERS = text("""
-insert into meter (meter_no, provider_org_id, provider_kind, account_no, first_seen_at)
-select nextval('meter_no_seq'), :provider, 'data_provider', key, :at from unnest(cast(:keys as text[])) key
+insert into meter (meter_no, provider_org_id, account_no, first_seen_at)
+select nextval('meter_no_seq'), :provider, key, :at from unnest(cast(:keys as text[])) key
 on conflict (provider_org_id, account_no) do nothing
 """)
 LONGEST_ACCOUNT = 40

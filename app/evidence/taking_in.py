@@ -50,6 +50,9 @@ class Shape(Protocol):
     def check(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Sound rows and troubled ones."""
 
+    def encode(self, sound: pl.DataFrame) -> bytes:
+        """Sound rows as they will be sent (in the reading thread)."""
+
     def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
         """Stores, or stages, sound rows; returns those that contradict what is known."""
 
@@ -68,6 +71,9 @@ class InvoiceShape:
     def check(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         self.firms.learn(firm_keys(batch))
         return check_invoices(batch, self.side, self.firms.known)
+
+    def encode(self, sound: pl.DataFrame) -> bytes:
+        return encode(sound) if sound.height else b""
 
     def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
         self.store.add(sound, encoded)
@@ -96,6 +102,9 @@ class FactShape:
             self.firms.frame.rename({"number": "firm_no"}),
         )
         return (sound if self.lines is None else self.lines.number(sound)), troubled
+
+    def encode(self, sound: pl.DataFrame) -> bytes:
+        return self.store.encode(sound)
 
     def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
         return self.store.add(sound, encoded)
@@ -131,7 +140,7 @@ def take_in(delivery: Delivery, shape: Shape, batches: Iterable[pl.DataFrame], t
 def _checked(shape: Shape, batches: Iterable[pl.DataFrame]) -> Iterator[Checked]:
     for batch in batches:
         sound, troubled = shape.check(batch)
-        yield Checked(batch, sound, troubled, encode(sound) if sound.height else b"")
+        yield Checked(batch, sound, troubled, shape.encode(sound))
 
 
 def _ahead(make: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:

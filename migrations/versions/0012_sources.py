@@ -36,12 +36,23 @@ create sequence meter_no_seq as bigint;
 create table meter (
   meter_no bigint constraint pk_meter primary key,
   provider_org_id uuid not null,
-  provider_kind text not null constraint ck_meter_provider_kind check (provider_kind = 'data_provider'),
   account_no text not null constraint ck_meter_account_no check (length(account_no) between 1 and 40),
   first_seen_at timestamptz not null,
-  constraint fk_meter_provider_org_id foreign key (provider_org_id, provider_kind) references organisation (id, kind),
   constraint uq_meter_provider_org_id_account_no unique (provider_org_id, account_no)
 );
+-- A first delivery brings a hundred thousand meters: whose they are is asked once a statement, not once a meter.
+create function hq_meters_belong() returns trigger
+  language plpgsql security definer set search_path = public as $$
+begin
+  if exists (select 1 from (select distinct provider_org_id from fresh) f where not exists (
+      select 1 from organisation o where o.id = f.provider_org_id and o.kind = 'data_provider')) then
+    raise exception 'a meter of no data provider'
+      using errcode = 'foreign_key_violation', constraint = 'fk_meter_provider_org_id';
+  end if;
+  return null;
+end $$;
+create trigger meters_belong after insert on meter referencing new table as fresh
+  for each statement execute function hq_meters_belong();
 """
 
 PROVIDER = """
@@ -147,6 +158,20 @@ FACTS = {
   constraint ck_meter_link_term check (valid_to is null or valid_to >= valid_from),
 """),
 }
+
+# Tables that grow by millions of rows a month take them by COPY, which PostgreSQL does not do under row-level security. So the
+# table everybody reads is guarded, and its one partition, which the portal may fill and nobody may read, takes the rows; a
+# trigger lets only the portal itself fill it.
+FILLED_BY_COPY = ("electricity_month", "water_month", "gas_month", "electricity_day")
+FILL = """
+create function hq_filled_by_the_portal() returns trigger language plpgsql as $$
+begin
+  if hq_kind() is distinct from 'system' then
+    raise exception 'only the portal itself stores facts' using errcode = 'insufficient_privilege';
+  end if;
+  return null;
+end $$;
+"""
 
 LINES = """
 create table tax_ledger_line (
@@ -339,7 +364,11 @@ def upgrade() -> None:
         keys = ", ".join((subject, *key, "version"))
         run(f"create table {table} (\n  {subject} bigint not null,\n  version smallint not null "
             f"constraint ck_{table}_version check (version > 0),\n  current boolean not null,{columns}"
-            f"  delivery_no bigint not null,\n  constraint pk_{table} primary key ({keys})\n)")
+            f"  delivery_no bigint not null,\n  constraint pk_{table} primary key ({keys})\n)"
+            + (f" partition by range ({subject})" if table in FILLED_BY_COPY else ""))
+        if table in FILLED_BY_COPY:
+            run(f"create table {table}_rows partition of {table} default")
+    run(FILL)
     run("create index ix_meter_link_firm_no on meter_link (firm_no) where current")
     run(LINES)
     run(BELONG)
@@ -414,8 +443,15 @@ def _guard() -> None:
         grant(table, "select, insert, update (current), delete")
         guard(table, see=see, write=system, change=system, remove=system)
         kind = "meter" if table in FACTS and FACTS[table][0] == "meter_no" else "firm"
-        run(f"create trigger facts_belong after insert on {table} referencing new table as fresh "
-            f"for each statement execute function hq_{kind}_facts_belong()")
+        filled = [table]
+        if table in FILLED_BY_COPY:
+            filled.append(f"{table}_rows")
+            grant(f"{table}_rows", "insert")
+            run(f"create trigger filled_by_the_portal before insert on {table}_rows "
+                "for each statement execute function hq_filled_by_the_portal()")
+        for one in filled:  # a statement fires the triggers of the table it names
+            run(f"create trigger facts_belong after insert on {one} referencing new table as fresh "
+                f"for each statement execute function hq_{kind}_facts_belong()")
     grant("meter_no_seq", "usage")
     grant("meter", "select, insert")
     guard("meter", see=f"{SYSTEM} or provider_org_id = hq_org()", write=SYSTEM)

@@ -210,6 +210,28 @@ def test_a_delivery_is_withdrawn_with_a_reason_once_and_by_its_own_provider(grid
     assert refused.value.code is ErrorCode.STATE_CHANGED
 
 
+def test_a_withdrawal_waits_while_a_delivery_of_the_item_is_being_stored(grid):
+    first = power(grid, ("0001", "2026-09", "100", "80"))
+    delivery_service.withdraw_delivery(grid, first.id, "发错了文件")
+    second = delivery_service.receive_delivery(
+        grid, "electricity", stored(csv_bytes([("0001", "2026-09", "7", "7", "")], POWER)), "second.csv")
+
+    def take_back_meanwhile(phase, rows):
+        from contextvars import Context as Empty
+
+        def hurried():
+            with transaction(SYSTEM):
+                session().execute(text("set local lock_timeout = '200ms'"))
+                delivery_service.take_back_delivery(SYSTEM, first.id)
+
+        with pytest.raises(Exception, match="lock timeout"):
+            Empty().run(hurried)
+
+    delivery_service.import_delivery(SYSTEM, second.id, take_back_meanwhile)
+    outbox.drain()
+    assert in_force("electricity_month", "quantity_milli") == [(7_000, 2)]
+
+
 def test_an_older_file_read_late_does_not_overrule_a_newer_one(grid):
     late = delivery_service.receive_delivery(
         grid, "electricity", stored(csv_bytes([("0001", "2026-09", "1", "1", "")], POWER)), "late.csv")

@@ -94,3 +94,44 @@ def test_the_mismatches_that_the_real_set_is_known_for_wait_in_quarantine(databa
         rows = session().execute(text(
             "select reason, params ->> 'value' as gap, raw ->> 'firm_id' as firm from quarantine order by 3"))
         assert [tuple(row) for row in rows] == [("gross_mismatch", "-1.36", "F115"), ("gross_mismatch", "-1.38", "F945")]
+
+
+def _part(real_data, tmp_path, folder: str, name: str, firms: int) -> None:
+    """The rows of the first firms of a real file, under its own name, in a folder of the set's name."""
+    source = real_data / folder / name
+    if not source.is_file():
+        pytest.skip(f"the real set is absent ({source})")
+    keys = pl.scan_parquet(source).select("firm_id").unique(maintain_order=True).head(firms)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    pl.scan_parquet(source).join(keys, on="firm_id", how="semi").collect().write_parquet(tmp_path / folder / name)
+
+
+def test_daily_power_of_real_firms_goes_in_with_its_meters_and_a_second_time_changes_nothing(database, real_data, tmp_path):
+    cast.provider("广州供电局", ("electricity_daily", "meter_links"))
+    _part(real_data, tmp_path, "tianchi_power", "daily_power.parquet", 20)
+    power, links = run_import(tmp_path / "tianchi_power", None)
+    assert counts(power) == (20 * 639, 20 * 639, 0, 0, 0)
+    assert counts(links) == (20, 20, 0, 0, 0)
+    assert power.source_label == "天池电力竞赛 2017（真实脱敏数据）"
+    again, _ = run_import(tmp_path / "tianchi_power", None)
+    assert counts(again) == (20 * 639, 0, 20 * 639, 0, 0)
+    kwh = int(pl.read_parquet(tmp_path / "tianchi_power" / "daily_power.parquet")["kwh"].sum())
+    with transaction(SYSTEM, read_only=True):
+        assert session().execute(text(
+            "select sum(quantity_milli) / 1000, count(distinct l.firm_no) from electricity_day join meter_link l using (meter_no)"
+        )).one() == (kwh, 20)
+
+
+def test_annual_reports_and_tax_ledgers_of_real_firms_go_in_and_every_row_is_accounted_for(database, real_data, tmp_path):
+    cast.provider("广州市公共信用中心", ("annual_reports", "tax_ledger"))
+    for name in ("annual_reports.parquet", "tax_ledger.parquet"):
+        _part(real_data, tmp_path, "bdci2020", name, 400)
+    for delivery in run_import(tmp_path / "bdci2020", None):
+        total, taken, identical, superseding, waiting = counts(delivery)
+        frame = pl.read_parquet(tmp_path / "bdci2020" / delivery.filename)
+        assert total == frame.height == taken + identical + superseding + waiting
+        assert taken > 0.9 * total, (delivery.filename, counts(delivery))
+    tax = pl.read_parquet(tmp_path / "bdci2020" / "tax_ledger.parquet")["tax_amount"]
+    with transaction(SYSTEM, read_only=True):
+        stored = session().scalar(text("select sum(tax_amount_fen) from tax_ledger_line"))
+    assert abs(stored - round(float(tax.sum()) * 100)) <= len(tax)

@@ -85,6 +85,19 @@ def test_a_push_becomes_a_delivery_that_is_read_like_any_file(pusher, provider, 
     assert sorted(line.net_fen for line in lines_of(firm)) == [10_000, 20_000]
 
 
+def test_months_of_meters_are_pushed_like_invoices(pusher, provider):
+    grant(provider, "electricity")
+    september = {"户号": "0001", "月份": "2026-09", "用电量": 100.5, "账单金额": 80}
+    rows = [september, {**september, "月份": "2026-10", "用电量": -3}]
+    answer = pusher.push(rows, "/api/v1/deliveries/electricity")
+    assert answer.status_code == 202
+    outbox.drain()
+    counts = pusher.get(answer.json["status_url"]).json["counts"]
+    assert (counts["taken"], counts["quarantined"], counts["waiting"]) == (1, 1, 1)
+    (waiting,) = pusher.get(f"{answer.json['status_url']}/quarantine").json["rows"]
+    assert (waiting["reason"], "用电量" in waiting["message"]) == ("impossible", True)
+
+
 def test_headings_may_be_chinese_and_rows_may_come_one_a_line(pusher, firm):
     chinese = {
         "统一社会信用代码": uscc_of(firm), "进销方向": "销项", "发票号码": "1", "开票日期": "2026-03-05", "对方单位": "B",
