@@ -247,7 +247,7 @@ def test_an_expired_link_says_whom_to_ask(app: Flask, firm: Cast) -> None:
         )
         clock.shift(timedelta(hours=72))
         response = app.test_client().get(f"/invitation/{invitation.token}")
-    assert response.status_code == 410 and "向管理员重新索取" in response.text
+    assert response.status_code == 410 and "请询问管理员" in response.text
 
 
 def test_no_page_behind_the_door_is_kept_by_a_cache(app: Flask, firm: Cast) -> None:
