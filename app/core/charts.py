@@ -80,13 +80,14 @@ def _short(number: Decimal) -> str:
 
 @dataclass(frozen=True)
 class _Chart:
-    """What both kinds share. `places` is how many decimals the numbers beside the chart show."""
+    """What both kinds share. `places` is how many decimals the numbers beside the chart show, `axis` what its labels are."""
 
     title: Text
     labels: Sequence[Text]
     series: Sequence[Series]
     unit: Text = ""
     places: int = 0
+    axis: Text = ""
     kind: ClassVar[str] = ""
     from_zero: ClassVar[bool] = True
     _id: int = field(default_factory=lambda: next(_ids), compare=False)
@@ -97,7 +98,7 @@ class _Chart:
 
     def headers(self) -> list[str]:
         """The heads of the table of numbers."""
-        return [gettext("项目"), *(str(one.name) for one in self.series)]
+        return [str(self.axis or gettext("项目")), *(str(one.name) for one in self.series)]
 
     def rows(self) -> list[list[str]]:
         """The numbers of the chart, one row per label, as text."""

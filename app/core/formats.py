@@ -66,6 +66,16 @@ def money_parts(fen: int) -> MoneyParts:
     return MoneyParts(_yuan_number(fen), unit="元")
 
 
+def money_brief(fen: int) -> MoneyParts:
+    """An amount of 分 as a big figure shows it: 万元 with two decimals from 100 万元 on (English: million), exact below."""
+    if abs(fen) < MILLION:
+        return money_parts(fen)
+    step = Decimal("0.01")
+    if is_english():
+        return MoneyParts(f"{(Decimal(fen) / MILLION).quantize(step, rounding=ROUND_HALF_UP):,}", before="¥", unit="million")
+    return MoneyParts(f"{(Decimal(fen) / WAN).quantize(step, rounding=ROUND_HALF_UP):,}", unit="万元")
+
+
 def _yuan_number(fen: int) -> str:
     sign = "-" if fen < 0 else ""
     yuan, rest = divmod(abs(fen), YUAN)
@@ -195,6 +205,7 @@ def mask_phone(number: str | None) -> str:
 
 FILTERS = {
     "money_parts": money_parts,
+    "money_brief": money_brief,
     "money_text": money_text,
     "title_text": title_text,
     "yuan_text": yuan_text,

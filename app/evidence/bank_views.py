@@ -21,7 +21,7 @@ from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import context, send_list
 from app.enterprises.models import Enterprise
-from app.evidence import consent_queries, fact_queries, look_service, queries
+from app.evidence import consent_queries, dispute_queries, fact_queries, look_service, queries
 from app.evidence.display import (
     BASES,
     CATEGORIES,
@@ -33,6 +33,7 @@ from app.evidence.display import (
     purpose_text,
     reference,
 )
+from app.evidence.dispute_display import mark, marked
 from app.evidence.door import room
 from app.evidence.fact_display import LISTS, chart_of, sentences_of, span_text
 from app.evidence.models import DataItem, EvidenceLook
@@ -122,13 +123,16 @@ def firm(firm_id: UUID) -> Any:
         consent_queries.name_case(case_id)
         open_to = [code for code, one in grounds.items() if one.consent_id is not None]
         public = fact_queries.held(found.firm_no, [code for code in grounds if code not in open_to])
+        disputes = dispute_queries.open_disputes(firm_id)
     # What is public and empty is no look; what the firm consented to is one, even where nothing came yet.
     asked = [code for code in grounds if code in open_to or code in public]
     seen = look_service.look_at(ctx, firm_id, asked, _purpose(case_id), case_id) if asked else {}
     return render_template(
         "evidence/firm.html", firm=found, name=name, items=items, grounds=grounds, consents=consents, seen=seen, case=case_id,
         purpose=PURPOSES[_purpose(case_id)], item_name=item_name, top=LOOK.top_counterparties, categories=CATEGORIES,
-        bases=BASES, reference=reference, span_text=span_text, lists=LISTS, sentences_of=sentences_of,
+        bases=BASES, reference=reference, span_text=span_text, sentences_of=sentences_of,
+        lists={code: marked(LISTS[code], code, disputes.get(code, [])) for code in seen},
+        marks={code: mark(one) for code, one in disputes.items() if code in seen},
         charts={item.code: chart_of(seen[item.code], item_name(item)) for item in items if item.code in seen},
     )
 
@@ -144,9 +148,10 @@ def firm_item(firm_id: UUID, item: str) -> Any:
         found = get_or_404(Enterprise, firm_id)
         described, name = db.get_one(DataItem, item), organisation_names({firm_id}).get(firm_id, "")
     shown = look_service.look_at(ctx, firm_id, [item], _purpose(case_id), case_id)[item]
-    table = LISTS[item]
     with reading(ctx, Permission.EVIDENCE_LOOK) as db:
         consent_queries.name_case(case_id)
+        disputes = dispute_queries.open_disputes(firm_id).get(item, [])
+        table = marked(LISTS[item], item, disputes)
         stmt, args = fact_queries.facts_query(found.firm_no, item), remembered(table, request.args, session)
         if wants_export(request.args):
             rows = table.load_all(db, stmt, args, EXPORT_LIMIT)
@@ -154,7 +159,7 @@ def firm_item(firm_id: UUID, item: str) -> Any:
         return render_template(
             "evidence/firm_item.html", item=described, name=name, firm_id=firm_id, case=case_id, shown=shown,
             page=table.load(db, stmt, args), chart=chart_of(shown, item_name(described)), sentences=sentences_of(shown),
-            item_name=item_name, span_text=span_text,
+            item_name=item_name, span_text=span_text, mark=mark(disputes),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -61,6 +62,8 @@ DELIVERIES = Table(
     empty_hint=_l("上传第一份文件后，这里会逐批显示入库的行数和待修复的行。"),
     empty_action=lambda: (_l("上传文件"), url_for("evidence.upload")) if context().can(Permission.DELIVERY_UPLOAD) else None,
 )
+OWN_DELIVERIES = replace(DELIVERIES, columns=[column for column in DELIVERIES.columns if column.key != "provider"])
+"""The same for a provider, which need not read its own name in every row."""
 
 
 @cache

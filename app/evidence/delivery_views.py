@@ -13,7 +13,7 @@ from app.core.database import get_or_404
 from app.core.errors import NotFound, Refusal
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.lifecycle import can_fire
-from app.core.permissions import Permission
+from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
 from app.core.storage import take_in
 from app.core.tables import remembered
@@ -21,7 +21,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx
 from app.evidence import quality_display, queries, service
 from app.evidence.delivery_progress import progress_of
-from app.evidence.delivery_tables import DELIVERIES, mending_table, quarantine_table
+from app.evidence.delivery_tables import DELIVERIES, OWN_DELIVERIES, mending_table, quarantine_table
 from app.evidence.delivery_templates import columns_of, csv_template, xlsx_template
 from app.evidence.display import CHANNELS, DELIVERY_STATES, REASON_NAMES, SIDES, failure_text, item_name
 from app.evidence.door import room
@@ -35,13 +35,16 @@ from app.evidence.states import DELIVERY_LIFE
 def deliveries() -> Any:
     """Deliveries of the visitor's organisation; the platform sees all."""
     ctx = context()
+    own = ctx.org_kind is OrgKind.DATA_PROVIDER
+    table = OWN_DELIVERIES if own else DELIVERIES
     with reading(ctx, Permission.DELIVERY_READ) as db:
-        args = remembered(DELIVERIES, request.args, session)
+        args = remembered(table, request.args, session)
         if wants_export(request.args):
-            rows = DELIVERIES.load_all(db, queries.deliveries(), args, EXPORT_LIMIT)
-            return send_list(DELIVERIES, rows, gettext("数据批次"), "deliveries.xlsx")
-        page = DELIVERIES.load(db, queries.deliveries(), args)
-        return render_template("evidence/deliveries.html", page=page, may_upload=ctx.can(Permission.DELIVERY_UPLOAD))
+            rows = table.load_all(db, queries.deliveries(), args, EXPORT_LIMIT)
+            return send_list(table, rows, gettext("数据批次"), "deliveries.xlsx")
+        nothing = own and not queries.items_of(ctx.org_id)
+        return render_template("evidence/deliveries.html", page=table.load(db, queries.deliveries(), args),
+                               nothing_to_deliver=nothing, may_upload=ctx.can(Permission.DELIVERY_UPLOAD) and not nothing)
 
 
 @room.page("/deliveries/new", Permission.DELIVERY_UPLOAD, methods=["GET", "POST"])

@@ -73,7 +73,7 @@ def _last(row: Any) -> str:
 
 RETAINED = Table("retention", columns=[
     Column("kind", _l("资料"), render=_kind, export=_kind),
-    Column("kept", _l("保存"), render=_kept, export=_kept),
+    Column("kept", _l("保存多久"), render=_kept, export=_kept),
     Column("oldest", _l("最早的一行"), kind="date", hide_small=True),
     Column("last", _l("上次处理"), render=_last, export=_last, sub=lambda row: date_text(row.last_on) if row.last_on else ""),
     Column("finished_at", _l("上次运行"), kind="datetime", hide_small=True),

@@ -136,5 +136,5 @@ def monthly_chart(months: Iterable[MonthlyInvoices]) -> BarChart:
     purchases, _ = money_series([month.purchases_fen for month in shown])
     return BarChart(
         gettext("每月销项与进项（不含税）"), [f"{month.month:%y-%m}" for month in shown],
-        [Series(gettext("销项"), sales), Series(gettext("进项"), purchases)], unit=unit, places=2,
+        [Series(gettext("销项"), sales), Series(gettext("进项"), purchases)], unit=unit, places=2, axis=gettext("月份"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask_babel import gettext
@@ -12,8 +13,9 @@ from markupsafe import Markup
 from app.core.calendar import today
 from app.core.formats import date_text
 from app.core.pages import Text
+from app.core.tables import Table
 from app.evidence.display import chip
-from app.evidence.dispute_queries import OpenDispute
+from app.evidence.dispute_queries import OpenDispute, disputed
 from app.evidence.dispute_rules import DisputeState, is_late
 
 STATES: dict[str, tuple[Text, str]] = {
@@ -38,3 +40,19 @@ def mark(disputes: Sequence[OpenDispute]) -> Markup:
     if not disputes:
         return Markup("")
     return chip((gettext("有异议 %(day)s", day=date_text(min(one.asked_at for one in disputes))), "wait"))
+
+
+def marked(table: Table, item_code: str, disputes: Sequence[OpenDispute]) -> Table:
+    """The list of an item with the mark on each row that is disputed, which offers nothing more to do."""
+    if all(one.fact is None for one in disputes):
+        return table
+
+    def found(row: Any) -> OpenDispute | None:
+        return disputed(disputes, item_code, row._mapping)
+
+    def action(row: Any) -> tuple[Text, str] | None:
+        return None if found(row) or table.row_action is None else table.row_action(row)
+
+    first, *others = table.columns
+    shown = replace(first, sub=lambda row: mark([one]) if (one := found(row)) else "")
+    return replace(table, columns=[shown, *others], row_action=action if table.row_action else None)

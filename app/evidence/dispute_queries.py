@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +16,8 @@ from app.core.database import elevated, session
 from app.core.permissions import OrgKind
 from app.evidence.correction_models import EvidenceCorrection, EvidenceDispute
 from app.evidence.dispute_rules import DISPUTE, DisputeState, start_of
-from app.evidence.models import Delivery, ProviderItem
+from app.evidence.items import Subject
+from app.evidence.models import Delivery, Meter, ProviderItem
 from app.evidence.rules import DeliveryState
 from app.evidence.shapes import SHAPES, Shape
 from app.identity.models import Organisation
@@ -49,7 +51,7 @@ def open_disputes(firm_id: UUID) -> dict[str, list[OpenDispute]]:
     return found
 
 
-def disputed(disputes: list[OpenDispute], item_code: str, row: Any) -> OpenDispute | None:
+def disputed(disputes: Sequence[OpenDispute], item_code: str, row: Mapping[str, Any]) -> OpenDispute | None:
     """The open dispute about this very row (its columns as a mapping), or ``None``."""
     fact = SHAPES[item_code].fact(row)
     return next((one for one in disputes if one.fact == fact), None)
@@ -92,12 +94,22 @@ def overdue() -> list[Any]:
     ))
 
 
-def rows_to_dispute(shape: Shape, limit: int = DISPUTE.choices) -> list[Any]:
+def rows_to_dispute(ctx: Context, shape: Shape, limit: int = DISPUTE.choices) -> list[dict[str, Any]]:
     """The firm's rows of an item in force, the latest first, as mappings: what the form offers."""
     table = shape.table
-    return list(session().execute(
+    return with_account_numbers(ctx, shape, session().execute(
         select(table).where(table.c.current).order_by(table.c[shape.at].desc()).limit(limit)
-    ).mappings())
+    ).mappings().all())
+
+
+def with_account_numbers(ctx: Context, shape: Shape, rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+    """Rows that the actor was shown; those of a meter with its ``account_no`` (户号), by which firm and provider know it."""
+    if shape.subject is not Subject.METER or not rows:
+        return [dict(row) for row in rows]
+    with elevated(ctx, "dispute.meters"):
+        known = {row.meter_no: row.account_no for row in session().execute(
+            select(Meter.meter_no, Meter.account_no).where(Meter.meter_no.in_({row["meter_no"] for row in rows})))}
+    return [{**row, "account_no": known.get(row["meter_no"], "")} for row in rows]
 
 
 def providers_of_item(ctx: Context, item_code: str) -> list[tuple[UUID, str]]:

@@ -27,7 +27,7 @@ from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
 from app.evidence import correction_service
 from app.evidence.correction_models import EvidenceDispute
-from app.evidence.dispute_queries import check_on, platforms, providers_of_item
+from app.evidence.dispute_queries import check_on, platforms, providers_of_item, with_account_numbers
 from app.evidence.dispute_rules import DISPUTE, DisputeState, Outcome, due_on, is_late
 from app.evidence.dispute_states import DISPUTE_LIFE
 from app.evidence.models import DataItem, Delivery
@@ -62,7 +62,7 @@ def file_dispute(
         raise NotFound
     if not claim.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="claim")
-    row = _row(SHAPES[item_code], fact) if fact else None
+    row = _row(ctx, SHAPES[item_code], fact) if fact else None
     provider = _deliverer(ctx, row["delivery_no"]) if row is not None else _checker(ctx, item_code, provider_org_id)
     label, due = label_of(item, row), due_on(today())
     dispute = EvidenceDispute(
@@ -82,7 +82,7 @@ def file_dispute(
     return dispute
 
 
-def _row(shape: Shape, reference: str) -> Mapping[str, Any]:
+def _row(ctx: Context, shape: Shape, reference: str) -> Mapping[str, Any]:
     try:
         statement = shape.named(reference)
     except (ValueError, TypeError, json.JSONDecodeError) as error:
@@ -92,7 +92,7 @@ def _row(shape: Shape, reference: str) -> Mapping[str, Any]:
         raise NotFound
     if not row["current"]:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    return dict(row)
+    return with_account_numbers(ctx, shape, [row])[0]
 
 
 def _deliverer(ctx: Context, number: int) -> UUID:

@@ -20,7 +20,7 @@ from app.core.database import get_or_404
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.formats import date_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait
+from app.core.pages import Text, Wait
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
 from app.core.storage import PAPER_LIMIT, Stored, papers_of, take_in
@@ -37,6 +37,7 @@ from app.evidence.dispute_forms import AnswerForm, DisputeForm
 from app.evidence.dispute_rules import DISPUTE, DisputeState, Outcome
 from app.evidence.dispute_states import DISPUTE_LIFE
 from app.evidence.door import room
+from app.evidence.fact_display import row_actions
 from app.evidence.forms import offers
 from app.evidence.models import DataItem
 from app.evidence.shapes import SHAPES
@@ -123,7 +124,7 @@ def dispute_new() -> Any:
 
 def _offer(ctx: Context, form: DisputeForm, item: DataItem) -> None:
     shape = SHAPES[item.code]
-    rows = [(shape.reference(row), label_of(item, row)) for row in dispute_queries.rows_to_dispute(shape)]
+    rows = [(shape.reference(row), label_of(item, row)) for row in dispute_queries.rows_to_dispute(ctx, shape)]
     wanted = request.values.get("fact", "")
     if wanted and wanted not in {reference for reference, _ in rows}:
         rows.insert(0, (wanted, gettext("刚才选中的那一条")))
@@ -214,6 +215,14 @@ def desk_disputes(ctx: Context) -> Iterable[Wait]:
                    url_for("evidence.dispute", dispute_id=row.id), due=_end_of(row.due_on), tone="bad", order=12)
 
 
+def row_to_dispute(item_code: str, row: Any) -> tuple[Text, str] | None:
+    """What a firm may do with a row of its own data: dispute it."""
+    if item_code not in SHAPES or not context().can(P.DISPUTE_FILE):
+        return None
+    return _l("提出异议"), url_for("evidence.dispute_new", item=item_code, fact=SHAPES[item_code].reference(row._mapping))
+
+
+row_actions.append(row_to_dispute)
 pages.home.add_waits(P.DISPUTE_ANSWER, provider_disputes)
 pages.home.add_waits(P.DISPUTE_READ, desk_disputes)
 

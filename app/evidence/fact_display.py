@@ -11,6 +11,7 @@ from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from sqlalchemy import Select
 
 from app.core.charts import BarChart, Series
@@ -58,10 +59,10 @@ def word(code: str | None) -> str:
 
 
 def quantity_text(milli: int | None) -> str:
-    """Thousandths of a kWh or m³ as a number without needless zeros."""
+    """Thousandths of a kWh or m³: whole, or with two decimals so that a column stands in line; three where there are three."""
     if milli is None:
         return NOTHING
-    return f"{Decimal(milli) / 1000:,f}".rstrip("0").rstrip(".") if milli % 1000 else f"{milli // 1000:,}"
+    return f"{Decimal(milli) / 1000:,.{3 if milli % 10 else 2 if milli % 1000 else 0}f}"
 
 
 def _quantity(key: str, row: Any) -> str:
@@ -83,12 +84,17 @@ def _word(key: str, row: Any) -> str:
 
 def _month(key: str, row: Any) -> str:
     value = getattr(row, key)
+    return Markup('<span class="nowrap">{}</span>').format(f"{value:%Y-%m}") if value is not None else NOTHING
+
+
+def _month_out(key: str, row: Any) -> str:
+    value = getattr(row, key)
     return f"{value:%Y-%m}" if value is not None else NOTHING
 
 
 def _day(key: str, row: Any) -> str:
     value = getattr(row, key)
-    return value.isoformat() if value is not None else NOTHING
+    return Markup('<span class="nowrap">{}</span>').format(value.isoformat()) if value is not None else NOTHING
 
 
 def _plain(key: str, row: Any) -> str:
@@ -109,21 +115,25 @@ def _column(one: Field, first: bool, small: bool) -> Column:
     if one.kind is Kind.COUNT:
         return Column(key, label, kind="count", hide_small=not small)
     if one.kind is Kind.QUANTITY:
-        return Column(key, label, align="right", render=partial(_quantity, key), export=partial(_quantity_out, key))
+        return Column(key, label, align="right", render=partial(_quantity, key), export=partial(_quantity_out, key),
+                      hide_small=not small)
     shown: Callable[[str, Any], str] = {
         Kind.WORD: _word, Kind.MONTH: _month, Kind.DAY: _day, Kind.FLAG: _flag,
     }.get(one.kind, _plain)
-    exported = None if one.kind is Kind.DAY else partial(shown, key)
+    exported = None if one.kind is Kind.DAY else partial(_month_out if one.kind is Kind.MONTH else shown, key)
     return Column(key, label, render=partial(shown, key), export=exported, hide_small=not (first or small))
 
 
 SMALL_SCREEN = 4
-"""Columns of an item that a phone still shows."""
+"""Columns of an item that a phone still shows: when, what tells rows apart, then figures before words."""
+_FIGURES = (Kind.MONEY, Kind.QUANTITY, Kind.COUNT)
 
 
 def _columns(item: Item) -> list[Column]:
     fields = sorted(columns_of(item), key=lambda one: (one.code != item.at, one.code not in item.key))
-    return [_column(one, place == 0, place < SMALL_SCREEN) for place, one in enumerate(fields)]
+    deciding = sorted(fields, key=lambda one: (
+        one.code != item.at, one.code not in item.key, one.kind not in _FIGURES and not one.required))[:SMALL_SCREEN]
+    return [_column(one, place == 0, one in deciding) for place, one in enumerate(fields)]
 
 
 def _invoice_columns() -> list[Column]:
@@ -149,7 +159,7 @@ def _list(code: str) -> Table:
     item = ITEMS.get(code)
     at = at_column(code)
     years = item is not None and item.field(item.at).kind is Kind.YEAR
-    delivery = Column("delivery_no", _l("数据批次"), hide_small=True, align="right", render=lambda row: f"{row.delivery_no}")
+    delivery = Column("delivery_no", _l("批次"), hide_small=True, align="right", render=lambda row: f"{row.delivery_no}")
     return Table(
         f"facts-{code}", [*(_columns(item) if item is not None else _invoice_columns()), delivery],
         filters=[Filter("at", _l("期间"), kind="dates", apply=partial(_between, at, years))], default_sort=f"-{at}",
@@ -193,6 +203,7 @@ def chart_of(shown: ItemFacts, title: str) -> BarChart | None:
     return BarChart(
         gettext("%(item)s，按月", item=title), [f"{month:%y-%m}" for month in shown.monthly.months],
         [series for series, _ in drawn], unit=drawn[0][1], places=2 if drawn[0][1] else 0,
+        axis=gettext("月份"),
     )
 
 
@@ -200,8 +211,9 @@ def sentences_of(shown: ItemFacts) -> list[str]:
     """What the figures say besides the chart: late payment, arrears, months nobody metered, months not delivered yet."""
     said = []
     if shown.paid is not None and shown.paid.counted:
-        said.append(gettext("%(counted)s 期应缴，其中 %(late)s 期迟缴或未缴。", counted=count_text(shown.paid.counted),
-                            late=count_text(shown.paid.late)))
+        counted, late = count_text(shown.paid.counted), count_text(shown.paid.late)
+        said.append(gettext("%(counted)s 期应缴，其中 %(late)s 期迟缴或未缴。", counted=counted, late=late) if shown.paid.late
+                    else gettext("%(counted)s 期应缴，都没有迟缴。", counted=counted))
     if shown.paid is not None and shown.paid.arrears_fen:
         said.append(gettext("记录在案的欠费合计 %(amount)s 元。", amount=f"{Decimal(shown.paid.arrears_fen) / YUAN:,.2f}"))
     for code, months in shown.unmetered.items():
@@ -217,5 +229,5 @@ def behind_text(months: int) -> str:
 
 
 def span_text(first: date, latest: date) -> str:
-    """From when to when, by month."""
-    return f"{first:%Y-%m} – {latest:%Y-%m}"
+    """From when to when, by month; one month once."""
+    return f"{first:%Y-%m} – {latest:%Y-%m}" if (first.year, first.month) != (latest.year, latest.month) else f"{first:%Y-%m}"

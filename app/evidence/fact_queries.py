@@ -42,7 +42,8 @@ def columns_of(item: Item) -> tuple[ItemField, ...]:
 
 
 def facts_query(firm_no: int, item_code: str, since: date | None = None) -> Select[*tuple[Any, ...]]:
-    """The facts in force of one item of a firm, as columns named like the stored ones, with ``delivery_no``.
+    """The facts in force of one item of a firm, as columns named like the stored ones, with ``delivery_no`` and what
+    ``shapes.Shape.reference`` names a row by.
 
     A meter counts for the firm from the first day of its link to the last: what the tenant before it used is not shown.
     ``since``: the earliest day. Raises ``KeyError`` for an item without a table.
@@ -52,7 +53,7 @@ def facts_query(firm_no: int, item_code: str, since: date | None = None) -> Sele
         line = InvoiceLine
         found = select(
             line.day, line.side, line.invoice_no, line.counterparty, line.net_fen, line.tax_fen, line.gross_fen, line.void,
-            line.delivery_no, line.content, line.k,
+            line.delivery_no, line.content, line.k, line.firm_no, line.version,
         ).where(line.firm_no == firm_no, line.current)
         return found if since is None else found.where(line.day >= since)
     item = ITEMS[item_code]
@@ -64,18 +65,22 @@ def facts_query(firm_no: int, item_code: str, since: date | None = None) -> Sele
         joined = and_(meters.c.meter_no == table.c.meter_no, meters.c.valid_from <= at, days)
         if item_code == LINKS:
             joined = and_(meters.c.meter_no == table.c.meter_no, meters.c.valid_from == at, table.c.firm_no == firm_no)
-        found = select(meters.c.account_no, *shown, table.c.delivery_no).distinct().select_from(table.join(meters, joined))
+        named = (*shown, table.c.delivery_no, *_named_by(item, table))
+        found = select(meters.c.account_no, *named).distinct().select_from(table.join(meters, joined))
     else:
-        found = select(*shown, table.c.delivery_no, *_ties(item, table)).where(table.c.firm_no == firm_no)
+        found = select(*shown, table.c.delivery_no, *_named_by(item, table)).where(table.c.firm_no == firm_no)
     found = found.where(table.c.current)
     if since is not None:
         found = found.where(at >= (since.year if item.field(item.at).kind is Kind.YEAR else since))
     return found
 
 
-def _ties(item: Item, table: Table) -> list[Any]:
-    """Lines without a key of their own keep what tells them apart."""
-    return [table.c.content, table.c.k] if item.lines else []
+def _named_by(item: Item, table: Table) -> list[Any]:
+    """What names a row besides what is shown of it: whose it is, which version, and what tells lines without a key apart."""
+    names = [item.subject_column, "version", *(("content", "k") if item.lines else ())]
+    if item.subject is Subject.METER:
+        names += [one.stored for one in item.fields if one.kind is Kind.FIRM]
+    return [table.c[name] for name in names]
 
 
 def at_column(item_code: str) -> str:

@@ -120,7 +120,8 @@ def _value(measure: Measure, share: Share | None) -> str:
         return gettext("不适用")
     if measure is Measure.SAME_FILE:
         return gettext("是") if share.part else gettext("否")
-    return f"{percent(share)}（{count_text(share.part)} / {count_text(share.whole)}）"
+    return gettext("%(percent)s（%(part)s / %(whole)s）", percent=percent(share), part=count_text(share.part),
+                   whole=count_text(share.whole))
 
 
 def _detail(measure: Measure, one: Report) -> str:
@@ -172,14 +173,15 @@ def trend(title: Text, reports: Sequence[Report]) -> LineChart:
     return LineChart(
         title, [gettext("第 %(number)s 批", number=one.delivery.number) for one in shown],
         [Series(gettext(MEASURES[measure]), [_percent(one.shares.get(measure)) for one in shown]) for measure in measures],
-        unit="%", places=1,
+        unit="%", places=1, axis=gettext("批次"),
     )
 
 
 def strip_chart(title: Text, one: Report) -> BarChart:
     """Coverage month by month, in per cent."""
     return BarChart(title, [f"{month:%y-%m}" for month, _ in one.strip],
-                    [Series(gettext("覆盖率"), [_percent(share) for _, share in one.strip])], unit="%", places=1)
+                    [Series(gettext("覆盖率"), [_percent(share) for _, share in one.strip])], unit="%", places=1,
+                    axis=gettext("月份"))
 
 
 def _percent(share: Share | None) -> Decimal | None:

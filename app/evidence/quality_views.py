@@ -112,14 +112,10 @@ def quality() -> Any:
             rows = table.load_all(db, queries.side_by_side(), args, EXPORT_LIMIT)
             return send_list(table, rows, gettext("数据质量"), "quality.xlsx")
         names = {item.code: item_name(item) for item in items}
-        return render_template("evidence/quality_all.html", page=table.load(db, queries.side_by_side(), args), strips=[
-            (names.get(code, code), _months(found), [(name, one.strip) for name, one in found])
-            for code, found in queries.strips().items()
-        ], percent=display.percent)
-
-
-def _months(found: list[tuple[str, Any]]) -> list[Any]:
-    return sorted({month for _, one in found for month, _ in one.strip})[-12:]
+        strips = [(names.get(code, code), name, one.strip) for code, found in queries.strips().items() for name, one in found]
+        months = sorted({month for *_, strip in strips for month, _ in strip})[-12:]
+        return render_template("evidence/quality_all.html", page=table.load(db, queries.side_by_side(), args), strips=strips,
+                               months=months, percent=display.percent)
 
 
 @room.page("/deliveries/quality/<uuid:provider_id>", Permission.DELIVERY_READ)

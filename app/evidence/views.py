@@ -28,9 +28,11 @@ from app.evidence import (
     consent_views,
     delivery_views,
     disclosure_views,
+    dispute_queries,
     dispute_views,
     fact_queries,
     facts,
+    provider_views,
     push_key_views,
     push_views,
     quality_views,
@@ -50,6 +52,7 @@ from app.evidence.display import (
     purpose_text,
     reference,
 )
+from app.evidence.dispute_display import mark, marked
 from app.evidence.door import room
 from app.evidence.fact_display import LISTS, behind_text, chart_of, own_list, sentences_of, span_text
 from app.evidence.models import DataItem, EvidenceLook
@@ -57,8 +60,8 @@ from app.evidence.rules import Purpose
 from app.identity.models import Organisation
 
 __all__ = [
-    "bank_views", "consent_views", "delivery_views", "disclosure_views", "dispute_views", "facts", "push_key_views", "push_views",
-    "quality_views", "registers", "retention_service", "room",
+    "bank_views", "consent_views", "delivery_views", "disclosure_views", "dispute_views", "facts", "provider_views",
+    "push_key_views", "push_views", "quality_views", "registers", "retention_service", "room",
 ]
 
 
@@ -103,6 +106,7 @@ def my_data() -> Any:
             "evidence/my_data.html", firm=firm, verified=verified, items=queries.catalogue(), held=held, summary=summary,
             modes=MODES, chart=monthly_chart(summary.months) if summary and summary.lines else None, item_name=item_name,
             categories=CATEGORIES, behind_text=behind_text, span_text=span_text,
+            marks={code: mark(found) for code, found in dispute_queries.open_disputes(firm.id).items()} if verified else {},
         )
 
 
@@ -112,9 +116,10 @@ def my_item(item: str) -> Any:
     ctx = context()
     if item not in LISTS:
         raise NotFound
-    table = own_list(item)
     with reading(ctx, Permission.EVIDENCE_READ) as db:
         firm = get_or_404(Enterprise, ctx.org_id)
+        disputes = dispute_queries.open_disputes(firm.id).get(item, [])
+        table = marked(own_list(item), item, disputes)
         described = db.get_one(DataItem, item)
         stmt, args = fact_queries.facts_query(firm.firm_no, item), remembered(table, request.args, session)
         if wants_export(request.args):
@@ -124,6 +129,7 @@ def my_item(item: str) -> Any:
         return render_template(
             "evidence/my_item.html", item=described, shown=shown, name=item_name(described), page=table.load(db, stmt, args),
             chart=chart_of(shown, item_name(described)), sentences=sentences_of(shown), span_text=span_text,
+            mark=mark(disputes), may_dispute=ctx.can(Permission.DISPUTE_FILE) and firm.state == "verified",
         )
 
 

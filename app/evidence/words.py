@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from app.core.formats import is_english
 from app.core.money import YUAN
 from app.evidence.items import ITEMS, Field, Kind
 from app.evidence.models import DataItem
@@ -68,11 +69,22 @@ def label_of(item: DataItem, row: Mapping[str, Any] | None) -> str:
     if row is None:
         return item.name_zh
     columns = _IN_LABEL.get(item.code) or SHAPES[item.code].key
+    if row.get("account_no"):
+        columns = ("account_no", *columns)
     return " · ".join([item.name_zh, *(value_text(item.code, column, row[column]) for column in columns if column != "firm_no")])
 
 
 def shown_pairs(item_code: str, shown: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A kept fact as (name of the column, value), without what only the database needs."""
+    """A kept fact as (name of the column, value) in the order of its item, without what only the database needs."""
     hidden = {"version", "current", "delivery_no", "firm_no", "meter_no", "content", "k"}
-    return [(column_label(item_code, column), value_text(item_code, column, value))
-            for column, value in shown.items() if column not in hidden and value is not None]
+    order = {column: place for place, column in enumerate([*_fields(item_code), *_INVOICE_COLUMNS])}
+    kept = sorted((column for column in shown if column not in hidden and shown[column] is not None),
+                  key=lambda column: order.get(column, len(order)))
+    return [(column_label(item_code, column), _with_unit(column, value_text(item_code, column, shown[column])))
+            for column in kept]
+
+
+def _with_unit(column: str, text: str) -> str:
+    if not column.endswith("_fen"):
+        return text
+    return f"¥{text}" if is_english() else f"{text} 元"

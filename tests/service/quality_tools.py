@@ -30,7 +30,8 @@ def meter(provider: Cast, account_no: str) -> int:
     """A meter of a provider."""
     with transaction(SYSTEM):
         number = session().scalar(text(
-            "insert into meter select nextval('meter_no_seq'), :org, 'data_provider', :account, now() returning meter_no"
+            "insert into meter (meter_no, provider_org_id, account_no, first_seen_at) "
+            "values (nextval('meter_no_seq'), :org, :account, now()) returning meter_no"
         ), {"org": provider.id, "account": account_no})
     return int(number or 0)
 

@@ -222,7 +222,7 @@ def test_a_month_of_the_firms_meter_is_disputed_and_one_of_the_tenant_before_is_
     number = meter(power)
     facts("meter_links", delivery(power, "meter_links"), link(number, firm, date(2026, 1, 1)))
     facts("electricity", delivery(power, "electricity"), month(number, date(2025, 12, 1)), month(number, date(2026, 1, 1)))
-    assert file(firm, reference("electricity", which=1), item="electricity").label == "用电 · 2026-01"
+    assert file(firm, reference("electricity", which=1), item="electricity").label == "用电 · 0300001 · 2026-01"
     assert refused(lambda: file(firm, reference("electricity", which=0), item="electricity")) is ErrorCode.NOT_FOUND
 
 

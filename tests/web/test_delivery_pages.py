@@ -26,7 +26,7 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture
 def grid(database):
-    return cast.provider("广州供电局", items=("electricity", "electricity_daily", "meter_links"))
+    return cast.provider("广州供电局", ["electricity", "electricity_daily", "meter_links"])
 
 
 @pytest.fixture
