@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from app.core import uscc
 from app.core.calendar import today
 from app.evidence import cells
 from app.evidence.lines import content
@@ -116,10 +117,14 @@ def _quarantined(frame: pl.DataFrame, batch: pl.DataFrame) -> pl.DataFrame:
 def _entry(row: dict[str, Any], names: list[str]) -> tuple[int, str, str, str]:
     reason, field = json.loads(row["trouble"])
     raw = {name: cells.shown(row[name]) for name in names}
-    params = {"field": field} if field else {}
+    params: dict[str, Any] = {"field": field} if field else {}
     if reason == RowReason.GROSS_MISMATCH:
         gap = row["gross_fen"] - row["net_fen"] - row["tax_fen"]
         params["value"] = f"{'-' if gap < 0 else ''}{abs(gap) // 100}.{abs(gap) % 100:02d}"
     elif field and reason != RowReason.MISSING_FIELD:
         params["value"] = str(raw.get(field) or raw.get("firm_id") or "")[:60]
+    if reason == RowReason.UNKNOWN_FIRM and len(params["value"]) == uscc.LENGTH:
+        problem = uscc.validate(params["value"])
+        if problem is not None:
+            reason, params = RowReason.BAD_USCC, {**params, "problem": problem.message, "details": problem.shown}
     return row["row_no"], cells.as_json(raw), reason, cells.as_json(params)

@@ -132,7 +132,7 @@ class DeliveryRules:
     """Fields that may hold days between the two."""
     days_to_come: tuple[str, ...] = ("due_on", "valid_to", "expires_on", "period_end")
     """Fields that may hold days to come: terms and what a paper is good for."""
-    batch_rows: int = 100_000
+    batch_rows: int = 50_000
     firms_told_at_once: int = 1_000
     """Firms named in one outbox row when a delivery has changed them."""
     remind_days: int = 14

@@ -208,7 +208,7 @@ def test_a_delivery_that_cannot_be_taken_in_says_why(visitors: Visitors, live_se
     expect(page.get_by_role("heading", name="待修复的行")).to_be_visible()
     text = words(page)
     for sentence in ("价税合计不等于金额加税额，相差 886.00 元", "“开票日期”不是有效的日期：2026-02-31",
-                     "平台上没有这家企业", "这一行的列数与表头不符"):
+                     "不是有效的统一社会信用代码", "这一行的列数与表头不符"):
         assert sentence in text
     visitors.look_over(page)
 

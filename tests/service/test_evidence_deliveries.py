@@ -346,3 +346,10 @@ def test_a_bank_cannot_deliver(database):
     with pytest.raises(Refusal) as refused:
         delivery_service.receive_delivery(bank, "invoices", stored(io.BytesIO(b"x").getvalue()), "a.csv")
     assert refused.value.code is ErrorCode.FORBIDDEN
+
+
+def test_a_code_with_a_wrong_check_digit_says_which_digit_would_be_right(clerk, firm):
+    code = uscc_of(firm)
+    delivery = deliver(clerk, [line(code[:-1] + ("1" if code[-1] != "1" else "2"))])
+    [(_, reason, params, _)] = quarantined(delivery)
+    assert (reason, params["details"]["expected"]) == ("bad_uscc", code[-1])
