@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
@@ -22,6 +23,7 @@ RULES = {
     "resultTypes": ["violations"],
 }
 GRAVE = ("serious", "critical")
+ID_IN_ADDRESS = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}")
 STATUS_LINE = "Failed to load resource"
 """Chromium writes this for every refused address. Pages may be refused on purpose; what a page loads may not."""
 
@@ -38,6 +40,7 @@ class Visitors:
     _pages: dict[str, Page] = field(default_factory=dict)
     _passwords: dict[str, str] = field(default_factory=dict)
     _staff_knows_the_door: bool = False
+    _looked_at: set[tuple[str, str, bool]] = field(default_factory=set)
 
     def stranger(self, **options: Any) -> Page:
         """A fresh profile with nobody signed in."""
@@ -75,12 +78,19 @@ class Visitors:
         return page
 
     def look_over(self, page: Page) -> None:
-        """Writes down where a page breaks WCAG A or AA as far as axe can tell, or does not fit a phone."""
+        """Writes down where a page breaks WCAG A or AA as far as axe can tell, or does not fit a phone.
+
+        axe looks at each kind of page once a test: the same template with other rows tells it nothing new, at a second a look.
+        """
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]
         if too_wide > 0:
             self.troubles.append(f"{page.url}: {too_wide} px too wide for a phone")
+        kind = (ID_IN_ADDRESS.sub("/…", urlsplit(page.url).path), page.title(), page.locator(".error-summary").count() > 0)
+        if kind in self._looked_at:
+            return
+        self._looked_at.add(kind)
         self.troubles += [
             f"{page.url}: {one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:3]}"
             for one in Axe().run(page, options=RULES).response["violations"] if one["impact"] in GRAVE

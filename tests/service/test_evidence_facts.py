@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import date
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -312,16 +313,21 @@ delivery_service.import_delivery(Context.of_system("worker"), UUID(sys.argv[3]),
 
 
 def test_a_reader_killed_in_the_middle_of_a_million_rows_starts_over_without_a_doubled_or_lost_row(database, tmp_path, grid):
-    rows, bad = 1_000_000, 40
-    lines = [
-        f"{number // 24:08d},{2024 + number % 24 // 12}-{number % 12 + 1:02d},{number % 977}.5,1.00,\n" for number in range(rows)
-    ]
-    for number in range(bad):
-        lines[number * 24_989] = f"{number:08d},2024-13,1,1.00,\n"
-    data = (",".join(POWER) + "\n" + "".join(lines)).encode()
+    rows = 1_000_000
+    number = pl.int_range(rows, eager=True)
+    month = pl.DataFrame({"y": 2024 + number % 24 // 12, "m": number % 12 + 1}).select(
+        pl.format("{}-{}", "y", pl.col("m").cast(pl.String).str.zfill(2))
+    ).to_series()
+    frame = pl.DataFrame({
+        "户号": (number // 24).cast(pl.String), "月份": month, "用电量": number % 977, "账单金额": number % 700, "抄表方式": "",
+    }).with_columns(
+        pl.when(number % 24_989 == 0).then(pl.lit("2024-13")).otherwise(pl.col("月份")).alias("月份")
+    )
+    bad = int((number % 24_989 == 0).sum())
+    data = frame.write_csv().encode()
     delivery = delivery_service.receive_delivery(grid, "electricity", stored(data), "million.csv")
     dead = subprocess.run(
-        [sys.executable, "-c", KILLED, database.app_url, str(tmp_path / "papers"), str(delivery.id), "500000"],
+        [sys.executable, "-c", KILLED, database.app_url, str(tmp_path / "papers"), str(delivery.id), "300000"],
         env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
     )
     assert dead.returncode == -signal.SIGKILL
