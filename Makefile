@@ -4,7 +4,8 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.made-from-setup.cfg
 PYTHON ?= python3
-JOBS  ?= auto
+# one more than there are cores: some tests wait for a server or a signal
+JOBS  ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 TESTS ?=
 
 .DEFAULT_GOAL := help

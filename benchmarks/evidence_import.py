@@ -28,6 +28,8 @@ from benchmarks.measure import Bench, Result, bench_database
 SYSTEM = Context.of_system("bench")
 MONTHS = 24
 TARGET = 0.35
+AGAIN = 1_000_000
+"""Up to this size the same file is delivered a second time too."""
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_ROWS", "100000,1000000,10000000").split(","))
 FLOOR = """
 create table bench_floor (
@@ -96,11 +98,13 @@ def run() -> list[Result]:
             floor = min(_floor(bench, path) for _ in range(3 if size <= 1_000_000 else 1))
             spent, counts = _ours(path, provider.id)
             assert counts == (rows, rows, 0, 0, 0), counts
-            again, counts = _ours(path, provider.id)
-            assert counts == (rows, 0, rows, 0, 0), counts
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{date.today()} {rows:,} rows: ours {spent:.1f} s, again {again:.1f} s, floor {floor:.1f} s, "
+            print(f"{date.today()} {rows:,} rows: ours {spent:.1f} s, floor {floor:.1f} s, "
                   f"peak memory of the process {peak:,.0f} MB", flush=True)
+            if size <= AGAIN:
+                again, counts = _ours(path, provider.id)
+                assert counts == (rows, 0, rows, 0, 0), counts
+                print(f"the same file again, every row known: {again:.1f} s", flush=True)
             speeds.append(rows / spent)
             results.append(Result(
                 f"evidence.import_{size}", f"{rows / spent:,.0f}/s", f"{rows / floor:,.0f}/s", floor / spent, TARGET,

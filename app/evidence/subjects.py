@@ -27,7 +27,7 @@ _METERS = text("select account_no, meter_no from meter where provider_org_id = :
 _NEW_METERS = text("""
 insert into meter (meter_no, provider_org_id, account_no, first_seen_at)
 select nextval('meter_no_seq'), :provider, key, :at from unnest(cast(:keys as text[])) key
-on conflict (provider_org_id, account_no) do nothing
+on conflict (provider_org_id, account_no) do nothing returning account_no, meter_no
 """)
 LONGEST_ACCOUNT = 40
 """Characters of an account number, as the database holds it."""
@@ -40,8 +40,6 @@ class Numbers:
         self.ctx = ctx
         self.known: dict[str, int] = {}
         self.asked: set[str] = set()
-        self.frame = _frame({})
-        """Columns ``key`` and ``number``."""
 
     def learn(self, keys: Iterable[str]) -> None:
         """Finds, or makes, the numbers of keys not asked for before, in a small transaction of its own."""
@@ -50,9 +48,13 @@ class Numbers:
             return
         self.asked.update(new)
         with transaction(self.ctx):
-            found = self._find(new)
-        self.known |= found
-        self.frame = pl.concat([self.frame, _frame(found)])
+            self.known |= self._find(new)
+
+    def frame(self, keys: pl.Series, column: str) -> pl.DataFrame:
+        """The numbers of these keys alone, as ``key`` and ``column``: what a batch costs must not grow with what came before."""
+        self.learn(keys)
+        found = {key: self.known[key] for key in keys if key in self.known}
+        return pl.DataFrame({"key": list(found), column: list(found.values())}, schema={"key": pl.String, column: pl.Int64})
 
     def _find(self, keys: Sequence[str]) -> dict[str, int]:
         raise NotImplementedError
@@ -84,8 +86,20 @@ class MeterNumbers(Numbers):
 
     def _find(self, keys: Sequence[str]) -> dict[str, int]:
         usable = [key for key in keys if len(key) <= LONGEST_ACCOUNT]
-        session().execute(_NEW_METERS, {"provider": self.provider, "keys": usable, "at": now()})
-        return {row.account_no: row.meter_no for row in session().execute(_METERS, {"provider": self.provider, "keys": usable})}
+        found: dict[str, int] = {
+            row.account_no: row.meter_no
+            for row in session().execute(_METERS, {"provider": self.provider, "keys": usable})
+        }
+        new = [key for key in usable if key not in found]
+        while new:  # a second turn where another delivery makes the same meter at the same moment
+            made = session().execute(_NEW_METERS, {"provider": self.provider, "keys": new, "at": now()})
+            found |= {row.account_no: row.meter_no for row in made}
+            new = [key for key in new if key not in found]
+            if new:
+                seen = session().execute(_METERS, {"provider": self.provider, "keys": new})
+                found |= {row.account_no: row.meter_no for row in seen}
+                new = [key for key in new if key not in found]
+        return found
 
 
 def firm_numbers(keys: Sequence[str]) -> dict[str, int]:
@@ -96,12 +110,6 @@ def firm_numbers(keys: Sequence[str]) -> dict[str, int]:
         if row.external_key is not None:
             found[row.external_key] = row.firm_no
     return found
-
-
-def _frame(numbers: dict[str, int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"key": list(numbers), "number": list(numbers.values())}, schema={"key": pl.String, "number": pl.Int64},
-    )
 
 
 _TOUCHED = {

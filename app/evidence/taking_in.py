@@ -31,7 +31,9 @@ from app.evidence.subjects import FirmNumbers, MeterNumbers, Numbers
 Told = Callable[[str, int], None]
 """Hears the phase (``reading`` or ``storing``) and how many rows are behind."""
 AHEAD = 2
-"""Batches that may be read ahead of storing."""
+"""Pieces that may be read ahead of storing."""
+FIRST_PIECE = 10_000
+"""Rows of each piece of a file's first batch."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,9 @@ class FactShape:
         self.store = FactStore(item, delivery.number, delivery.rows_taken is not None)
 
     def check(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        self.subjects.learn(subject_keys(batch, self.item))
-        self.firms.learn(other_firm_keys(batch, self.item))
         sound, troubled = check(
-            batch, self.item, self.subjects.frame.rename({"number": "subject_no"}),
-            self.firms.frame.rename({"number": "firm_no"}),
+            batch, self.item, self.subjects.frame(subject_keys(batch, self.item), "subject_no"),
+            self.firms.frame(other_firm_keys(batch, self.item), "firm_no"),
         )
         return (sound if self.lines is None else self.lines.number(sound)), troubled
 
@@ -138,9 +138,15 @@ def take_in(delivery: Delivery, shape: Shape, batches: Iterable[pl.DataFrame], t
 
 
 def _checked(shape: Shape, batches: Iterable[pl.DataFrame]) -> Iterator[Checked]:
-    for batch in batches:
-        sound, troubled = shape.check(batch)
-        yield Checked(batch, sound, troubled, shape.encode(sound))
+    for piece in _pieces(batches):
+        sound, troubled = shape.check(piece)
+        yield Checked(piece, sound, troubled, shape.encode(sound))
+
+
+def _pieces(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The first batch in small pieces, so that the database begins before a small file is read to its end."""
+    for number, batch in enumerate(batches):
+        yield from batch.iter_slices(FIRST_PIECE) if number == 0 else (batch,)
 
 
 def _ahead(make: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:
