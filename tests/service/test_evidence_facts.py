@@ -274,7 +274,7 @@ meters, months, amounts = st.sampled_from(["1", "2"]), st.sampled_from(["2026-08
 power_files = st.lists(st.lists(st.tuples(meters, months, amounts, st.just("1")), max_size=8), min_size=1, max_size=4)
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=power_files, gone=st.integers(0, 3))
 def test_whatever_comes_and_is_withdrawn_counts_add_up_and_one_version_is_in_force(database, grid, files, gone):
     done = [power(grid, *rows) for rows in files]
