@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from scoring.features import IN, OUT
+from scoring.legacy.features import IN, OUT
 from scoring.synthetic import SyntheticFirm
 
 FIRMS_FILE: Final = "firms_synthetic.csv"

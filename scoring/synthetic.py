@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import IN, OUT, InvoiceArrays
+from scoring.legacy.features import IN, OUT, InvoiceArrays
 from scoring.synthetic_city import DISTRICTS, INDUSTRIES, SEASONS, SYNTHETIC_SUFFIX, TRADE_NAMES, Industry
 
 LAST_MONTH_END: Final = date(2026, 10, 31)

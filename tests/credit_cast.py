@@ -31,8 +31,8 @@ EPOCH = date(1970, 1, 1)
 @lru_cache(maxsize=2)
 def model_file(seed: int = 11) -> Path:
     """A model file, trained once a test process on synthetic firms."""
-    from scoring.model import Settings, train
-    from scoring.training_data import load
+    from scoring.legacy.model import Settings, train
+    from scoring.legacy.training_data import load
 
     data = load(None, seed=seed)
     model = train(

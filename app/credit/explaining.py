@@ -85,7 +85,7 @@ def coverage(counted: Mapping[str, int]) -> list[tuple[Text, str]]:
 
 def working(profile: CreditProfile, model: ScoringModel) -> list[tuple[str, ...]]:
     """How the score came about: every feature of the snapshot, the strength of the reasons, then the arithmetic."""
-    from scoring.catalogue import FEATURES
+    from scoring.legacy.catalogue import FEATURES
 
     language: Literal["zh", "en"] = "en" if is_english() else "zh"
     strengths = {row["feature"]: _signed(row["contribution"]) for row in profile.reasons}
@@ -165,7 +165,7 @@ class Traced:
 
 def traced(profile: CreditProfile, consents: Sequence[ConsentTrace]) -> list[Traced]:
     """Consent by consent: the features whose source that consent covers, in the order of the catalogue (design §4.12)."""
-    from scoring.catalogue import FEATURES
+    from scoring.legacy.catalogue import FEATURES
 
     language: Literal["zh", "en"] = "en" if is_english() else "zh"
     strengths = {row["feature"]: _signed(row["contribution"]) for row in profile.reasons}

@@ -26,7 +26,7 @@ from app.credit.rules import Visible
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
-    from scoring.model import Model
+    from scoring.legacy.model import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +46,7 @@ def register_model(ctx: Context, path: Path) -> ScoringModel:
 
     Every firm with a consent is then scored again. Raises ``ModelUnusable``.
     """
-    from scoring.model import Model, ModelError
+    from scoring.legacy.model import Model, ModelError
 
     try:
         model = Model.load(path)
@@ -77,7 +77,7 @@ def register_model(ctx: Context, path: Path) -> ScoringModel:
 
 def _parsed(content: bytes) -> Model:
     """The model of a stored file, checked as when it was registered."""
-    from scoring.model import Model
+    from scoring.legacy.model import Model
 
     with tempfile.NamedTemporaryFile(prefix="huiqiao-model-", suffix=".json") as file:
         file.write(content)
@@ -126,7 +126,7 @@ def train_model(settings: Settings, out: Path, *, repeats: int | None = None) ->
     rounds = [] if repeats is None else ["--repeats", str(repeats)]
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "scoring", "train", "--out", str(out), *rounds],
+        [sys.executable, "-m", "scoring.legacy", "train", "--out", str(out), *rounds],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:

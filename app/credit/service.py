@@ -29,8 +29,8 @@ from app.evidence.models import Delivery, InvoiceLine
 from app.evidence.rules import DeliveryState
 
 if TYPE_CHECKING:
-    from scoring.features import FeatureVector
-    from scoring.model import Model
+    from scoring.legacy.features import FeatureVector
+    from scoring.legacy.model import Model
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _compute(firm: Enterprise, scorer: tuple[ScoringModel, Model] | None) -> Cre
 
 def _draft(firm: Enterprise, scorer: tuple[ScoringModel, Model] | None) -> _Draft | None:
     """What the profile shall say; ``None`` where there is consent and no model."""
-    from scoring.features import InvoiceArrays, compute
+    from scoring.legacy.features import InvoiceArrays, compute
 
     consents = consents_of_portal(firm.id)
     if not consents:
@@ -171,7 +171,7 @@ def _known_until(firm_no: int) -> date | None:
 
 def _score(draft: _Draft, vector: FeatureVector, row: ScoringModel, model: Model) -> None:
     """Adds score, grade, probability and reasons by the registered model. Imports LightGBM: workers and commands only."""
-    from scoring.explain import reasons
+    from scoring.legacy.explain import reasons
 
     scores = model.score(vector.values)
     draft.model_id = row.id

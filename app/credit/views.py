@@ -38,7 +38,7 @@ from app.evidence.consent_queries import trace_of
 from app.evidence.display import PURPOSES, item_name, monthly_chart, reference
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
-from scoring.features import WINDOW
+from scoring.legacy.features import WINDOW
 
 room = Room("credit", __name__, template_folder="templates")
 

@@ -18,7 +18,7 @@ from app.core.use_case import reading
 from app.credit import model_service, queries, service
 from app.credit.models import CreditHorizon, CreditProfile, ScoringModel
 from app.credit.rules import ProfileState
-from scoring.features import IN
+from scoring.legacy.features import IN
 from tests import cast
 from tests.credit_cast import (
     city,
@@ -252,7 +252,7 @@ def test_nothing_about_a_firm_without_consent_can_be_kept() -> None:
 
 
 def test_the_profile_of_a_real_firm_is_scored_by_its_own_invoices(real_data: Path) -> None:
-    from scoring.training_data import read_real
+    from scoring.legacy.training_data import read_real
 
     folder = real_data / "cumcm2020c"
     if not folder.is_dir():

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from scoring.legacy.__main__ import main
 
-from scoring.__main__ import main
 from scoring.city import BLOCK, city
 from scoring.city.files import CityOrder, write_city
 from scoring.city.invoices import firms_with_invoices
-from scoring.features import OUT
+from scoring.legacy.features import OUT
 
 MONTHS = 24
 

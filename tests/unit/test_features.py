@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.catalogue import FEATURES, INVOICES, NAMES, SOURCES, Side
-from scoring.features import IN, OUT, FeatureVector, InvoiceArrays, Window, compute, without_source
+from scoring.legacy.catalogue import FEATURES, INVOICES, NAMES, SOURCES, Side
+from scoring.legacy.features import IN, OUT, FeatureVector, InvoiceArrays, Window, compute, without_source
 
 type_line = tuple[int, date, int, int, bool]
 YEAR_END = date(2025, 12, 31)
@@ -251,7 +251,7 @@ def test_the_snapshot_beside_a_score_names_every_feature() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES, ids=NAMES)
 def test_every_feature_names_its_source_and_speaks_both_languages(feature: object) -> None:
-    from scoring.catalogue import Feature
+    from scoring.legacy.catalogue import Feature
 
     assert isinstance(feature, Feature)
     assert feature.source in SOURCES and feature.sides

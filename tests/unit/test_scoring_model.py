@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scoring.legacy.__main__ import main
 
-from scoring.__main__ import main
-from scoring.catalogue import FEATURES, NAMES
-from scoring.evaluate import Protocol, calibration_bins, cross_validate, kolmogorov_smirnov
-from scoring.explain import contributions, reasons
-from scoring.model import Bands, Model, ModelError, Settings, stratified_folds, train
-from scoring.training_data import TrainingSet, load
+from scoring.legacy.catalogue import FEATURES, NAMES
+from scoring.legacy.evaluate import Protocol, calibration_bins, cross_validate, kolmogorov_smirnov
+from scoring.legacy.explain import contributions, reasons
+from scoring.legacy.model import Bands, Model, ModelError, Settings, stratified_folds, train
+from scoring.legacy.training_data import TrainingSet, load
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("HUIQIAO_REAL_DATA") or ROOT.parent / "shared" / "data") / "cumcm2020c"
@@ -53,7 +53,7 @@ def _trained(data: TrainingSet, seed: int = 1) -> Model:
 
 @pytest.mark.parametrize("feature", [f for f in FEATURES if f.direction], ids=lambda feature: feature.name)
 def test_a_better_value_never_lowers_a_score(model: Model, data: TrainingSet, feature: object) -> None:
-    from scoring.catalogue import Feature
+    from scoring.legacy.catalogue import Feature
 
     assert isinstance(feature, Feature)
     column = NAMES.index(feature.name)
@@ -239,7 +239,7 @@ def test_outcomes_that_contradict_every_known_direction_give_no_model(data: Trai
 def test_the_measures_agree_with_scikit_learn(firms: list[tuple[bool, int]]) -> None:
     from sklearn.metrics import roc_auc_score, roc_curve
 
-    from scoring.evaluate import _Pairs
+    from scoring.legacy.evaluate import _Pairs
 
     default = np.array([1, 0, *(int(bad) for bad, _ in firms)])
     risk = np.array([5.0, 4.0, *(float(value) for _, value in firms)])
@@ -259,7 +259,7 @@ def test_the_interval_holds_the_measured_value(data: TrainingSet) -> None:
 
 def test_web_processes_do_not_load_lightgbm_by_importing_the_package() -> None:
     code = (
-        "import sys, scoring.model, scoring.explain, scoring.evaluate, scoring.training_data; "
+        "import sys, scoring.legacy.model, scoring.legacy.explain, scoring.legacy.evaluate, scoring.legacy.training_data; "
         "print([name for name in ('lightgbm', 'sklearn', 'flask', 'app') if name in sys.modules])"
     )
     done = subprocess.run(

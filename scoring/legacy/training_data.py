@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from scoring.features import IN, OUT, WINDOW, FeatureVector, InvoiceArrays, Window, compute
+from scoring.legacy.features import IN, OUT, WINDOW, FeatureVector, InvoiceArrays, Window, compute
 from scoring.synthetic import LAST_MONTH_END, synthesise
 
 REAL_SUBFOLDER: Final = "cumcm2020c"

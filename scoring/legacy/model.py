@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scoring.catalogue import FEATURES, NAMES, TRAINABLE
+from scoring.legacy.catalogue import FEATURES, NAMES, TRAINABLE
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -105,7 +105,7 @@ class Model:
 
     ``features``: the names its trees read; rows always come in the full FEATURES order.
     ``window_from``/``window_to``: the months its training features looked at. ``metrics``: see
-    ``scoring.evaluate``.
+    ``scoring.legacy.evaluate``.
     """
 
     booster_text: str = field(repr=False)

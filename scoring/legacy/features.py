@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.catalogue import FEATURES, INVOICES, NAMES, Side
+from scoring.legacy.catalogue import FEATURES, INVOICES, NAMES, Side
 
 __all__ = [
     "FEATURES",

@@ -16,8 +16,8 @@ from datetime import date
 from pathlib import Path
 
 from scoring.city import ITEMS
+from scoring.legacy.training_data import REAL_SUBFOLDER, TrainingSet, is_real_folder, load
 from scoring.synthetic import LAST_MONTH_END
-from scoring.training_data import REAL_SUBFOLDER, TrainingSet, is_real_folder, load
 
 DEFAULT_SEED = 20260101
 
@@ -43,8 +43,8 @@ def real_data_folder(given: Path | None = None) -> Path:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from scoring.evaluate import Protocol, cross_validate
-    from scoring.model import train
+    from scoring.legacy.evaluate import Protocol, cross_validate
+    from scoring.legacy.model import train
 
     folder = real_data_folder(options.data)
     if options.data is not None and not is_real_folder(folder):
@@ -127,7 +127,7 @@ def _peak_mb() -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scoring", description="Credit scoring of small firms.")
+    parser = argparse.ArgumentParser(prog="python -m scoring.legacy", description="Credit scoring of small firms.")
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train the model and write it as one JSON file")
     train.add_argument("--data", type=Path, help="folder of the real data (default: HUIQIAO_REAL_DATA)")

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scoring.catalogue import NAMES
-from scoring.model import SETTINGS, Settings, check_training_data, out_of_fold_margins, stratified_folds
+from scoring.legacy.catalogue import NAMES
+from scoring.legacy.model import SETTINGS, Settings, check_training_data, out_of_fold_margins, stratified_folds
 
 Float64 = NDArray[np.float64]
 Draw = tuple[Float64, Float64]

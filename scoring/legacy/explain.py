@@ -12,8 +12,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scoring.catalogue import FEATURES, Feature
-from scoring.model import Model
+from scoring.legacy.catalogue import FEATURES, Feature
+from scoring.legacy.model import Model
 
 TOP: Final = 5
 """Reasons shown each way (credit-data catalogue §4)."""

@@ -1,0 +1,1 @@
+"""The scoring of issue 2, until the portal reads the new one."""
