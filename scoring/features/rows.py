@@ -145,12 +145,16 @@ class Reading:
         frame = self.frames.get(source)
         if frame is None:
             return None
-        firm = frame["firm"].to_numpy()
-        if self.n == 0 or len(firm) == 0:
-            return Rows(frame.clear(), np.empty(0, dtype=np.int64), self.n)
-        place = np.minimum(np.searchsorted(self._sorted, firm), self.n - 1)
-        rows = Rows(frame, self._order[place], self.n)
-        return rows.where(self._sorted[place] == firm)
+        asked, place = self.places(frame["firm"].to_numpy())
+        return Rows(frame if asked.all() else frame.filter(pl.Series(asked)), place, self.n)
+
+    def places(self, firm: Ints) -> tuple[Bools, Ints]:
+        """Which of these firm numbers are asked for, and the place of each of those."""
+        if self.n == 0:
+            return np.zeros(len(firm), dtype=np.bool_), np.empty(0, dtype=np.int64)
+        near = np.minimum(np.searchsorted(self._sorted, firm), self.n - 1)
+        asked = self._sorted[near] == firm
+        return asked, self._order[near] if asked.all() else self._order[near[asked]]
 
     def by_month(self, source: str, column: str = "period") -> MonthRows | None:
         """Rows of the complete months of the look-back window."""
