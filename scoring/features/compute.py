@@ -77,7 +77,7 @@ def _invoices(reading: Reading) -> Part:
     rows = reading.by_month("invoices", "day")
     if rows is None:
         return Part()
-    seen = rows.seen(~rows.frame["void"].to_numpy()).sum(axis=1)
+    seen = rows.seen(~rows.flag("void")).sum(axis=1)
     told, values = invoices.matrix(reading.frames["invoices"], reading.as_of)
     wanted, place = reading.places(told)
     columns = np.full((reading.n, len(invoice_list.FEATURES)), np.nan)

@@ -130,7 +130,7 @@ def _invoiced(reading: Reading) -> Floats | None:
     rows = reading.by_month("invoices", "day")
     if rows is None:
         return None
-    sale = (rows.number("side") == SALES) & ~rows.frame["void"].to_numpy()
+    sale = (rows.number("side") == SALES) & ~rows.flag("void")
     grid = rows.grid(rows.number("net_fen"), sale)
     age = np.arange(grid.shape[1])
     told = ~np.isnan(grid)

@@ -109,7 +109,7 @@ def _cash(found: Account, window: Window) -> Columns:
 def _customs(reading: Reading) -> Part:
     """A month without a declaration is no row: for a firm with any row in the window it is a month of 0."""
     rows = reading.by_month("customs")
-    if rows is None:
+    if rows is None or not len(rows.at):
         return Part()
     window = reading.window
     grid = rows.grid(rows.number("value_fen"))

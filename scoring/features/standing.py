@@ -81,6 +81,14 @@ FEATURES: Final = (
 )  # fmt: skip
 
 
+_UNTOLD: Final = ("years_open", "not_open", "reports_on_time", "case_days_since")
+"""What a register without a row about a firm leaves open; everything else is 0."""
+_SILENCE: Final = {
+    source: {one.name: np.nan if one.name in _UNTOLD else 0.0 for one in FEATURES if one.source == source}
+    for source in dict.fromkeys(one.source for one in FEATURES)
+}
+
+
 def compute(reading: Reading) -> Part:
     """All of them."""
     part = Part()
@@ -91,21 +99,27 @@ def compute(reading: Reading) -> Part:
     ):  # fmt: skip
         rows = reading.rows(source)
         if rows is not None:
-            values = tell(rows, reading)
-            told = ~np.isnan(next(iter(values.values())))
-            part.add(Part(values, {source: np.where(told, reading.window.look_back_months, 0)}))
+            # Most registers are silent about most firms, and one firm has to be told in an instant.
+            silent = {name: np.full(reading.n, value) for name, value in _SILENCE[source].items()}
+            part.add(_told(source, tell(rows, reading) if len(rows.at) else silent, reading))
     return part
+
+
+def _told(source: str, values: Columns, reading: Reading) -> Part:
+    """A register that says something of a firm, be it "none", covers the whole look-back window."""
+    told = ~np.isnan(next(iter(values.values())))
+    return Part(values, {source: np.where(told, reading.window.look_back_months, 0)})
 
 
 def _registration(rows: Rows, reading: Reading) -> Columns:
     # One row per firm is in force; of several the latest founding counts, as the firm began again.
     founded = rows.day("established_on")
     days = rows.latest(founded, founded <= reading.clock.day)
-    said = ~rows.has("status", "open") & ~rows.frame["status"].is_null().to_numpy()
+    not_open = rows.has("status", "suspended", "revoked", "deregistered", "moved")
     known = rows.count(np.ones(len(rows.at), dtype=np.bool_)) > 0
     return {
         "years_open": (reading.clock.day - days) / 365.25,
-        "not_open": np.where(known, rows.count(said) > 0, np.nan),
+        "not_open": np.where(known, rows.count(not_open) > 0, np.nan),
     }
 
 
