@@ -321,7 +321,8 @@ def test_the_account_of_a_firm() -> None:
 
 
 def test_power_and_inflow_and_heads_against_declared_sales() -> None:
-    frames = electricity([power(ago, 300 if ago < 12 else 900) for ago in range(24)]) | taxes([filing(ago, 20_000) for ago in range(24)])
+    frames = electricity([power(ago, 300 if ago < 12 else 900) for ago in range(24)])
+    frames |= taxes([filing(ago, 20_000) for ago in range(24)])
     frames["cash_flow"] = facts("cash_flow", [
         {"account_tail": "1", "period": month(ago), "inflow_fen": 3_000_000, "outflow_fen": 1} for ago in range(12)])
     frames["social_insurance"] = facts("social_insurance", [insured(ago, 3, dispatched=1) for ago in range(12)])
