@@ -21,6 +21,9 @@ FACTS: Final = tuple(item for item in ITEMS if item not in ("firms", "truth", "m
 _MONEY: Final = ("bill", "arrears", "sales", "due", "paid", "base", "value", "inflow", "outflow", "balance", "amount", "unpaid",
                  "capital")  # fmt: skip
 
+_UNSAID: Final = {"qualifications": ("revoked_on",), "ip": ("ended_on",)}
+"""Days that no delivery of the city names."""
+
 
 def stored_blocks(
     firms: int,
@@ -81,6 +84,7 @@ def _stored(item: str, frame: pl.DataFrame, numbers: pl.DataFrame, links: pl.Dat
     in_units = frame.with_columns(
         *(_whole(name, f"{name}_fen", 100) for name in frame.columns if name in _MONEY),
         *(_whole(name, f"{name}_milli", 1000) for name in frame.columns if name == "quantity"),
+        *(pl.lit(None, dtype=pl.Date).alias(name) for name in _UNSAID.get(item, ())),
         *((pl.col(name) + "-01").str.to_date().alias(name) for name in frame.columns if name == "period"),
     ).drop(name for name in frame.columns if name in (*_MONEY, "quantity"))
     if links is None or item not in UTILITIES:
