@@ -19,6 +19,7 @@ class Unit(Enum):
     """How a value is stored, and so how it is shown."""
 
     LOG_YUAN = "log10(1 + yuan)"
+    LOG_QUANTITY = "log10(1 + kWh or m³)"
     FRACTION = "fraction"
     TIMES = "times"
     MONTHS = "months"
@@ -33,13 +34,15 @@ class Unit(Enum):
 class Sentences:
     """One language. ``good`` is said when the feature raises the score, ``bad`` when it lowers it (``{value}``: the value).
 
-    ``missing`` is said when nothing is known.
+    ``missing`` is said when nothing is known; ``zero``, where there is one, instead of ``good`` when the value is exactly 0
+    ("no arrears" reads better than "arrears of 0.00 months").
     """
 
     label: str
     good: str
     bad: str
     missing: str
+    zero: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Feature:
         if self.unit is Unit.LOG_YUAN:
             yuan = 10.0**value - 1.0
             return f"{yuan / 10_000:,.2f}万元" if language == "zh" else f"CNY {yuan:,.0f}"
+        if self.unit is Unit.LOG_QUANTITY:
+            return f"{10.0**value - 1.0:,.0f}"
         if self.unit is Unit.FRACTION:
             return f"{value * 100:.1f}%"
         if self.unit is Unit.TIMES:
@@ -90,3 +95,12 @@ class Feature:
         if self.unit is Unit.GRADE:
             return "DCMBA"[min(4, max(0, round(value)))]
         return f"{value:,.0f}"
+
+    def say(self, value: float, raises: bool, language: Language) -> str:
+        """The sentence of a reason: what is known and whether it ``raises`` the score."""
+        words = self.zh if language == "zh" else self.en
+        if math.isnan(value):
+            return words.missing
+        if raises and value == 0.0 and words.zero:
+            return words.zero
+        return (words.good if raises else words.bad).format(value=self.show(value, language))
