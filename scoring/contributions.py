@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scoring import pattern_kernel
+from scoring.compiled import FEW_ROWS, compiled
+from scoring.pattern_kernel import add_parts
 from scoring.patterns import Builder, Group, Limits, Tables, TooDeep, groups
 from scoring.trees import CATEGORY, NAN_LEFT, ZERO, ZERO_LEFT, ZERO_RIGHT, Forest, TreeError, parse
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-FEW_ROWS: Final = 16
-"""Up to here numpy answers sooner than numba can be loaded (half a second and 70 MB, once per process)."""
 LIMITS: Final = Limits()
 
 
@@ -107,7 +106,7 @@ class Explainer:
         return np.ascontiguousarray(rows)
 
     def _run(self, rows: Float64, out: Float64, entries: tuple[NDArray[np.generic], ...], threads: int) -> None:
-        tables, kernel = self.tables, pattern_kernel.compiled()
+        tables, kernel = self.tables, compiled(add_parts)
         questions = (
             tables.split_feature, tables.split_kind, tables.split_threshold, tables.split_words, tables.words,
             tables.bit_start, tables.term_start, tables.term_split, tables.term_want,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +13,6 @@ BLOCK: Final = 256
 """Rows worked on at once: their answers to all questions of a model stay in the processor's second cache."""
 STRIDE: Final = BLOCK + 8
 """Columns of a block lie this far apart: a power of two would put them all into the same few lines of the cache."""
-
-Kernel = Callable[..., None]
 
 
 def add_parts(
@@ -95,16 +90,3 @@ def add_parts(
         for r in range(size):
             for c in range(out.shape[1]):
                 out[start + r, c] = sums[c, r]
-
-
-@cache
-def compiled() -> Kernel:
-    """The kernel as machine code. It runs without the GIL and starts no thread, so it survives a fork.
-
-    Compiled once per machine where numba finds a folder to keep it (beside this file, else NUMBA_CACHE_DIR or the user's own).
-    """
-    numba: Any = importlib.import_module("numba")
-    try:
-        return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(add_parts))
-    except RuntimeError:  # no folder can be written to: compile in each process
-        return cast(Kernel, numba.njit(nogil=True, error_model="numpy")(add_parts))

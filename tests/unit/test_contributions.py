@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scoring import contributions, pattern_kernel
-from scoring.contributions import FEW_ROWS, Explainer
+from scoring import contributions
+from scoring.compiled import FEW_ROWS
+from scoring.contributions import Explainer
 from scoring.patterns import Limits
 from scoring.trees import TreeError, parse
 
@@ -166,13 +167,14 @@ def test_models_that_cannot_be_explained_are_refused_with_a_reason(booster: lgb.
 def test_explaining_one_firm_loads_neither_numba_nor_lightgbm(booster: lgb.Booster) -> None:
     told = "import sys; from scoring.contributions import Explainer; e = Explainer.of(sys.stdin.read())\n"
     told += f"print(e.contributions([[0.5] * {COLUMNS}])[0].any(), {{'numba', 'lightgbm'}} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", told], input=booster.model_to_string(), capture_output=True, text=True, check=True)
+    text = booster.model_to_string()
+    run = subprocess.run([sys.executable, "-c", told], input=text, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["True", "set()"]
 
 
 def test_the_kernel_means_what_it_says_in_plain_python(booster: lgb.Booster, monkeypatch: pytest.MonkeyPatch) -> None:
     explainer, X = Explainer.of(booster.model_to_string()), strange(8, FEW_ROWS + 3)
-    compiled, _ = explainer.contributions(X)
-    monkeypatch.setattr(contributions.pattern_kernel, "compiled", lambda: pattern_kernel.add_parts)
+    expected, _ = explainer.contributions(X)
+    monkeypatch.setattr(contributions, "compiled", lambda loop: loop)
     with np.errstate(invalid="ignore"):
-        assert explainer.contributions(X)[0] == pytest.approx(compiled, abs=1e-12)
+        assert explainer.contributions(X)[0] == pytest.approx(expected, abs=1e-12)
