@@ -14,7 +14,7 @@ from scoring.scale import Calibration, Float64, probability_of_default
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """``weights``: one per column, the last the intercept. ``covariance``: robust (sandwich): a row of weight 5 is not 5 firms."""
+    """``weights``: one per column, the last the intercept. ``covariance``: robust (sandwich); a weight of 5 is not 5 firms."""
 
     weights: Float64
     covariance: Float64

@@ -43,6 +43,9 @@ class Settings:
     search_share: float = 0.34
     """Share of the groups a candidate is judged on."""
 
+    small_sample: int = 1000
+    """Up to so many rows ``small`` is the better start."""
+
     woe_bins: int = 6
     woe_l2: float = 3.0
     woe_least: float = 0.02
@@ -59,3 +62,22 @@ class Settings:
 
 
 SETTINGS: Final = Settings()
+
+
+def small(settings: Settings) -> Settings:
+    """For a few hundred firms: stumps of two questions, strongly drawn together, calibrated on several rounds of folds."""
+    return replace(
+        settings,
+        rounds=120,
+        num_leaves=4,
+        max_depth=2,
+        min_data_in_leaf=12,
+        lambda_l2=10.0,
+        max_bin=63,
+        bags=3,
+        calibration_repeats=4,
+        bootstrap=20,
+        woe_bins=4,
+        woe_least=0.1,
+        woe_l2=10.0,
+    )
