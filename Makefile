@@ -8,6 +8,9 @@ PYTHON ?= python3
 JOBS  ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 TESTS ?=
 
+# a run starts dozens of Pythons; compiling every module anew in each of them costs minutes
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench train translations clean
 

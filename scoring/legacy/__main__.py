@@ -1,4 +1,4 @@
-"""``python -m scoring train`` trains the model; ``python -m scoring synthesise`` writes a synthetic city to Parquet.
+"""``python -m scoring.legacy train`` trains the earlier model, on invoices alone.
 
 Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sentence says why); 2 wrong
 arguments.
@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
-import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from scoring.city import ITEMS
 from scoring.legacy.training_data import REAL_SUBFOLDER, TrainingSet, is_real_folder, load
-from scoring.synthetic import LAST_MONTH_END
 
 DEFAULT_SEED = 20260101
 
@@ -26,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _train(options) if options.command == "train" else _synthesise(options)
+        return _train(options)
     except (ValueError, OSError) as error:
         print(f"scoring {options.command}: {error}", file=sys.stderr)
         return 1
@@ -88,44 +84,6 @@ def _describe(data: TrainingSet) -> str:
     )
 
 
-def _synthesise(options: argparse.Namespace) -> int:
-    from scoring.city.files import CityOrder, Written, write_city
-
-    order = CityOrder(options.firms, options.months, options.seed, options.until, items=tuple(options.items))
-    began = time.perf_counter()
-
-    def told(done: int, written: Written) -> None:
-        rate = sum(written.rows.values()) / (time.perf_counter() - began)
-        print(f"part {done} of {order.parts}: {sum(written.rows.values()):,} rows, {rate:,.0f} rows/s", flush=True)
-
-    written = write_city(order, options.out, jobs=options.jobs, progress=told)
-    for item, rows in written.rows.items():
-        print(f"{item:22}{rows:>14,} rows {written.size[item] / 1e6:>10,.1f} MB")
-    print(
-        f"{options.firms} synthetic firms written to {options.out} in {time.perf_counter() - began:.1f} s; "
-        f"peak memory {_peak_mb():,.0f} MB in the largest process."
-    )
-    if options.invoices:
-        _synthesise_invoices(options)
-    return 0
-
-
-def _synthesise_invoices(options: argparse.Namespace) -> None:
-    from scoring.city import city
-    from scoring.city.invoices import firms_with_invoices
-    from scoring.delivery_files import write_firms
-
-    firms = firms_with_invoices(options.firms, options.months, options.seed, until=options.until)
-    listed = city(options.firms, options.months, options.seed, until=options.until, items=["firms"])["firms"]
-    lines = write_firms(firms, options.out, listed["uscc"].to_list())
-    print(f"{len(firms)} synthetic firms with {lines:,} invoice lines written to {options.out}.")
-
-
-def _peak_mb() -> float:
-    """Largest resident memory (MB) that this process or any of its children had."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1000
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scoring.legacy", description="Credit scoring of small firms.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -140,19 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--repeats", type=int, default=20, help="rounds of cross-validation")
     train.add_argument("--as-of", type=date.fromisoformat, help="last day the features may see")
-    synthetic = commands.add_parser("synthesise", help="write a synthetic city as delivery files")
-    synthetic.add_argument("--firms", type=int, default=200)
-    synthetic.add_argument("--months", type=int, default=24)
-    synthetic.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    synthetic.add_argument(
-        "--until", type=date.fromisoformat, default=LAST_MONTH_END, help="a day of the last month"
-    )
-    synthetic.add_argument("--out", type=Path, required=True, help="folder to write to")
-    synthetic.add_argument(
-        "--items", type=lambda text: text.split(","), default=list(ITEMS), help=f"some of: {','.join(ITEMS)}"
-    )
-    synthetic.add_argument("--invoices", action="store_true", help="also invoice lines (small cities only)")
-    synthetic.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes of a large city")
     return parser
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from scoring.legacy.__main__ import main
 
+from scoring.__main__ import main
 from scoring.city import BLOCK, city
 from scoring.city.files import CityOrder, write_city
 from scoring.city.invoices import firms_with_invoices
@@ -76,3 +76,9 @@ def test_two_processes_write_what_one_would(tmp_path: Path) -> None:
     write_city(order, tmp_path / "two", jobs=2)
     for part in sorted((tmp_path / "one").rglob("*.parquet")):
         assert part.read_bytes() == (tmp_path / "two" / part.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_an_error_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    assert main(["synthesise", "--firms", "1", "--months", "1", "--out", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err.startswith("scoring synthesise: ")

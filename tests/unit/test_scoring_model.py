@@ -291,14 +291,6 @@ def test_a_named_folder_without_the_data_is_an_error_in_one_sentence(
     assert not (tmp_path / "model.json").exists()
 
 
-def test_a_place_that_cannot_be_written_is_an_error_in_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    assert main(["synthesise", "--firms", "1", "--months", "1", "--out", str(tmp_path / "file")]) == 1
-    assert capsys.readouterr().err.startswith("scoring synthesise: ")
-
-
 @needs_real_data
 def test_the_real_firms_train_a_model_that_ranks_better_than_chance() -> None:
     real = load(REAL)

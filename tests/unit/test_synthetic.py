@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from scoring.legacy.__main__ import main
 
+from scoring.__main__ import main
 from scoring.delivery_files import invoice_table, write_firms
 from scoring.legacy.features import IN, OUT, compute
 from scoring.legacy.training_data import DataError, LabelledFirm, as_training_set, read_real

@@ -1,0 +1,262 @@
+"""``python -m scoring``: train, evaluate, validate on any folder of the two layouts; synthesise a city.
+
+Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sentence says why); 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scoring.datasets import Description
+    from scoring.model import Model
+    from scoring.settings import Settings
+    from scoring.table import Bools, Table
+
+DEFAULT_SEED = 20260101
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    commands = {"train": _train, "evaluate": _evaluate, "validate": _validate, "synthesise": _synthesise}
+    try:
+        return commands[options.command](options)
+    except (ValueError, OSError) as error:
+        print(f"scoring {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(options: argparse.Namespace) -> int:
+    from scoring.training import train
+
+    described = _description(options)
+    table = _period(_read(options, described, training=True), options)
+    settings = _settings(options, described, table)
+    metrics: dict[str, Any] = {}
+    if options.repeats:
+        metrics = _cross_validated(options, table, settings, "Cross-validation of the training")
+    model = train(table, settings, seed=options.seed, trained_at=options.date, base_rate=_base_rate(options, described, table))
+    kept = {"description": _kept(described)} if described else {}
+    model = replace(model, metrics=metrics, about={**model.about, **kept})
+    model.save(options.out)
+    about = model.about
+    print(
+        f"Model {model.version} written to {options.out}: {about['rows']:,} rows, {about['defaults']:,} bad, "
+        f"{about['left_out_as_thin']} left out for lack of data; {len(model.columns)} columns; base rate {model.base_rate:.2%}."
+    )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from scoring.evaluation import evaluate, refit_intercept, score_table
+    from scoring.model import Model
+
+    model = Model.load(options.model)
+    described = _description(options, model)
+    table = _period(_read(options, described, model=model), options)
+    _tell_absent(model, table)
+    used: Bools | None = None
+    if options.refit_intercept:
+        if not table.labelled:
+            raise ValueError("the intercept can only be refitted where outcomes are known")
+        model, used = refit_intercept(model, table, options.refit_intercept, options.seed)
+        print(f"Intercept refitted on {int(used.sum()):,} rows, measured on the others.")
+    if options.predictions:
+        _write_predictions(options.predictions, table, score_table(model, table), used)
+        print(f"{len(table):,} predictions written to {options.predictions}.")
+    rest = table if used is None else table.take(~used)
+    if not rest.labelled:
+        print("No outcome is known, so nothing is measured.")
+        return 0
+    told = evaluate(model, rest, resamples=options.resamples, seed=options.seed)
+    _report(f"Model {model.version} on {table.about['set']}", told, options.report)
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    described = _description(options)
+    table = _period(_read(options, described, training=True), options)
+    options.repeats = options.repeats or 5
+    _cross_validated(options, table, _settings(options, described, table), str(table.about["set"]))
+    return 0
+
+
+def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> dict[str, Any]:
+    from scoring.evaluation import cross_validate
+
+    challengers = {} if options.no_challenger else {"scorecard": settings.changed({"kind": "scorecard", "search": 0})}
+    told = cross_validate(
+        table, settings, folds=options.folds, repeats=options.repeats, seed=options.seed,
+        challengers=challengers, resamples=options.resamples, jobs=options.jobs,
+    )  # fmt: skip
+    _report(title, told, options.report)
+    return told.as_metrics()
+
+
+def _report(title: str, told: Any, file: Path | None) -> None:
+    from scoring.report import markdown
+
+    text = markdown(title, told)
+    print(text)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _description(options: argparse.Namespace, model: Model | None = None) -> Description | None:
+    """The description named, else the one the model was trained with."""
+    from scoring.datasets import as_description, read_description
+
+    if options.dataset is not None:
+        return read_description(options.dataset)
+    kept = model.about.get("description") if model is not None else None
+    return as_description(kept) if kept else None
+
+
+def _kept(described: Description) -> dict[str, Any]:
+    """A description as it is kept in a model, and read again by ``as_description``."""
+    return {name: value for name, value in asdict(described).items() if value not in (None, (), "", {})}
+
+
+def _read(
+    options: argparse.Namespace, described: Description | None, *, training: bool = False, model: Model | None = None
+) -> Table:
+    from scoring.datasets import read_table
+    from scoring.invoice_folder import is_invoice_folder, read_invoices
+
+    if described is not None:
+        return read_table(options.data, described, options.file, training)
+    if not is_invoice_folder(options.data):
+        raise ValueError(
+            f"{options.data} is no folder of invoices (firms_*.csv, invoices_in_*.parquet, invoices_out_*.parquet); "
+            "describe its table with --dataset"
+        )
+    if model is not None and model.about.get("layout") == "table":
+        raise ValueError(f"the model was trained on a table and {options.data} holds invoices")
+    return read_invoices(options.data, options.as_of, scale_free=options.scale_free, training=training)
+
+
+def _period(table: Table, options: argparse.Namespace) -> Table:
+    return table if options.period == "all" else table.in_period(int(options.period == "late"))
+
+
+def _settings(options: argparse.Namespace, described: Description | None, table: Table) -> Settings:
+    from scoring.settings import SETTINGS, small
+
+    settings = SETTINGS if len(table.known()) > SETTINGS.small_sample else small(SETTINGS)
+    settings = settings.changed(described.training if described else {})
+    told = {"kind": options.kind, "search": options.search, "bags": options.bags}
+    return settings.changed({name: value for name, value in told.items() if value is not None})
+
+
+def _base_rate(options: argparse.Namespace, described: Description | None, table: Table) -> float | None:
+    import numpy as np
+
+    if options.base_rate is not None:
+        return float(options.base_rate)
+    if described is not None and described.base_rate == "sample":
+        rows = table.known()
+        return float(np.average(rows.bad, weights=rows.weight))
+    return table.base_rate
+
+
+def _tell_absent(model: Model, table: Table) -> None:
+    absent = [column.name for column in model.columns if column.read_from not in table.inputs.columns]
+    if len(absent) == len(model.columns):
+        raise ValueError("the data hold none of the columns the model reads; was it trained on another set?")
+    if absent:
+        print(f"Not in the data, taken as not known: {', '.join(absent)}.")
+
+
+def _write_predictions(path: Path, table: Table, scores: Any, used: Bools | None) -> None:
+    """One line per row. Status: ``ok``; ``partial`` (some source may not be read); ``refit`` (used for the intercept);
+    ``insufficient``, without any figure, where too little is known for a score.
+    """
+    import numpy as np
+    import polars as pl
+
+    status = np.where(table.partial, "partial", "ok").astype(object)
+    if used is not None:
+        status[used] = "refit"
+    status[table.thin] = "insufficient"
+    frame = pl.DataFrame(
+        {
+            "key": table.keys,
+            "pd": scores.pd,
+            "score": scores.score,
+            "grade": scores.grade.tolist(),
+            "status": status.tolist(),
+            "pd_sample": scores.pd_sample,
+            "pd_low": scores.pd_low,
+            "pd_high": scores.pd_high,
+        }
+    )
+    told = pl.col("status") != "insufficient"
+    figures = ("pd", "score", "grade", "pd_sample", "pd_low", "pd_high")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.with_columns(pl.when(told).then(pl.col(name)).alias(name) for name in figures).write_csv(path)
+
+
+def _synthesise(options: argparse.Namespace) -> int:
+    from scoring.city.command import synthesise
+
+    synthesise(options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from scoring.city.command import add_arguments
+
+    parser = argparse.ArgumentParser(prog="python -m scoring", description="Credit scoring of small firms.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train", help="train a model and write it as one JSON file")
+    _of_data(training)
+    _of_training(training)
+    training.add_argument("--out", type=Path, required=True, help="model file to write")
+    training.add_argument("--date", type=date.fromisoformat, default=date.today(), help="training date for the version")
+    training.add_argument("--base-rate", type=float, help="share of bad firms in the population (default: the set's, else 3 %%)")
+    evaluating = commands.add_parser("evaluate", help="score rows, and measure where the outcome is known")
+    _of_data(evaluating)
+    evaluating.add_argument("--model", type=Path, required=True)
+    evaluating.add_argument("--predictions", type=Path, help="CSV to write: key, pd, score, grade, status, pd_sample, …")
+    refit = "fit the intercept on a random share of the rows, measure on the rest"
+    evaluating.add_argument("--refit-intercept", type=float, default=0.0, metavar="SHARE", help=refit)
+    validating = commands.add_parser("validate", help="repeated cross-validation of the whole training")
+    _of_data(validating)
+    _of_training(validating)
+    synthetic = commands.add_parser("synthesise", help="write a synthetic city as delivery files")
+    add_arguments(synthetic, DEFAULT_SEED)
+    return parser
+
+
+def _of_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, help="folder of the set")
+    command.add_argument("--dataset", type=Path, help="dataset.toml of a table (invoices need none)")
+    command.add_argument("--file", default="", help="Parquet file in the folder, where several fit")
+    command.add_argument("--period", choices=("all", "early", "late"), default="all", help="rows before or after the cut in time")
+    command.add_argument("--as-of", type=date.fromisoformat, help="invoices: last day the features may see")
+    command.add_argument("--scale-free", action="store_true", help="invoices: without features that tell size")
+    command.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    command.add_argument("--report", type=Path, help="Markdown file to write")
+    command.add_argument("--resamples", type=int, default=400, help="bootstrap draws of the intervals")
+
+
+def _of_training(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--kind", choices=("trees", "scorecard", "both"))
+    command.add_argument("--search", type=int, help="candidates of the successive halving")
+    command.add_argument("--bags", type=int, help="boosters that are averaged")
+    command.add_argument("--folds", type=int, default=5)
+    command.add_argument("--repeats", type=int, default=0, help="rounds of cross-validation (train: none unless given)")
+    command.add_argument("--no-challenger", action="store_true", help="no scorecard beside the model")
+    command.add_argument("--jobs", type=int, default=1, help="processes of the cross-validation")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

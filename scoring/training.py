@@ -1,0 +1,197 @@
+"""Training: from a table to a calibrated model with an interval, on rows it has not seen wherever it is judged.
+
+``grow`` makes the margin; everything after it is the same for trees, scorecards and both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from scoring.encoding import learn_all, matrix
+from scoring.errors import ModelError
+from scoring.fitting import non_negative, platt
+from scoring.folds import folds_of, resample
+from scoring.model import BASE_RATE, Column, Model
+from scoring.scale import Float64, Uncertainty
+from scoring.scorecard import scorecard
+from scoring.settings import SETTINGS, Settings
+from scoring.table import Table
+from scoring.terms import Term
+
+Grow = Callable[[Table, Settings, int], Model]
+"""Rows, settings and seed → a model with margins alone, not yet calibrated."""
+
+
+def train(
+    table: Table,
+    settings: Settings = SETTINGS,
+    *,
+    seed: int = 20260101,
+    trained_at: date,
+    base_rate: float | None = None,
+    grow: Grow | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> Model:
+    """The model of all known rows of the table. ``base_rate``: by default that of the table, else 3 %.
+
+    Calibrated on margins of rows the trees have not seen. Raises ModelError when an outcome has fewer rows than there are folds.
+    """
+    make = grow or grow_model
+    rows = _checked(table, settings)
+    settings = tuned(rows, settings, seed) if settings.search else settings
+    bad, weight = np.tile(rows.bad, settings.calibration_repeats), np.tile(rows.weight, settings.calibration_repeats)
+    rounds = [out_of_fold(rows, settings, seed + 1000 * number, make) for number in range(settings.calibration_repeats)]
+    calibration, covariance = platt(np.concatenate(rounds), bad, weight)
+    # Repeats are the same rows again: they steady the fit but are no further evidence.
+    covariance = covariance * settings.calibration_repeats
+    rate = float(np.average(rows.bad, weights=rows.weight))
+    model = replace(
+        make(rows, settings, seed),
+        trained_at=trained_at,
+        calibration=calibration,
+        sample_rate=rate,
+        base_rate=base_rate or table.base_rate or BASE_RATE,
+        about={
+            **table.about,
+            "rows": len(rows),
+            "defaults": int(rows.bad.sum()),
+            "left_out_as_thin": int(table.thin.sum()),
+            "seed": seed,
+            "settings": asdict(settings),
+        },
+        metrics=metrics or {},
+    )
+    return replace(model, uncertainty=_uncertainty(model, rows, settings, seed, covariance, make))
+
+
+def _checked(table: Table, settings: Settings) -> Table:
+    rows = table.known()
+    fewest = min(int((rows.bad == outcome).sum()) for outcome in (0.0, 1.0))
+    least = max(2, settings.calibration_folds)
+    if fewest < least:
+        raise ModelError(
+            f"training needs at least {least} rows that defaulted and {least} that did not; there are {fewest} of one kind"
+        )
+    return rows
+
+
+def grow_model(table: Table, settings: Settings, seed: int) -> Model:
+    """Trees, scorecard or both, as the settings say; the margin is not calibrated yet."""
+    weight = training_weight(table)
+    columns, X = learn_all(table, weight, settings.smoothing, settings.encoding_folds, seed)
+    good = 1.0 - table.bad
+    boosters: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    start = 0.0
+    if settings.kind != "scorecard":
+        boosters = tuple(_booster(columns, X, good, weight, settings, seed + bag) for bag in range(settings.bags))
+    if settings.kind != "trees":
+        terms, start = scorecard(columns, X, good, weight, settings)
+    if settings.kind == "both":
+        boosters, terms, start = _blended(boosters, terms, start, settings.blend)
+    if not boosters and not terms:
+        raise ModelError("no column says anything about the outcome; a scorecard of these rows would be empty")
+    return Model(columns=columns, trained_at=date.min, boosters=boosters, terms=terms, start=start)
+
+
+def training_weight(table: Table) -> Float64:
+    """The weights trees are grown with. Weights that depend on the outcome alone (a case-control sample) only move the intercept,
+    which calibration sets; growing without them wastes nothing of the rarer outcome.
+    """
+    for outcome in (0.0, 1.0):
+        if len(np.unique(table.weight[table.bad == outcome])) > 1:
+            return table.weight
+    return np.ones(len(table))
+
+
+def parameters(columns: tuple[Column, ...], settings: Settings, seed: int) -> dict[str, Any]:
+    """LightGBM's parameters: deterministic, monotone where a direction is known."""
+    return {
+        "objective": "binary",
+        "verbosity": -1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": settings.threads,
+        "seed": seed,
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.num_leaves,
+        "max_depth": settings.max_depth,
+        "min_data_in_leaf": settings.min_data_in_leaf,
+        "lambda_l2": settings.lambda_l2,
+        "feature_fraction": settings.feature_fraction,
+        "bagging_fraction": settings.bagging_fraction,
+        "bagging_freq": 1,
+        "max_bin": settings.max_bin,
+        "extra_trees": settings.extra_trees,
+        "monotone_constraints": [column.direction for column in columns],
+    }
+
+
+def _booster(columns: tuple[Column, ...], X: Float64, good: Float64, weight: Float64, settings: Settings, seed: int) -> str:
+    import lightgbm as lgb
+
+    told = parameters(columns, settings, seed)
+    data = lgb.Dataset(
+        X, label=good, weight=weight, feature_name=[column.name for column in columns],
+        params={"verbosity": -1, "num_threads": settings.threads, "max_bin": settings.max_bin},
+    )  # fmt: skip
+    return str(lgb.train(told, data, num_boost_round=settings.rounds).model_to_string())
+
+
+def _blended(
+    boosters: tuple[str, ...], terms: tuple[Term, ...], start: float, share: float
+) -> tuple[tuple[str, ...], tuple[Term, ...], float]:
+    """Margin = trees + share/(1 - share) · scorecard: calibration sets the common slope, so only the ratio matters."""
+    ratio = share / (1.0 - share)
+    scaled = tuple(
+        replace(term, values=tuple(ratio * value for value in term.values), absent=ratio * term.absent, mean=ratio * term.mean)
+        for term in terms
+    )
+    return boosters, scaled, ratio * start
+
+
+def out_of_fold(rows: Table, settings: Settings, seed: int, grow: Grow = grow_model) -> Float64:
+    """For each row the margin of a model that has seen neither it nor its group."""
+    fold_of = folds_of(rows.bad, rows.group, settings.calibration_folds, seed)
+    margin = np.empty(len(rows))
+    for fold in range(settings.calibration_folds):
+        held = fold_of == fold
+        model = grow(rows.take(~held), settings, seed + fold)
+        margin[held] = model.margins(matrix(model.columns, rows.inputs.filter(held)))
+    return margin
+
+
+def _uncertainty(model: Model, rows: Table, settings: Settings, seed: int, covariance: Float64, grow: Grow) -> Uncertainty:
+    """How far refits on resampled rows differ in log-odds on rows they have not seen, by margin and share of absent values."""
+    X = matrix(model.columns, rows.inputs)
+    margin, absent = model.margins(X), np.isnan(X).mean(axis=1)
+    rounds = []
+    for number in range(settings.bootstrap):
+        drawn = resample(rows.group, seed + 7919 * (number + 1))
+        unseen = np.setdiff1d(np.arange(len(rows)), drawn)
+        if len(unseen) and len(np.unique(rows.bad[drawn])) == 2:
+            refit = grow(rows.take(drawn), replace(settings, bags=1), seed + number)
+            told = np.full(len(rows), np.nan)
+            told[unseen] = refit.margins(matrix(refit.columns, rows.inputs[unseen]))
+            rounds.append(told - np.nanmean(told))
+    centre = float(np.average(margin, weights=rows.weight))
+    base = tail = dark = 0.0
+    seen = np.isfinite(rounds).sum(axis=0) >= 2 if rounds else np.zeros(len(rows), dtype=np.bool_)
+    if seen.any():
+        spread = model.calibration.slope * np.nanstd(np.array(rounds)[:, seen], axis=0, ddof=1)
+        design = np.column_stack([np.ones(int(seen.sum())), np.abs(margin[seen] - centre), absent[seen]])
+        base, tail, dark = non_negative(design, spread)
+    slope, both, intercept = covariance[0, 0], covariance[0, 1], covariance[1, 1]
+    return Uncertainty(base, tail, dark, centre, (float(slope), float(both), float(intercept)))
+
+
+def tuned(rows: Table, settings: Settings, seed: int) -> Settings:
+    """The best of ``settings.search`` random candidates (see scoring.tuning), judged on rows they have not seen."""
+    from scoring.tuning import search
+
+    return search(rows, settings, seed)
