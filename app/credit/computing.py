@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -83,9 +83,8 @@ def drafts(firms: Sequence[Enterprise], scorer: tuple[ScoringModel, Model] | Non
     if scorer is None or not asked:
         return told
     readable = {firm.id: open_sources(consents[firm.id]) for firm in asked}
-    frames = frames_of(
-        [firm.firm_no for firm in asked], sorted(set().union(*readable.values())), today() - timedelta(days=PARAMETERS.read_days),
-    )
+    # All that is held: retention bounds it, and features look back from the end of the deliveries, not from today.
+    frames = frames_of([firm.firm_no for firm in asked], sorted(set().union(*readable.values())), date.min)
     for as_of, group in _by_horizon(asked, frames, readable).items():
         told |= _drafts_at(group, _until_today(frames, as_of), as_of, readable, consents, scorer)
     return told

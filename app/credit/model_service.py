@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,7 +27,7 @@ from app.credit.rules import Visible
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
-    from scoring.legacy.model import Model
+    from scoring.model import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +47,8 @@ def register_model(ctx: Context, path: Path) -> ScoringModel:
 
     Every firm with a consent is then scored again. Raises ``ModelUnusable``.
     """
-    from scoring.legacy.model import Model, ModelError
+    from scoring.errors import ModelError
+    from scoring.model import Model
 
     try:
         model = Model.load(path)
@@ -60,10 +62,11 @@ def register_model(ctx: Context, path: Path) -> ScoringModel:
     session().execute(update(ScoringModel).where(ScoringModel.active).values(active=False))
     if known is None:
         known = ScoringModel(
-            version=model.version, trained_on=model.trained_on, trained_at=model.trained_at,
-            window_from=model.window_from, window_to=model.window_to, firms=model.firms, defaults=model.defaults,
-            content=content, sha256=hashlib.sha256(content).digest(), metrics=model.metrics,
-            bands={"A": str(model.bands.a), "B": str(model.bands.b), "C": str(model.bands.c)},
+            version=model.version, trained_on="synthetic" if model.about.get("set") == "city" else "real",
+            trained_at=model.trained_at, window_from=date.fromisoformat(model.about["as_of"]),
+            window_to=date.fromisoformat(model.about["as_of"]), firms=model.about["rows"], defaults=model.about["defaults"],
+            content=content, sha256=hashlib.sha256(content).digest(), metrics=dict(model.metrics),
+            bands={"A": str(model.bands.a), "B": str(model.bands.b), "C": str(model.bands.c), "D": str(model.bands.d)},
             registered_at=now(), active=True,
         )
         session().add(known)
@@ -77,7 +80,7 @@ def register_model(ctx: Context, path: Path) -> ScoringModel:
 
 def _parsed(content: bytes) -> Model:
     """The model of a stored file, checked as when it was registered."""
-    from scoring.legacy.model import Model
+    from scoring.model import Model
 
     with tempfile.NamedTemporaryFile(prefix="huiqiao-model-", suffix=".json") as file:
         file.write(content)
@@ -126,7 +129,7 @@ def train_model(settings: Settings, out: Path, *, repeats: int | None = None) ->
     rounds = [] if repeats is None else ["--repeats", str(repeats)]
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "scoring.legacy", "train", "--out", str(out), *rounds],
+        [sys.executable, "-m", "scoring", "train", "--city", "1500", "--out", str(out), *rounds],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:

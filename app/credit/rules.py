@@ -41,12 +41,10 @@ class Parameters:
 
     ``item``: the catalogue item that a bank's look is about first. ``review_days``: calendar days for the written answer to a
     firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery whose last invoice line is of this
-    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job. ``read_days``: how
-    far back evidence is read (registers look back 60 months).
+    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job.
     """
 
     item: str = "invoices"
-    read_days: int = 365 * 6
     month_complete_from: int = 25
     visible: Visible = Visible.RANK
     review_days: int = 20
