@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train a model and write it as one JSON file")
     _of_data(training, required=False)
     _of_training(training)
-    training.add_argument("--city", type=int, default=0, metavar="FIRMS", help="instead of a folder: a synthetic city, all sources")
+    training.add_argument("--city", type=int, default=0, metavar="FIRMS", help="instead of a folder: a synthetic city")
     training.add_argument("--months", type=int, default=24, help="months of the city")
     training.add_argument("--out", type=Path, required=True, help="model file to write")
     training.add_argument("--date", type=date.fromisoformat, default=date.today(), help="training date for the version")

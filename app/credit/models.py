@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ForeignKey, LargeBinary, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -54,7 +54,7 @@ class CreditProfile(Identified, Base):
     state: Mapped[str]
     score: Mapped[int | None]
     scale: Mapped[int]
-    points: Mapped[Decimal | None]
+    points: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     probability: Mapped[Decimal | None]
     pd_low: Mapped[Decimal | None]
     pd_high: Mapped[Decimal | None]

@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 COLUMNS = """
-alter table credit_profile add column scale smallint not null default 1;
+alter table credit_profile add column scale bigint not null default 1;
 alter table credit_profile alter column scale drop default;
 alter table credit_profile
   add column points numeric(12, 6),
@@ -26,7 +26,8 @@ alter table credit_profile drop constraint ck_credit_profile_score;
 alter table credit_profile drop constraint ck_credit_profile_grade;
 alter table credit_profile
   add constraint ck_credit_profile_scale check (scale in (1, 2) and (scale = 2 or not current or state <> 'scored')),
-  add constraint ck_credit_profile_score check (case scale when 1 then score between 0 and 1000 else score between 300 and 850 end),
+  add constraint ck_credit_profile_score check (
+    case scale when 1 then score between 0 and 1000 else score between 300 and 850 end),
   add constraint ck_credit_profile_grade check (grade in ('A', 'B', 'C', 'D') or grade = 'E' and scale = 2),
   add constraint ck_credit_profile_interval check (pd_low <= probability and probability <= pd_high),
   add constraint ck_credit_profile_account check (
