@@ -12,7 +12,8 @@ import pytest
 from scoring.city import city
 from scoring.signal_check import city_frames, worth
 from scoring.signal_rules import compared_months, months_before
-from scoring.signals import Kind, Level, Signal, as_signals, facts_from, level_name, sentence, signals, title
+from scoring.signal_words import Kind, Level, Signal, facts_from, level_name, sentence, title
+from scoring.signals import as_signals, signals
 
 AS_OF = date(2026, 11, 25)
 DATES = ("period", "due_on", "paid_on", "filed_on", "closed_on", "listed_on", "removed_on", "as_of")
