@@ -18,7 +18,7 @@ from app.core.ids import new_id
 from app.core.permissions import Role
 from app.credit import model_service
 from app.credit import service as service  # its handlers register on import
-from app.credit.models import CreditProfile
+from app.credit.models import CreditProfile, ScoringModel
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence
 from app.evidence.models import Consent, Delivery, InvoiceLine
@@ -48,9 +48,17 @@ def city() -> list[SyntheticFirm]:
     return [firm for firm in synthesise(60, 24, 7) if len({day // 30 for day in firm.lines.day.tolist()}) >= 20][:40]
 
 
-def register_model(seed: int = 11) -> None:
-    """Makes the small model the one that scores."""
-    model_service.register_model(cast.SYSTEM, model_file(seed))
+def register_model(seed: int = 11) -> ScoringModel:
+    """Makes the small model the one that scores: the first of all at once, a later one through the hands of two people."""
+    model = model_service.register_model(cast.SYSTEM, model_file(seed))
+    if model.state == "active":
+        return model
+    platform = cast.platform()
+    if model.state == "candidate":
+        model_service.decide(platform[Role.SECURITY_ADMIN], model.id, "approve", "区分度更好")
+        return model_service.decide(platform[Role.SYSTEM_ADMIN], model.id, "activate", "按批准启用")
+    model_service.decide(platform[Role.SYSTEM_ADMIN], model.id, "recall", "新模型漂移")
+    return model_service.decide(platform[Role.SECURITY_ADMIN], model.id, "restore", "同意回退")
 
 
 def deliver(firm: cast.Cast, lines: InvoiceLines, provider: cast.Cast | None = None) -> int:

@@ -8,24 +8,26 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, LargeBinary, Numeric
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
 
 
 class ScoringModel(Identified, Base):
-    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or
-    synthetic.
+    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or synthetic.
 
-    ``bands``: the highest probability of default of each grade. At most one model is active.
+    ``state``: model_states.ModelState; at most one model is active. ``bands``: the highest probability of default of each
+    grade. ``window_from``/``window_to``: the months trained on, where the file says so. ``first_start``: the portal itself made
+    it score, because there was none.
     """
 
     __tablename__ = "scoring_model"
     version: Mapped[str] = mapped_column(unique=True)
     trained_on: Mapped[str]
     trained_at: Mapped[date]
-    window_from: Mapped[date]
-    window_to: Mapped[date]
+    window_from: Mapped[date | None]
+    window_to: Mapped[date | None]
     firms: Mapped[int]
     defaults: Mapped[int]
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
@@ -33,7 +35,21 @@ class ScoringModel(Identified, Base):
     metrics: Mapped[dict[str, Any]]
     bands: Mapped[dict[str, Any]]
     registered_at: Mapped[datetime]
-    active: Mapped[bool]
+    state: Mapped[str]
+    origin: Mapped[str]
+    note: Mapped[str | None]
+    first_start: Mapped[bool]
+    proposed_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    activated_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    recalled_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    restored_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    activated_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def active(self) -> bool:
+        """Whether this is the model that scores now."""
+        return self.state == "active"
 
 
 class CreditProfile(Identified, Base):

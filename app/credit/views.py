@@ -24,11 +24,13 @@ from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import Room, attempt, context, send_list
+from app.core.web import attempt, context, send_list
 from app.credit import correction_service as correction_service  # its handler and check register on import
 from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, queries, review_service
 from app.credit import service as service  # its handlers register on import
+from app.credit import warning_views as warning_views
+from app.credit.door import room
 from app.credit.forms import AnswerReviewForm, AskReviewForm
 from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState
@@ -39,8 +41,6 @@ from app.evidence.display import PURPOSES, item_name, monthly_chart, reference
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
 from scoring.legacy.features import WINDOW
-
-room = Room("credit", __name__, template_folder="templates")
 
 pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15)
 pages.menu.add(_l("画像复核"), "credit.reviews", Permission.ENTERPRISE_DESK, 40)

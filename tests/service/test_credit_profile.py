@@ -182,18 +182,6 @@ def test_firms_of_one_delivery_are_scored_in_chunks_of_one_outbox_row_each() -> 
     assert sorted(len(payload["firm_ids"]) for payload in found) == [1, 2]
 
 
-def test_one_model_file_is_registered_once_and_another_one_takes_its_place() -> None:
-    first = model_service.register_model(cast.SYSTEM, model_file())
-    again = model_service.register_model(cast.SYSTEM, model_file())
-    assert again.id == first.id
-    second = model_service.register_model(cast.SYSTEM, model_file(12))
-    with transaction(cast.SYSTEM, read_only=True):
-        active = session().scalars(sa.select(ScoringModel.id).where(ScoringModel.active)).all()
-        assert active == [second.id]
-    back = model_service.register_model(cast.SYSTEM, model_file())
-    assert back.id == first.id
-
-
 def test_another_model_scores_every_consenting_firm_again_and_says_which_one_it_was() -> None:
     register_model()
     firm = firm_with_invoices()
