@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from scoring.__main__ import main
-from scoring.delivery_files import invoice_table, write_firms
+from scoring.delivery_files import invoice_table
 from scoring.errors import DataError
 from scoring.features.compute import compute
 from scoring.features.registry import PLACE
@@ -182,7 +182,6 @@ def test_a_folder_with_a_file_missing_says_which(tmp_path: Path, city: list[Synt
 
 def _write_as_labelled(firms: list[SyntheticFirm], folder: Path) -> None:
     """The synthetic firms in the layout of the real labelled set, with a rating that tells the outcome."""
-    write_firms(firms, folder)
     rows = [bool(firm.defaulted) for firm in firms]
     pl.DataFrame(
         {
