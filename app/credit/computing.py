@@ -1,4 +1,4 @@
-"""From the evidence of a chunk of firms to what their profiles will say: set-wise, exact, the same for one firm and for thousands.
+"""From the evidence of a chunk of firms to what their profiles will say: set-wise, exact, one firm as thousands.
 
 Everything here runs under the system's identity inside the caller's transaction and writes no profile.
 """
@@ -212,12 +212,12 @@ def _horizons(source: str, numbers: Iterable[int]) -> dict[int, date]:
     if not missing:
         return found
     shape = SHAPES[source]
-    ends = {number: last for number, last in session().execute(
+    ends = session().execute(
         text(f"select delivery_no, max({shape.at}) from {shape.name} where delivery_no = any(:numbers) group by 1"),
         {"numbers": missing},
-    )}
+    )
     until = known_until if source == PARAMETERS.item else month_known_until
-    counted = {number: until(last) for number, last in ends.items()}
+    counted = {row[0]: until(row[1]) for row in ends}
     # A delivery that is still being read may yet bring later days; the others are counted once.
     ended = session().scalars(select(Delivery.number).where(
         Delivery.number.in_(missing), Delivery.state == DeliveryState.TAKEN_IN.value,
