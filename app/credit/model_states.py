@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from app.core.errors import ErrorCode, N_, constraint
+from app.core.errors import N_, ErrorCode, constraint
 from app.core.lifecycle import Lifecycle, Move
 from app.core.pages import Tone
 from app.core.permissions import Permission as P

@@ -16,7 +16,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import model_service, queries, service
-from app.credit.models import CreditHorizon, CreditProfile, ScoringModel
+from app.credit.models import CreditHorizon, CreditProfile
 from app.credit.rules import ProfileState
 from scoring.legacy.features import IN
 from tests import cast
