@@ -54,6 +54,11 @@ def percent(share: float | None, places: int = 1) -> str:
     return NOTHING if share is None else rate_text(Decimal(str(round(share, 6))), places)
 
 
+def short(version: str) -> str:
+    """Enough of a version to tell two of them apart in the head of a column."""
+    return version[:15]
+
+
 def number(value: float | None, places: int = 0) -> str:
     """A figure with its decimals."""
     return NOTHING if value is None else f"{value:.{places}f}"

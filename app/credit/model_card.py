@@ -19,9 +19,14 @@ from app.credit.models import ScoringModel
 from app.credit.register_models import ModelReport
 
 MEASURES: dict[str, Text] = {
-    "auc": _l("区分能力 AUC（0.5 为瞎猜，越接近 1 越好）"), "ks": _l("KS（好坏两类累计分布的最大差距）"),
-    "lift": _l("风险最高的一成企业的违约率倍数"), "brier": _l("Brier 分（越小越好）"), "log_loss": _l("对数损失（越小越好）"),
-    "slope": _l("校准斜率（1 为恰好）"), "observed_expected": _l("实际违约数 / 预计违约数（1 为恰好）"),
+    "auc": _l("AUC"), "ks": _l("KS"), "lift": _l("提升倍数"), "brier": _l("Brier 分"), "log_loss": _l("对数损失"),
+    "slope": _l("校准斜率"), "observed_expected": _l("实际 / 预计"),
+}
+HOW_TO_READ: dict[str, Text] = {
+    "auc": _l("区分能力：0.5 为瞎猜，越接近 1 越好"), "ks": _l("好坏两类累计分布的最大差距，越大越好"),
+    "lift": _l("风险最高的一成企业的违约率是平均的几倍"), "brier": _l("违约可能性的平均平方误差，越小越好"),
+    "log_loss": _l("越小越好"), "slope": _l("1 为恰好；小于 1 说得太绝对，大于 1 太保守"),
+    "observed_expected": _l("实际违约数与预计违约数之比，1 为恰好"),
 }
 DIRECTIONS: dict[int, Text] = {1: _l("越大越好"), -1: _l("越大越差"), 0: _l("不设方向")}
 FAIRNESS_SHOWN = 30
@@ -54,15 +59,15 @@ def learned_on(row: ScoringModel) -> str:
 def period(row: ScoringModel) -> str:
     """The months trained on, as far as the file says."""
     if row.window_from and row.window_to:
-        return gettext("%(start)s 至 %(end)s", start=date_text(row.window_from), end=date_text(row.window_to))
-    return gettext("截至 %(day)s", day=date_text(row.window_to)) if row.window_to else NOTHING
+        return gettext("%(start)s 至 %(end)s", start=row.window_from.isoformat(), end=row.window_to.isoformat())
+    return gettext("截至 %(day)s", day=row.window_to.isoformat()) if row.window_to else NOTHING
 
 
 def _origin(row: ScoringModel, model: Any) -> Section:
     about: Mapping[str, Any] = getattr(model, "about", {})
     rows = [
         (gettext("模型版本"), row.version), (gettext("文件指纹（SHA-256）"), row.sha256.hex()),
-        (gettext("训练日期"), date_text(row.trained_at)), (gettext("学习用的数据"), learned_on(row)),
+        (gettext("训练日期"), row.trained_at.isoformat()), (gettext("学习用的数据"), learned_on(row)),
         (gettext("数据期间"), period(row)),
         (gettext("企业数"), count_text(row.firms)), (gettext("其中违约"), count_text(row.defaults)),
         (gettext("违约的定义"), gettext("观察日之后 12 个月内逾期超过 90 天；数据自带标签的，以其标签为准")),
@@ -155,14 +160,15 @@ def _measures(row: ScoringModel) -> Section:
     texts = [how] if protocol else []
     if not told:
         texts = [gettext("模型文件里没有测量结果：它还没有在训练以外的企业上测过。")]
-    rows = [(str(MEASURES[name]), figure_text(one)) for name, one in told.items()]
+    rows = [(str(MEASURES[name]), figure_text(one), str(HOW_TO_READ[name])) for name, one in told.items()]
     rivals = row.metrics.get("rivals") or {}
     rows += [
-        (gettext("对照：%(name)s 的 AUC", name=name), figure_text((one[0], one[1], one[2]))) for name, one in rivals.items()
+        (gettext("AUC"), figure_text((one[0], one[1], one[2])), gettext("对照：%(name)s", name=name))
+        for name, one in rivals.items()
     ]
     if "baseline_auc" in row.metrics:
-        rows.append((gettext("对照：只按月均销售额排序的 AUC"), f"{row.metrics['baseline_auc']:.3f}"))
-    return Section(gettext("有多准"), texts, (gettext("指标"), gettext("数值")), rows)
+        rows.append((gettext("AUC"), f"{row.metrics['baseline_auc']:.3f}", gettext("对照：只按月均销售额排序")))
+    return Section(gettext("有多准"), texts, (gettext("指标"), gettext("数值"), gettext("怎么看")), rows)
 
 
 def _reliability(row: ScoringModel) -> list[Section]:

@@ -28,7 +28,7 @@ from app.core.web import act, attempt, context, send_list
 from app.credit import fairness_display as display
 from app.credit import model_files, model_queries, model_service, report_service, training_service
 from app.credit.door import room
-from app.credit.model_card import MEASURES, card, figure_text, learned_on, markdown, measures, period
+from app.credit.model_card import HOW_TO_READ, MEASURES, card, figure_text, learned_on, markdown, measures, period
 from app.credit.model_forms import DATA_NAMES, TrainForm, UploadModelForm
 from app.credit.model_states import DECISIONS, MODEL_LIFE, ModelState
 from app.credit.model_training import TrainingData, real_folder
@@ -40,8 +40,6 @@ from app.evidence.models import DataItem
 
 P = Permission
 pages.menu.add(_l("评分模型"), "credit.models", P.MODEL_READ, 46)
-pages.menu.add(_l("公平性"), "credit.fairness", P.MODEL_READ, 47)
-pages.menu.add(_l("模型漂移"), "credit.drift", P.MODEL_READ, 48)
 pages.menu.add(_l("模型说明书"), "credit.model_card_now", P.MODEL_CARD, 49)
 for _event, _words in {
     "first_start": _l("首次启动：平台还没有模型，由系统直接启用"), "propose": _l("登记为候选模型"), "approve": _l("批准"),
@@ -153,7 +151,7 @@ def model(model_id: UUID) -> Any:
         told = measures(found.metrics)
         return render_template(
             "credit/model.html", model=found, state=state_chip(found), learned=learned_on(found), period=period(found),
-            origin=ORIGINS[found.origin], figures=[(MEASURES[name], figure_text(one)) for name, one in told.items()],
+            origin=ORIGINS[found.origin], figures=[(MEASURES[name], figure_text(one), HOW_TO_READ[name]) for name, one in told.items()],
             buttons=[(event, *BUTTONS[event]) for event in DECISIONS if can_fire(ctx, MODEL_LIFE, found, event)],
             same_person=any(_only_another(ctx, found, event) for event in DECISIONS),
             others=model_queries.others_than(model_id), entries=timeline_entries(model_queries.steps_of(model_id)),
@@ -254,7 +252,7 @@ def model_card(model_id: UUID) -> Any:
 # --- fairness and drift ----------------------------------------------------------------------------------------------------
 
 
-@room.page("/fairness", P.MODEL_READ)
+@room.page("/models/fairness", P.MODEL_READ)
 def fairness() -> Any:
     """How groups of firms fare, aggregates of ten firms and more."""
     with reading(context(), P.MODEL_READ):
@@ -262,7 +260,7 @@ def fairness() -> Any:
         return render_template("credit/fairness.html", model=active_model(), report=shown, newest=newest, display=display)
 
 
-@room.page("/drift", P.MODEL_READ)
+@room.page("/models/drift", P.MODEL_READ)
 def drift() -> Any:
     """Whether the firms scored now are like those the model began with, and whether what it expected came true."""
     with reading(context(), P.MODEL_READ):

@@ -71,7 +71,7 @@ def test_two_people_activate_a_model_and_two_go_back_to_the_earlier_one(visitors
     back = current(firms[0])
     assert back is not None and back.model_id == first.id
 
-    for path in ("/fairness", "/drift"):
+    for path in ("/models/fairness", "/models/drift"):
         leader.goto(path)
         press(leader, "重新计算")
         outbox.drain()

@@ -120,17 +120,17 @@ def test_fairness_and_drift_speak_of_groups_and_never_of_firms(app: Flask) -> No
     firms = scored_firms()
     leader, officer = visit(app, people.leader), visit(app, cast.bank()[Role.BANK_OFFICER])
     active = active_model_id()
-    assert "还没有分组统计" in words(leader, "/fairness")
+    assert "还没有分组统计" in words(leader, "/models/fairness")
     for kind in ("fairness", "drift"):
         posted(leader, "/model-reports", kind=kind, model=str(active))
-        assert "正在后台计算" in words(leader, f"/{kind}")
+        assert "正在后台计算" in words(leader, f"/models/{kind}")
         outbox.drain()
-        page = words(leader, f"/{kind}")
+        page = words(leader, f"/models/{kind}")
         assert "正在后台计算" not in page
         assert not any(firm.name in page for firm in firms)
-    assert "黄埔区" in words(leader, "/fairness") and "首次借款" in words(leader, "/fairness")
-    assert "企业太少，不下结论" in words(leader, "/drift")
-    assert officer.get("/fairness").status_code == 403
+    assert "黄埔区" in words(leader, "/models/fairness") and "首次借款" in words(leader, "/models/fairness")
+    assert "企业太少，不下结论" in words(leader, "/models/drift")
+    assert officer.get("/models/fairness").status_code == 403
     assert "黄埔区" in words(officer, "/model-card", follow_redirects=True)
 
 
