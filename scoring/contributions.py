@@ -153,11 +153,12 @@ def _answers(tables: Tables, rows: Float64) -> NDArray[np.bool_]:
     zero = (kind == ZERO_LEFT) | (kind == ZERO_RIGHT)
     if zero.any():
         answers = np.where(zero & (np.isnan(value) | (np.abs(value) <= ZERO)), kind == ZERO_LEFT, answers)
-    for split in np.flatnonzero(kind == CATEGORY):
-        words = tables.words[tables.split_words[split] : tables.split_words[split + 1]]
-        members = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
-        known = (value[:, split] > -1.0) & (value[:, split] < len(members))
-        answers[:, split] = known & members[np.where(known, value[:, split], 0.0).astype(np.int64)]
+    category = np.flatnonzero(kind == CATEGORY)
+    if len(category):
+        first, asked = tables.split_words[category], value[:, category]
+        known = (asked > -1.0) & (asked < 32.0 * (tables.split_words[category + 1] - first))
+        code = np.where(known, asked, 0.0).astype(np.int64)
+        answers[:, category] = known & ((tables.words[first + code // 32] >> (code % 32).astype(np.uint32)) & 1).astype(np.bool_)
     return np.asarray(answers, dtype=np.bool_)
 
 

@@ -147,18 +147,35 @@ def account(
 
     ``scores``: of this row alone, where they are known already.
     """
-    values = np.asarray(row, dtype=np.float64).reshape(1, -1)
-    parts, bias = parts_of(model, values)
-    shown = int((scores or model.score(values)).score[0])
+    return accounts(model, features, np.asarray(row, dtype=np.float64).reshape(1, -1), scores, top, least)[0]
+
+
+def accounts(
+    model: Model, features: Sequence[Feature], rows: Float64, scores: Scores | None = None, top: int = TOP, least: float = LEAST
+) -> list[Account]:
+    """The same for many firms at once; ``rows``: [n, features]."""
+    if not len(rows):
+        return []
+    parts, bias = parts_of(model, rows)
+    shown = (scores or model.score(rows)).score
     base = float(model.points_at(np.array([bias]))[0])
     told = top_facts(features, parts, model.points_per_margin, top, least)
-    heard = [(int(c), float(s)) for c, s in zip(told.column[0], told.strength[0], strict=True) if c >= 0]
-    points = base + float(parts.sum()) * model.points_per_margin
-    others = points - base - sum(strength for _, strength in heard)
+    points = base + parts.sum(axis=1) * model.points_per_margin
+    return [
+        _account(model, features, rows[i], base, float(points[i]), int(shown[i]), told.column[i], told.strength[i])
+        for i in range(len(rows))
+    ]
+
+
+def _account(
+    model: Model, features: Sequence[Feature], row: Float64, base: float, points: float, shown: int,
+    column: NDArray[np.int16], strength: Float64,
+) -> Account:  # fmt: skip
+    heard = [(c, s) for c, s in zip(column.tolist(), strength.tolist(), strict=True) if c >= 0]
+    others = points - base - sum(s for _, s in heard)
     whole = shown if model.scale.low < shown < model.scale.high else round(points)
-    exact = [base, others, *(strength for _, strength in heard)]
-    whole_base, whole_others, *numbers = whole_numbers(exact, whole)
-    reasons = [Reason(features[c], float(values[0, c]), s, n) for (c, s), n in zip(heard, numbers, strict=True)]
+    whole_base, whole_others, *numbers = whole_numbers([base, others, *(s for _, s in heard)], whole)
+    reasons = [Reason(features[c], float(row[c]), s, n) for (c, s), n in zip(heard, numbers, strict=True)]
     return Account(
         base=whole_base,
         up=tuple(reason for reason in reasons if reason.strength > 0.0),

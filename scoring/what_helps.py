@@ -9,9 +9,11 @@ would answer, not that the firm's luck will turn; a screen must say so.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -34,14 +36,16 @@ STEPS: Final[dict[Unit, float]] = {
 class Search:
     """How far to look (proposals).
 
-    ``most_changes``: changed at once. ``choices``: targets kept per feature. ``beam``: combinations carried on. ``shown``: told.
-    ``least_points``: below, it is not worth the trouble. ``each``: effort of touching a feature at all, beside the way it goes.
+    ``most_changes``: changed at once. ``choices``: targets kept per feature. ``beam``: combinations carried on. ``shown``: told,
+    ``targets`` of them for the same features. ``least_points``: below, it is not worth the trouble. ``each``: effort of touching
+    a feature at all, beside the way it goes.
     """
 
     most_changes: int = 3
     choices: int = 4
     beam: int = 8
     shown: int = 5
+    targets: int = 1
     least_points: float = 1.0
     each: float = 0.1
 
@@ -80,8 +84,12 @@ class _Tried:
     gain: float
 
     @property
+    def columns(self) -> tuple[int, ...]:
+        return tuple(change.column for change in self.changes)
+
+    @property
     def order(self) -> tuple[float, float, tuple[int, ...]]:
-        return (-round(self.gain / self.effort, 6), self.effort, tuple(change.column for change in self.changes))
+        return (-round(self.gain / self.effort, 6), self.effort, self.columns)
 
 
 def observed_bounds(X: ArrayLike, low: float = 0.05, high: float = 0.95) -> Float64:
@@ -118,7 +126,7 @@ def what_helps(model: Model, features: Sequence[Feature], row: ArrayLike, bounds
         grown = [tried for tried in tried_now if tried.gain >= search.least_points]
         found += grown
         front = sorted(grown, key=lambda tried: tried.order)[: search.beam]
-    return _told(model, values, _undominated(found)[: search.shown])
+    return _told(model, values, _varied(_undominated(found), search.targets)[: search.shown])
 
 
 def value_curve(
@@ -154,7 +162,7 @@ def _changes(model: Model, features: Sequence[Feature], values: Float64, bounds:
             continue
         then = _beyond(turns[column], STEPS.get(feature.unit, 1.0), feature.direction)
         better = then[((then - now) * feature.direction > 0.0) & (then >= low) & (then <= high)]
-        width = max(high - low, STEPS.get(feature.unit, 1.0))
+        width = max(float(high - low), STEPS.get(feature.unit, 1.0))
         better = np.unique(better)[:: feature.direction]
         yield [Change(column, feature, now, float(value), abs(float(value) - now) / width) for value in better]
 
@@ -181,21 +189,21 @@ def _turns(boosters: tuple[str, ...], terms: tuple[Term, ...], names: tuple[str,
 
 
 def _try(
-    model: Model, values: Float64, before: float, combinations: Sequence[tuple[Change, ...]], search: Search
+    model: Model, values: Float64, before: float, wanted: Sequence[tuple[Change, ...]], search: Search
 ) -> list[_Tried]:
     """What each combination gains."""
-    if not combinations:
+    if not wanted:
         return []
-    points = model.points_at(model.margins(_changed(values, combinations)))
+    points = model.points_at(model.margins(_changed(values, wanted)))
     return [
         _Tried(changes, search.each * len(changes) + sum(change.effort for change in changes), float(after - before))
-        for changes, after in zip(combinations, points, strict=True)
+        for changes, after in zip(wanted, points, strict=True)
     ]
 
 
-def _changed(values: Float64, combinations: Sequence[tuple[Change, ...]]) -> Float64:
-    rows = np.repeat(values[None, :], len(combinations), axis=0)
-    for number, changes in enumerate(combinations):
+def _changed(values: Float64, wanted: Sequence[tuple[Change, ...]]) -> Float64:
+    rows = np.repeat(values[None, :], len(wanted), axis=0)
+    for number, changes in enumerate(wanted):
         for change in changes:
             rows[number, change.column] = change.then
     return rows
@@ -213,12 +221,27 @@ def _worthwhile(tried: list[_Tried], search: Search) -> list[_Tried]:
 
 
 def _undominated(found: list[_Tried]) -> list[_Tried]:
-    """Without those for which another asks no more effort and brings at least as much; the most points per effort first."""
+    """Without those that ask for more than another, of the same features or some of them, and bring no more; the best first."""
+    most: dict[tuple[int, ...], float] = {}
     kept: list[_Tried] = []
     for one in sorted(found, key=lambda tried: (tried.effort, -tried.gain, tried.order)):
-        if not kept or one.gain > kept[-1].gain + 1e-9:
+        columns = one.columns
+        parts = (part for size in range(1, len(columns) + 1) for part in combinations(columns, size))
+        if one.gain > max(most.get(part, 0.0) for part in parts) + 1e-9:
+            most[columns] = one.gain
             kept.append(one)
     return sorted(kept, key=lambda tried: tried.order)
+
+
+def _varied(found: list[_Tried], targets: int) -> list[_Tried]:
+    """The first few for each set of features: how far to go with one of them is for the slider to show."""
+    told: Counter[tuple[int, ...]] = Counter()
+    kept: list[_Tried] = []
+    for one in found:
+        told[one.columns] += 1
+        if told[one.columns] <= targets:
+            kept.append(one)
+    return kept
 
 
 def _told(model: Model, values: Float64, best: Sequence[_Tried]) -> list[Help]:

@@ -30,15 +30,13 @@ EPOCH = date(1970, 1, 1)
 
 @lru_cache(maxsize=2)
 def model_file(seed: int = 11) -> Path:
-    """A model file, trained once a test process on synthetic firms."""
-    from scoring.legacy.model import Settings, train
-    from scoring.legacy.training_data import load
+    """A model file, trained once a test process on a small synthetic city of every source."""
+    from scoring.city_training import table
+    from scoring.settings import SETTINGS
+    from scoring.training import train
 
-    data = load(None, seed=seed)
-    model = train(
-        data.X, data.y, trained_on="synthetic", trained_at=date(2026, 11, 22), window_from=data.window_from,
-        window_to=data.window_to, settings=Settings(calibration_repeats=1, rounds=40), metrics={"auc": 0.7},
-    )
+    settings = SETTINGS.changed({"rounds": 30, "bootstrap": 2, "calibration_folds": 3})
+    model = train(table(400, 24, seed), settings, seed=seed, trained_at=date(2026, 11, 22), metrics={"auc": 0.7})
     path = Path(mkdtemp(prefix=f"huiqiao-credit-{os.getpid()}-")) / "model.json"
     model.save(path)
     return path

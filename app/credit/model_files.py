@@ -51,8 +51,6 @@ def read(path: Path) -> ModelFile:
     try:
         return _told(Model.load(path))
     except ModelError as error:
-        if "its format is 1," in str(error):
-            return _earlier(path)
         raise _unusable(error) from error
 
 
@@ -95,39 +93,14 @@ def _day(text: Any) -> date | None:
     return date.fromisoformat(text) if isinstance(text, str) else None
 
 
-def _earlier(path: Path) -> ModelFile:
-    """A model of the earlier format, on which the portal's profiles still rest."""
-    from scoring.legacy.model import Model, ModelError
-
-    try:
-        model = Model.load(path)
-    except ModelError as error:
-        raise _unusable(error) from error
-    return ModelFile(
-        model=model, version=model.version, trained_on=model.trained_on, trained_at=model.trained_at,
-        window_from=model.window_from, window_to=model.window_to, firms=model.firms, defaults=model.defaults,
-        metrics=dict(model.metrics),
-        bands={"A": str(model.bands.a), "B": str(model.bands.b), "C": str(model.bands.c)},
-    )
-
-
 _TRIAL = """
 import sys
 from pathlib import Path
 import numpy as np
-from app.credit.model_files import read, width_of
+from app.credit.model_files import read
 told = read(Path(sys.argv[1])).model
-told.score(np.full((1, width_of(told)), np.nan))
+told.score(np.full((1, len(told.columns)), np.nan))
 """
-
-
-def width_of(model: Any) -> int:
-    """How many columns the rows have that the model scores."""
-    if hasattr(model, "names"):
-        return len(model.names)
-    from scoring.legacy.catalogue import NAMES
-
-    return len(NAMES)
 
 
 def try_out(content: bytes) -> None:

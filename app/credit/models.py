@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ForeignKey, LargeBinary, Numeric
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,11 +55,12 @@ class ScoringModel(Identified, Base):
 class CreditProfile(Identified, Base):
     """信用画像 of a firm at one moment. Rows are kept; a newer one only takes ``current`` away (design §5).
 
-    ``state``: rules.ProfileState. ``score`` 0–1000, more is better; ``probability`` of default as a fraction;
-    both absent unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data
-    per category. ``reasons``: feature, direction, zh, en, contribution (a decimal as text), value (text or
-    null), strongest first. ``features``: the snapshot the score was computed from. ``consent_ids``: the
-    consents it rested on.
+    ``state``: rules.ProfileState. ``score`` 300–850, more is better (``scale`` 2; those of the earlier model, 0–1000, are scale
+    1); ``points``: the same unrounded and unclipped; ``probability`` of default as a fraction with its interval; all absent
+    unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data by source. ``reasons``: feature,
+    points (whole, as shown), strength (points as text), value (or null), those that raise first, strongest first.
+    ``account``: base, others and clipped, which with the points of the reasons add up to the score. ``features``: the snapshot
+    the score was computed from, what is absent left out. ``consent_ids``: the consents it rested on.
     """
 
     __tablename__ = "credit_profile"
@@ -68,12 +69,17 @@ class CreditProfile(Identified, Base):
     as_of: Mapped[date | None]
     state: Mapped[str]
     score: Mapped[int | None]
+    scale: Mapped[int]
+    points: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     probability: Mapped[Decimal | None]
+    pd_low: Mapped[Decimal | None]
+    pd_high: Mapped[Decimal | None]
     grade: Mapped[str | None]
     partial: Mapped[bool]
     months_covered: Mapped[int]
     coverage: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
+    account: Mapped[dict[str, Any]]
     features: Mapped[dict[str, Any]]
     model_id: Mapped[UUID | None] = mapped_column(ForeignKey("scoring_model.id"))
     consent_ids: Mapped[list[Any]]

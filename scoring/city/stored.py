@@ -104,9 +104,8 @@ def _whole(name: str, stored: str, unit: int) -> pl.Expr:
 
 
 def _lines(firm: int, lines: InvoiceLines) -> pl.DataFrame:
-    arrays = lines.arrays()
     return pl.DataFrame({
-        "firm": np.full(len(lines), firm, dtype=np.int64), "side": arrays.side, "day": arrays.day.astype("datetime64[D]"),
-        "counterparty": arrays.counterparty, "net_fen": arrays.net_fen, "tax_fen": arrays.tax_fen,
-        "gross_fen": arrays.gross_fen, "void": arrays.void,
+        "firm": np.full(len(lines), firm, dtype=np.int64), "side": lines.side, "day": lines.day.astype("datetime64[D]"),
+        "counterparty": lines.parties(), "net_fen": lines.net_fen, "tax_fen": lines.tax_fen,
+        "gross_fen": lines.gross_fen, "void": lines.void,
     })  # fmt: skip

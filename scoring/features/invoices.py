@@ -44,6 +44,9 @@ class InvoiceWindow:
     recent_months: int = 12
     look_back_months: int = 24
     """Twice the recent months: the year before is what growth and returning parties are told against."""
+    long_months: int = 36
+    """Size and steadiness are also told over so many months; a record that was delivered for less looks shorter and less steady,
+    so a model is for firms whose records go as far back as those it was trained on."""
     history_months: int = 36
     """A longer record counts as this long, so that firms delivered since different years compare."""
     trend_months: int = 3
@@ -110,9 +113,9 @@ class _Books:
         self.last_deal = _largest(day[last], book[last], self.n, -1)
         recent = (age >= 0) & (age < window.recent_months)
         self.void_lines = self.count(book[void & recent])
-        inside = np.flatnonzero(valid & (age >= 0) & (age < window.look_back_months))
+        months = max(window.look_back_months, window.long_months)
+        inside = np.flatnonzero(valid & (age >= 0) & (age < months))
         self.book, self.age, self.net = book[inside], age[inside], net[inside]
-        months = window.look_back_months
         cell = self.book * months + self.age
         deal = self.net > 0
         grid = np.bincount(cell, weights=self.net, minlength=self.n * months).reshape(self.n, months)
@@ -182,7 +185,9 @@ class _Deals:
         self.round = books.count(self.book[gross % window.round_fen == 0])
         self._spread(books, net)
         self._rhythm(books, day - calendar.year_start, calendar.year_days)
-        self.parties = _Parties(books, known["counterparty"].to_numpy()[inside[deal]], deal)
+        known_to_both_years = np.flatnonzero(deal & (books.age < window.look_back_months))
+        party = known["counterparty"].to_numpy()[inside[known_to_both_years]]
+        self.parties = _Parties(books, party, known_to_both_years)
 
     def _spread(self, books: _Books, net: Ints) -> None:
         """Median, ninth decile (an amount that occurs, so that doubling every line changes nothing) and variation."""
@@ -215,9 +220,9 @@ class _Deals:
 class _Parties:
     """Turnover by counterparty, in the recent year and in the one before."""
 
-    def __init__(self, books: _Books, party: Ints, deal: Bools) -> None:
+    def __init__(self, books: _Books, party: Ints, deals: Ints) -> None:
         window = books.window
-        book, age, net = books.book[deal], books.age[deal], books.net[deal]
+        book, age, net = books.book[deals], books.age[deals], books.net[deals]
         now = age < window.recent_months
         by_party = (
             pl.DataFrame({
@@ -250,8 +255,9 @@ def _of_side(books: _Books) -> Values:
     """Features of every book, by name with ``{side}`` and ``{party}`` open; NaN for a book without any valid line."""
     window, deals, parties = books.window, books.deals, books.deals.parties
     year = window.recent_months
-    before = books.monthly[:, year:].sum(axis=1)
-    known_before = books.active[:, year:].sum(axis=1) >= window.least_months
+    before = books.monthly[:, year : window.look_back_months].sum(axis=1)
+    known_before = books.active[:, year : window.look_back_months].sum(axis=1) >= window.least_months
+    long = books.monthly[:, : window.long_months]
     values = {
         "{side}_monthly": _log_yuan(books.year / year),
         "{side}_lines": books.lines,
@@ -261,10 +267,14 @@ def _of_side(books: _Books) -> Values:
         "{side}_ticket_reach": np.minimum(_ratio(deals.ninth, deals.median), window.most_ratio),
         "{side}_growth": _change(books.year, np.where(known_before, before, 0.0), window),
         "{side}_recent_trend": _recent_trend(books),
-        "{side}_volatility": _ratio(books.recent.std(axis=1), books.year / year),
-        "{side}_peak_share": _ratio(books.recent.max(axis=1), np.maximum(books.recent, 0.0).sum(axis=1)),
+        "{side}_volatility": _volatility(books.recent),
+        "{side}_peak_share": _peak_share(books.recent),
         "{side}_active_months": books.active[:, :year].sum(axis=1).astype(np.float64),
-        "{side}_longest_gap": _longest_gap(books.active),
+        "{side}_long_monthly": _log_yuan(long.sum(axis=1) / window.long_months),
+        "{side}_long_volatility": _volatility(long),
+        "{side}_long_peak_share": _peak_share(long),
+        "{side}_long_active_months": books.active[:, : window.long_months].sum(axis=1).astype(np.float64),
+        "{side}_longest_gap": _longest_gap(books.active[:, : window.look_back_months]),
         "{side}_history_months": np.clip(books.oldest + 1, 0, window.history_months).astype(np.float64),
         "{side}_days": deals.days,
         "{side}_longest_silence": deals.silence,
@@ -290,7 +300,7 @@ def _of_side(books: _Books) -> Values:
 def _joint(books: _Books) -> Values:
     """Features that hold purchases against sales; NaN without both."""
     window, year = books.window, books.window.recent_months
-    bought, sold = books.monthly[PURCHASE::2], books.monthly[SALES::2]
+    bought, sold = (books.monthly[side::2, : window.look_back_months] for side in (PURCHASE, SALES))
     bought_year, sold_year = books.year[PURCHASE::2], books.year[SALES::2]
     both = books.active[PURCHASE::2, :year] & books.active[SALES::2, :year]
     vat = _ratio(books.tax[SALES::2] - books.tax[PURCHASE::2], sold_year)
@@ -337,6 +347,16 @@ def _ends(book: Ints, age: Ints, n: int) -> tuple[Ints, Ints]:
 def _change(now: Floats, before: Floats, window: InvoiceWindow) -> Floats:
     """now ÷ before - 1 between -1 and ``most_growth``; NaN where there was nothing before."""
     return np.clip(_ratio(now, before) - 1.0, -1.0, window.most_growth)
+
+
+def _volatility(monthly: Floats) -> Floats:
+    """Coefficient of variation of the months; months before the first line count as nothing."""
+    return _ratio(monthly.std(axis=1), monthly.mean(axis=1))
+
+
+def _peak_share(monthly: Floats) -> Floats:
+    """Share of the best month in all months."""
+    return _ratio(monthly.max(axis=1), np.maximum(monthly, 0.0).sum(axis=1))
 
 
 def _recent_trend(books: _Books) -> Floats:

@@ -57,8 +57,8 @@ def grow(trees: int = 6, n: int = 400, **parameters: Any) -> lgb.Booster:
     known = np.nan_to_num(X)
     y = known[:, 0] + known[:, 1] * known[:, 2] + (known[:, CATEGORY] % 3 == 0) + 0.3 * np.isnan(X[:, 3]) > 0.5
     told = {
-        "objective": "binary", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1.0,
-        "deterministic": True, "learning_rate": 0.3, "monotone_constraints_method": "basic", **parameters,
+        "objective": "binary", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "min_data_per_group": 5,
+        "cat_smooth": 1.0, "deterministic": True, "learning_rate": 0.3, "monotone_constraints_method": "basic", **parameters,
     }  # fmt: skip
     return lgb.train(told, lgb.Dataset(X, y.astype(int), categorical_feature=[CATEGORY], free_raw_data=False), trees)
 

@@ -178,8 +178,10 @@ def test_a_quarter_is_spread_evenly_over_its_months() -> None:
 
 
 def test_a_quarter_may_be_named_by_any_of_its_months() -> None:
-    by_last, by_first = ([filing(ago + back, 3000, "quarter") for ago in range(1, 24, 3)] for back in (0, 2))
-    assert told(taxes(by_last))["tax_sales"] == told(taxes(by_first))["tax_sales"]
+    by_last, by_first = ([filing(ago + back, 3000 * ago, "quarter") for ago in range(1, 20, 3)] for back in (0, 2))
+    last, first = told(taxes(by_last)), told(taxes(by_first))
+    for name in ("tax_sales", "tax_sales_growth", "tax_sales_swing"):
+        assert last[name] == first[name], name
 
 
 def test_a_nil_quarter_is_three_nil_months() -> None:
@@ -319,7 +321,8 @@ def test_the_account_of_a_firm() -> None:
 
 
 def test_power_and_inflow_and_heads_against_declared_sales() -> None:
-    frames = electricity([power(ago, 300) for ago in range(24)]) | taxes([filing(ago, 20_000) for ago in range(24)])
+    frames = electricity([power(ago, 300 if ago < 12 else 900) for ago in range(24)])
+    frames |= taxes([filing(ago, 20_000) for ago in range(24)])
     frames["cash_flow"] = facts("cash_flow", [
         {"account_tail": "1", "period": month(ago), "inflow_fen": 3_000_000, "outflow_fen": 1} for ago in range(12)])
     frames["social_insurance"] = facts("social_insurance", [insured(ago, 3, dispatched=1) for ago in range(12)])
@@ -395,6 +398,8 @@ def test_one_firm_alone_is_the_same_as_among_many(town: tuple[Frames, np.ndarray
         alone = compute(mine, firms[place : place + 1], AS_OF)
         assert same(alone.values[0], among.values[place])
         assert same(alone.coverage[0], among.coverage[place])
+        picked = compute(frames, firms[place : place + 1], AS_OF)
+        assert same(picked.values, alone.values) and same(picked.coverage, alone.coverage)
 
 
 def test_the_order_of_rows_and_of_firms_does_not_matter(town: tuple[Frames, np.ndarray]) -> None:
