@@ -50,7 +50,8 @@ class Governors:
         """A model brought by the system administrator, beside one that scores."""
         model_service.register_model(cast.SYSTEM, model_file(11))
         with transaction(self.system):  # what an upload does once the file was tried out in a process of its own
-            return model_service.add(self.system, model_files.read_bytes(content(seed)), content(seed), origin="uploaded", note=WHY)
+            told = model_files.read_bytes(content(seed))
+            return model_service.add(self.system, told, content(seed), origin="uploaded", note=WHY)
 
     def activated(self, seed: int = 12) -> ScoringModel:
         """The same, approved by the one and activated by the other."""

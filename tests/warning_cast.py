@@ -43,7 +43,8 @@ class Lender:
         with transaction(cast.SYSTEM):
             number = fact_tools.delivery_of(self.grid, "electricity")
             month = {"meter": self.meter, "period": due.replace(day=1)}
-            session().execute(text("update electricity_month set current = false where meter_no = :meter and period = :period"), month)
+            session().execute(text("update electricity_month set current = false "
+                                   "where meter_no = :meter and period = :period"), month)
             fact_tools.put("electricity", number, meter_no=self.meter, period=due.replace(day=1), quantity_milli=900_000,
                            metering="metered", bill_fen=800_00, due_on=due, paid_on=due if paid else None,
                            arrears_fen=0 if paid else 800_00, cut_days=0)

@@ -49,7 +49,7 @@ class BankProfile:
     score: int | None
     reasons: tuple[ShownReason, ...]
     model_version: str | None
-    model_window: tuple[date, date] | None
+    model_window: tuple[date | None, date | None] | None
     synthetic_model: bool
 
 

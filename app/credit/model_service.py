@@ -1,4 +1,4 @@
-"""Which model scores: registered, decided on by two people, held by the database so that every worker scores with the same one."""
+"""Which model scores: registered, decided on by two people, held by the database, so that every worker has the same one."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from app.core.web import attempt, context, send_list
 from app.credit import correction_service as correction_service  # its handler and check register on import
 from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, queries, review_service
+from app.credit import model_views as model_views
 from app.credit import service as service  # its handlers register on import
 from app.credit import warning_views as warning_views
 from app.credit.door import room

@@ -14,7 +14,6 @@ from flask_babel import lazy_gettext as _l
 
 from app.core import pages
 from app.core.context import Context
-from app.core.database import get_or_404
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.formats import is_english, rate_text
 from app.core.ids import new_id
@@ -166,14 +165,14 @@ def warning(warning_id: UUID) -> Any:
             return redirect(url_for("credit.warning", warning_id=warning_id))
     form.idempotency_token.data = str(new_id())
     found = warning_service.look(ctx, warning_id)
-    with reading(ctx, P.WARNING_READ):
+    with reading(ctx, P.WARNING_READ) as db:
         concern = warning_queries.concern_of(warning_id, ctx.org_id) if bank else None
         language = _language()
         return render_template(
             "credit/warning.html", warning=found, concern=concern, form=form, bank=bank,
             firm=organisation_names({found.firm_id}).get(found.firm_id, "") if bank else "",
             title=kind_text(found), level=(level_text(found), _TONES[found.level]),
-            item=item_name(get_or_404(DataItem, found.item_code)),
+            item=item_name(db.get_one(DataItem, found.item_code)),
             facts=[sentence(fact, language) for fact in facts_from(found.facts)],
             state=CONCERN_STATES[concern.state] if concern else WARNING_STATES[found.state],
             closed=CLOSED_BECAUSE.get(found.close_reason or ""),

@@ -1,4 +1,4 @@
-"""What loans have to do with early warnings: whom one concerns, and what became of the loan."""
+"""What loans tell the credit room: whom an early warning concerns, that a loan was drawn, and what became of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.outbox import handles
-from app.credit import warning_queries, warning_service
+from app.credit import outcome_service, warning_queries, warning_service
 from app.loans import queries
 from app.loans.models import Loan
 from app.loans.rules import FiveClass, is_bad
@@ -37,8 +37,10 @@ def _concerned(ctx: Context, payload: dict[str, Any]) -> None:
 
 @handles("loan.drawn", "loans.warn_lender")
 def _drawn(ctx: Context, payload: dict[str, Any]) -> None:
-    """A bank that has just lent is told of what stands already."""
+    """What the profile says now is kept for later judgement; a bank that has just lent is told of what stands already."""
     loan = get_or_404(Loan, UUID(payload["loan_id"]))
+    if loan.drawn_on is not None and not queries.awaits_firm(loan):
+        outcome_service.tell_drawn(ctx, loan.firm_id, loan.id, loan.drawn_on)
     banks = {org: case for org, case in banks_of(loan.firm_id).items() if org == loan.org_id}
     for warning_id in warning_queries.open_warnings_of(loan.firm_id) if banks else []:
         warning_service.concern(ctx, warning_id, banks)

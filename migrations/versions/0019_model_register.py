@@ -182,8 +182,10 @@ def upgrade() -> None:
     run("create policy governed on transition for select to huiqiao_app "
         f"using (subject_type = 'scoring_model' and {GOVERNED})")
     grant("model_training", "select, insert, update (state, ended_at, model_id, output)")
-    guard("model_training", see=f"{SYSTEM} or {GOVERNED}", write="hq_kind() = 'platform' and asked_by = hq_actor()", change=SYSTEM)
+    guard("model_training", see=f"{SYSTEM} or {GOVERNED}", write="hq_kind() = 'platform' and asked_by = hq_actor()",
+          change=SYSTEM)
     grant("model_report", "select, insert, update (state, ended_at, firms, content)")
-    guard("model_report", see=f"{SYSTEM} or {GOVERNED}", write=f"{SYSTEM} or ({GOVERNED} and asked_by = hq_actor())", change=SYSTEM)
+    guard("model_report", see=f"{SYSTEM} or {GOVERNED} or (kind = 'fairness' and hq_kind() = 'bank')",
+          write=f"{SYSTEM} or ({GOVERNED} and asked_by = hq_actor())", change=SYSTEM)
     append_only("loan_expectation")
     guard("loan_expectation", see=f"{SYSTEM} or firm_id = hq_org()", write=SYSTEM)
