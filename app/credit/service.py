@@ -74,7 +74,9 @@ def _compute(firms: Sequence[Enterprise]) -> dict[UUID, CreditProfile]:
     former = [standing[firm_id].id for firm_id in fresh if firm_id in standing]
     if former:
         session().execute(update(CreditProfile).where(CreditProfile.id.in_(former)).values(current=False))
-    made = {firm_id: CreditProfile(firm_id=firm_id, at=now(), current=True, **draft.columns()) for firm_id, draft in fresh.items()}
+    made = {
+        firm_id: CreditProfile(firm_id=firm_id, at=now(), current=True, **draft.columns()) for firm_id, draft in fresh.items()
+    }
     session().add_all(made.values())
     session().flush()
     for firm_id, profile in made.items():

@@ -290,5 +290,6 @@ def _real_lines(folder: Path) -> InvoiceLines:
     fen = {name: (own[name] * 100).round(0).cast(pl.Int64).to_numpy() for name in ("amount_net", "tax_amount", "amount_gross")}
     return InvoiceLines(
         own["side"].to_numpy(), tuple(f"R{i}" for i in range(own.height)), own["invoice_date"].cast(pl.Int32).to_numpy(),
-        tuple(own["counterparty_id"]), *fen.values(), (own["status"] == "void").to_numpy(),
+        tuple(own["counterparty_id"]), fen["amount_net"], fen["tax_amount"], fen["amount_gross"],
+        (own["status"] == "void").to_numpy(),
     )
