@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scoring.legacy.__main__ import main
 
+from scoring.legacy.__main__ import main
 from scoring.legacy.catalogue import FEATURES, NAMES
 from scoring.legacy.evaluate import Protocol, calibration_bins, cross_validate, kolmogorov_smirnov
 from scoring.legacy.explain import contributions, reasons
