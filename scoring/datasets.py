@@ -72,6 +72,7 @@ class Description:
     naive: str = ""
     base_rate: float | str | None = None
     report_by: tuple[str, ...] = ()
+    era: str = ""
     derived: Mapping[str, str] = field(default_factory=dict)
     directions: Mapping[str, int] = field(default_factory=dict)
     out_of_time: OutOfTime | None = None
@@ -79,7 +80,7 @@ class Description:
 
     def forbids(self, column: str) -> bool:
         """Whether a column may never be an input: it is named so, or is the key, outcome, weight, group or time."""
-        named = {self.key, self.label, self.weight, self.group, self.out_of_time.column if self.out_of_time else self.key}
+        named = {self.key, self.label, self.weight, self.group, self.era, self.out_of_time.column if self.out_of_time else self.key}
         return column in named or any(fnmatchcase(column, pattern) for pattern in (*NEVER, *self.forbidden))
 
 
@@ -150,6 +151,7 @@ def read_table(folder: Path, told: Description, file: str = "", training: bool =
         weight=_weight(frame, told, path),
         group=_group(frame, told),
         period=_period(frame, told, path, training),
+        era=_era(frame, told, path, training),
         thin=np.zeros(n, dtype=np.bool_),
         partial=np.zeros(n, dtype=np.bool_),
         naive=inputs[_NAIVE].to_numpy() if _NAIVE in inputs.columns else None,
@@ -244,6 +246,14 @@ def _group(frame: pl.DataFrame, told: Description) -> Ints:
     if told.group not in frame.columns:
         return np.arange(frame.height, dtype=np.int64)
     return np.asarray(frame[told.group].cast(pl.String).fill_null("").rank("dense").to_numpy(), dtype=np.int64)
+
+
+def _era(frame: pl.DataFrame, told: Description, path: Path, training: bool) -> Ints:
+    if told.era not in frame.columns:
+        if told.era and training:
+            raise DataError(f"{path} lacks {told.era}, which names the era of a row")
+        return np.zeros(frame.height, dtype=np.int64)
+    return np.asarray(frame[told.era].cast(pl.String).fill_null("").rank("dense").to_numpy(), dtype=np.int64)
 
 
 def _period(frame: pl.DataFrame, told: Description, path: Path, training: bool) -> Ints:
