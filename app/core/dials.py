@@ -1,4 +1,4 @@
-"""Round drawings on the server as SVG: the dial of a score and the web of several shares. The rules of ``charts`` hold here too."""
+"""Round drawings on the server as SVG: the dial of a score, the web of several shares. The rules of ``charts`` hold here too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Band:
 class Dial:
     """A half circle from ``low`` to ``high`` in named bands, with a hand at ``value`` and the number in its middle.
 
-    ``bands``: ascending; the last one ends at ``high``. The band of ``letter`` is the thick one, so that no colour is needed: at an
+    ``bands``: ascending; the last one ends at ``high``. The band of ``letter`` is the thick one, so no colour is needed: at an
     edge, which is rounded, the number alone does not tell the band.
     """
 

@@ -136,7 +136,8 @@ def probability_rows(profile: CreditProfile, model: ScoringModel) -> list[tuple[
     if profile.scale != SCALE or profile.probability is None or profile.pd_low is None or profile.pd_high is None:
         return []
     return [
-        (gettext("估计的违约可能性"), rate_text(profile.probability), gettext("一年内逾期超过 90 天的可能性，已换算到全体小微企业的水平")),
+        (gettext("估计的违约可能性"), rate_text(profile.probability),
+         gettext("一年内逾期超过 90 天的可能性，已换算到全体小微企业的水平")),
         (
             gettext("这一估计的把握范围"), f"{rate_text(profile.pd_low)} – {rate_text(profile.pd_high)}",
             gettext("换一批同类企业来学习，结果大约有 95%% 落在这个范围"),
@@ -226,7 +227,7 @@ def dial(score: int, grade: str, model: ScoringModel) -> Dial:
     cuts = dict(zip(model.bands, POINTS.shown(POINTS.points_of(limits)).tolist(), strict=True))
     letters = sorted(cuts, reverse=True)
     bands = [Band("E", cuts[letters[0]])]
-    bands += [Band(letter, cuts[better]) for letter, better in zip(letters, letters[1:], strict=False)]
+    bands += [Band(letter, cuts[better]) for letter, better in pairwise(letters)]
     bands.append(Band(letters[-1], POINTS.high))
     return Dial(gettext("信用评分"), score, POINTS.low, POINTS.high, bands, grade, gettext("%(grade)s 级", grade=grade))
 
