@@ -141,7 +141,7 @@ def probability_rows(profile: CreditProfile, model: ScoringModel) -> list[tuple[
          gettext("一年内逾期超过 90 天的可能性，已换算到全体小微企业的水平")),
         (
             gettext("这一估计的把握范围"), f"{rate_text(profile.pd_low)} – {rate_text(profile.pd_high)}",
-            gettext("换一批同类企业来学习，结果大约有 95%% 落在这个范围"),
+            gettext("换一批同类企业来学习，结果大约有 95% 落在这个范围"),
         ),
         (gettext("%(points)d 分", points=round(POINTS.points)), gettext("%(odds)d 比 1", odds=round(POINTS.odds)),
          gettext("每 %(all)d 家这样的企业中约有 1 家违约", all=round(POINTS.odds) + 1)),

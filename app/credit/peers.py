@@ -81,5 +81,5 @@ def web(found: Peers) -> Web:
     return Web(
         gettext("与同行业、同规模的 %(count)d 家企业相比", count=found.firms), labels,
         [Series(gettext("本企业"), list(found.shares.values())), Series(gettext("中位数"), [50] * len(labels))],
-        unit=gettext("不如本企业的占比，%%"), axis=gettext("方面"),
+        unit=gettext("不如本企业的百分比"), axis=gettext("方面"),
     )
