@@ -69,6 +69,7 @@ class Description:
     group: str = ""
     forbidden: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
     naive: str = ""
     base_rate: float | str | None = None
     report_by: tuple[str, ...] = ()
@@ -80,7 +81,8 @@ class Description:
 
     def forbids(self, column: str) -> bool:
         """Whether a column may never be an input: it is named so, or is the key, outcome, weight, group or time."""
-        named = {self.key, self.label, self.weight, self.group, self.era, self.out_of_time.column if self.out_of_time else self.key}
+        time = self.out_of_time.column if self.out_of_time else self.key
+        named = {self.key, self.label, self.weight, self.group, self.era, time}
         return column in named or any(fnmatchcase(column, pattern) for pattern in (*NEVER, *self.forbidden))
 
 
@@ -121,6 +123,8 @@ def _check(told: Description) -> None:
     wrong = [name for name in told.derived if not NAME.fullmatch(name)]
     if wrong:
         raise DataError(f"a derived column is named with letters, digits and _ only: {', '.join(wrong)}")
+    if not set(told.sets) <= set(told.categories):
+        raise DataError("sets are chosen among the categories")
     if not set(told.directions.values()) <= {-1, 0, 1}:
         raise DataError("a direction is -1, 0 or 1")
     if isinstance(told.base_rate, str) and told.base_rate != "sample":
@@ -216,9 +220,10 @@ def _columns(inputs: pl.DataFrame, told: Description) -> tuple[Column, ...]:
     columns = []
     for name in inputs.columns:
         if name in told.categories:
-            columns.append(Column(name, "category", 1))
+            columns.append(Column(name, "category", told.directions.get(name, 0)))
         elif inputs[name].dtype != pl.String and name != _NAIVE:
             columns.append(Column(name, "numeric", told.directions.get(name, 0)))
+    columns += [Column(f"{name}_set", "set", 0, name) for name in told.sets]
     if not columns:
         raise DataError("the description leaves no input")
     return tuple(columns)

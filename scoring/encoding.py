@@ -1,7 +1,8 @@
 """From inputs to the numbers a model reads. A word becomes the log-odds of its rows, drawn towards the average.
 
 The word's own outcome must not reach the row trained on: in training each row is told the code that the other folds give, while
-the code of all rows is stored in the model. Null is a word of its own.
+the code of all rows is stored in the model. Null is a word of its own. The words of a set are numbered instead: trees weigh them
+anew in every branch, which no code can.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def matrix(columns: Sequence[Column], inputs: pl.DataFrame) -> Float64:
         if column.read_from not in inputs.columns:
             continue
         told = inputs[column.read_from]
-        if column.kind == "category":
+        if column.kind != "numeric":
             X[:, at] = encode(column, told)
         else:
             X[:, at] = told.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
@@ -60,6 +61,12 @@ def learn(column: Column, words: pl.Series, rows: Told, smoothing: float) -> Col
     return replace(column, codes=dict(zip(sums["word"].to_list(), codes.tolist(), strict=True)), other=usual)
 
 
+def number(column: Column, words: pl.Series) -> Column:
+    """The column with a whole number for each word, in their alphabetical order; a new word is as good as none."""
+    met = words.cast(pl.String).fill_null(NULL).unique().sort().to_list()
+    return replace(column, codes={word: float(at) for at, word in enumerate(met)})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """``mass``: weight relative to its mean, so that ``smoothing`` counts rows; ``expected``: share of bad rows of the era."""
@@ -87,10 +94,14 @@ def learn_all(
     """The columns with their codes, and the matrix to train on, in which no row knows its own outcome."""
     fold_of = folds_of(table.bad, table.group, folds, seed)
     told = Told(table.bad, weight / weight.mean(), expected)
-    columns = tuple(
-        learn(column, table.inputs[column.read_from], told, smoothing) if column.kind == "category" else column
-        for column in table.columns
-    )
+
+    def learnt(column: Column) -> Column:
+        if column.kind == "numeric":
+            return column
+        words = table.inputs[column.read_from]
+        return learn(column, words, told, smoothing) if column.kind == "category" else number(column, words)
+
+    columns = tuple(learnt(column) for column in table.columns)
     X = matrix(columns, table.inputs)
     for at, column in enumerate(columns):
         if column.kind != "category":

@@ -130,6 +130,9 @@ def parameters(columns: tuple[Column, ...], settings: Settings, seed: int) -> di
         "bagging_freq": 1,
         "max_bin": settings.max_bin,
         "extra_trees": settings.extra_trees,
+        "cat_smooth": settings.cat_smooth,
+        "cat_l2": settings.cat_l2,
+        "max_cat_threshold": settings.max_cat_threshold,
         "monotone_constraints": [column.direction for column in columns],
     }
 
@@ -150,6 +153,7 @@ def _booster(
     names = [column.name for column in columns]
     data = lgb.Dataset(
         X, label=good, weight=weight, init_score=offset, feature_name=names,
+        categorical_feature=[column.name for column in columns if column.kind == "set"],
         params={"verbosity": -1, "num_threads": settings.threads, "max_bin": settings.max_bin},
     )  # fmt: skip
     return str(lgb.train(told, data, num_boost_round=settings.rounds).model_to_string())
