@@ -151,7 +151,8 @@ def model(model_id: UUID) -> Any:
         told = measures(found.metrics)
         return render_template(
             "credit/model.html", model=found, state=state_chip(found), learned=learned_on(found), period=period(found),
-            origin=ORIGINS[found.origin], figures=[(MEASURES[name], figure_text(one), HOW_TO_READ[name]) for name, one in told.items()],
+            origin=ORIGINS[found.origin],
+            figures=[(MEASURES[name], figure_text(one), HOW_TO_READ[name]) for name, one in told.items()],
             buttons=[(event, *BUTTONS[event]) for event in DECISIONS if can_fire(ctx, MODEL_LIFE, found, event)],
             same_person=any(_only_another(ctx, found, event) for event in DECISIONS),
             others=model_queries.others_than(model_id), entries=timeline_entries(model_queries.steps_of(model_id)),

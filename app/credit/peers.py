@@ -37,7 +37,9 @@ DIMENSIONS: Final[Mapping[str, tuple[Text, tuple[str, ...]]]] = {
     "payment": (_l("按时缴费申报"), (
         "power_late_share", "water_late_share", "gas_late_share", "tax_on_time", "insurance_late_share", "fund_late_share",
     )),
-    "record": (_l("登记与司法"), ("years_open", "reports_on_time", "penalties_open", "cases_against", "enforcement_open", "lists_open")),
+    "record": (_l("登记与司法"), (
+        "years_open", "reports_on_time", "penalties_open", "cases_against", "enforcement_open", "lists_open",
+    )),
 }
 """The axes: features whose better direction is declared, each standing for its share of firms that do worse."""
 

@@ -84,7 +84,8 @@ class _Paper(FPDF):
         self.set_draw_color(*RAIL)
         aligned = tuple("RIGHT" if place == right else "LEFT" for place in range(len(widths)))
         with self.table(
-            width=WIDTH, col_widths=tuple(widths), text_align=aligned, borders_layout="HORIZONTAL_LINES", first_row_as_headings=False,
+            width=WIDTH, col_widths=tuple(widths), text_align=aligned, borders_layout="HORIZONTAL_LINES",
+            first_row_as_headings=False,
             line_height=5.0,
         ) as table:
             for row in rows:
@@ -123,9 +124,12 @@ def draw(firm: str, shown: Mapping[str, Any]) -> bytes:
     paper.set_title(gettext("信用画像"))
     paper.words(gettext("信用画像"), 18, after=1)
     paper.words(firm, 12, after=0.5)
-    paper.words(gettext("画像计算于 %(at)s，数据截至 %(day)s", at=datetime_text(profile.at), day=date_text(profile.as_of)), 9, GREY)
+    computed = gettext("画像计算于 %(at)s，数据截至 %(day)s", at=datetime_text(profile.at), day=date_text(profile.as_of))
+    paper.words(computed, 9, GREY)
     if shown["synthetic"]:
-        paper.words(gettext("评分模型是用合成企业学出来的，只用于演示。这里的评分、等级和位置不说明任何真实企业的情况。"), 9, GREY)
+        paper.words(
+            gettext("评分模型是用合成企业学出来的，只用于演示。这里的评分、等级和位置不说明任何真实企业的情况。"), 9, GREY,
+        )
     if shown["stage"] == "scored":
         _score(paper, shown)
     else:
@@ -159,8 +163,11 @@ def _score(paper: _Paper, shown: Mapping[str, Any]) -> None:
     if shown["advice"]:
         paper.head(gettext("怎样做会更好"))
         comma = gettext("；")
-        paper.rows([(comma.join(one["changes"]), f"{one['points']} → {one['score']}") for one in shown["advice"]], (4, 1), right=1)
-        paper.words(gettext("这是模型的回答：其他情况不变时评分会是多少，不是承诺，也不保证贷款结果。只列企业自己能改变的事。"), 9, GREY)
+        advice = [(comma.join(one["changes"]), f"{one['points']} → {one['score']}") for one in shown["advice"]]
+        paper.rows(advice, (4, 1), right=1)
+        paper.words(
+            gettext("这是模型的回答：其他情况不变时评分会是多少，不是承诺，也不保证贷款结果。只列企业自己能改变的事。"), 9, GREY,
+        )
     if shown["web"] is not None:
         paper.head(str(shown["web"].title))
         paper.rows([shown["web"].headers(), *shown["web"].rows()], (2, 1, 1))

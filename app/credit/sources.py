@@ -89,7 +89,8 @@ def traced(profile: CreditProfile, consents: Sequence[ConsentTrace], firm_no: in
     A feature that compares two sources stands under both.
     """
     found = [
-        Traced(one, one.covered, one.origins, features_from(profile, frozenset(item.code for item in one.covered))) for one in consents
+        Traced(one, one.covered, one.origins, features_from(profile, frozenset(item.code for item in one.covered)))
+        for one in consents
     ]
     public = {item.code: item for item in catalogue().values() if not item.consent_needed}
     features = features_from(profile, frozenset(public))

@@ -108,7 +108,7 @@ class WhatIf:
         return what_helps(self.model, self.features, self.row, self.bounds)
 
     def sliders(self, chosen: Mapping[str, Any], limits: Limits = LIMITS) -> list[Slider]:
-        """The features that can be moved, those that bring most first. ``chosen``: places as sent, by name; others are ignored."""
+        """The features that can be moved, those that bring most first. ``chosen``: places as sent, by name."""
         found: list[tuple[int, Slider]] = []
         for column, feature in enumerate(self.features):
             if not feature.changeable or np.isnan(self.row[column]):

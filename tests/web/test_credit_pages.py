@@ -194,10 +194,7 @@ def test_a_slider_moved_to_its_best_place_never_lowers_the_score(app: Flask) -> 
     consent(firm)
     profile = current(firm)
     assert profile is not None
-    slipped = {
-        name: 1.0 for name in ("power_late_share", "insurance_late_share", "tax_unfiled", "penalties_open", "sales_void_ratio",
-                               "insurance_unpaid", "late_everywhere", "water_late_share")
-    } | {"tax_on_time": 0.2, "reports_on_time": 0.0}
+    slipped = dict.fromkeys(("power_late_share", "insurance_late_share", "tax_unfiled", "penalties_open", "sales_void_ratio", "insurance_unpaid", "late_everywhere", "water_late_share"), 1.0) | {"tax_on_time": 0.2, "reports_on_time": 0.0}
     values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
     worse = CreditProfile(**values | {"features": profile.features | slipped})
     with transaction(cast.SYSTEM, read_only=True):
@@ -334,7 +331,8 @@ def test_a_bank_reads_what_the_switch_allows_and_no_more(app: Flask, visible: Vi
     page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
     assert firm.name in page and SYNTHETIC in page and "前 1%" in page
     told = [row for row in profile.reasons if look_service.sources_of(row["feature"]) == {"invoices"}]
-    assert told and all(sentence in page for row, sentence in zip(profile.reasons, sentences(profile), strict=True) if row in told)
+    said = zip(profile.reasons, sentences(profile), strict=True)
+    assert told and all(sentence in page for row, sentence in said if row in told)
     assert ("信用等级，从 A 到 E" in page) == (visible is not Visible.RANK)
     assert ("评分，300 到 850" in page) == (visible is Visible.SCORE)
     assert all((f"{row['points']:+d} 分" in page) == (visible is Visible.SCORE) for row in told)
