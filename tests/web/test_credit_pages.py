@@ -194,7 +194,11 @@ def test_a_slider_moved_to_its_best_place_never_lowers_the_score(app: Flask) -> 
     consent(firm)
     profile = current(firm)
     assert profile is not None
-    slipped = dict.fromkeys(("power_late_share", "insurance_late_share", "tax_unfiled", "penalties_open", "sales_void_ratio", "insurance_unpaid", "late_everywhere", "water_late_share"), 1.0) | {"tax_on_time": 0.2, "reports_on_time": 0.0}
+    late = (
+        "power_late_share", "insurance_late_share", "tax_unfiled", "penalties_open", "sales_void_ratio", "insurance_unpaid",
+        "late_everywhere", "water_late_share",
+    )
+    slipped = dict.fromkeys(late, 1.0) | {"tax_on_time": 0.2, "reports_on_time": 0.0}
     values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
     worse = CreditProfile(**values | {"features": profile.features | slipped})
     with transaction(cast.SYSTEM, read_only=True):
