@@ -36,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     from scoring.training import train
 
-    described = _description(options)
-    table = _period(_read(options, described, training=True), options)
+    if options.data is None and not options.city:
+        raise ValueError("name a folder (--data) or the size of a synthetic city (--city)")
+    described = _description(options) if options.data else None
+    table = _period(_read(options, described, training=True), options) if options.data else _city(options)
     settings = _settings(options, described, table)
     metrics: dict[str, Any] = {}
     if options.repeats:
@@ -52,6 +54,13 @@ def _train(options: argparse.Namespace) -> int:
         f"{about['left_out_as_thin']} left out for lack of data; {len(model.columns)} columns; base rate {model.base_rate:.2%}."
     )
     return 0
+
+
+def _city(options: argparse.Namespace) -> Table:
+    from scoring.city_training import table
+
+    print("Training on SYNTHETIC firms of every source. The scores say nothing about real firms.")
+    return table(options.city, options.months, options.seed)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -217,8 +226,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scoring", description="Credit scoring of small firms.")
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train a model and write it as one JSON file")
-    _of_data(training)
+    _of_data(training, required=False)
     _of_training(training)
+    training.add_argument("--city", type=int, default=0, metavar="FIRMS", help="instead of a folder: a synthetic city")
+    training.add_argument("--months", type=int, default=24, help="months of the city")
     training.add_argument("--out", type=Path, required=True, help="model file to write")
     training.add_argument("--date", type=date.fromisoformat, default=date.today(), help="training date for the version")
     training.add_argument("--base-rate", type=float, help="share of bad firms in the population (default: the set's, else 3 %%)")
@@ -236,8 +247,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _of_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, required=True, help="folder of the set")
+def _of_data(command: argparse.ArgumentParser, required: bool = True) -> None:
+    command.add_argument("--data", type=Path, required=required, help="folder of the set")
     command.add_argument("--dataset", type=Path, help="dataset.toml of a table (invoices need none)")
     command.add_argument("--file", default="", help="Parquet file in the folder, where several fit")
     command.add_argument("--period", choices=("all", "early", "late"), default="all", help="rows before or after the cut in time")

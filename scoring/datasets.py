@@ -80,7 +80,7 @@ class Description:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def forbids(self, column: str) -> bool:
-        """Whether a column may never be an input: it is named so, or is the key, outcome, weight, group or time."""
+        """Whether a column may never be an input: named so, or the key, outcome, weight, group or time."""
         time = self.out_of_time.column if self.out_of_time else self.key
         named = {self.key, self.label, self.weight, self.group, self.era, time}
         return column in named or any(fnmatchcase(column, pattern) for pattern in (*NEVER, *self.forbidden))

@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from scoring.legacy.features import IN, OUT
-from scoring.synthetic import SyntheticFirm
+from scoring.synthetic import IN, OUT, SyntheticFirm
 
 FIRMS_FILE: Final = "firms_synthetic.csv"
 INVOICE_FILES: Final = {IN: "invoices_in_synthetic.parquet", OUT: "invoices_out_synthetic.parquet"}

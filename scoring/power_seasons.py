@@ -116,8 +116,8 @@ class Standing:
 def standing(grid: PowerGrid, parameters: PowerParameters = POWER) -> Standing:
     """Tells firms that stopped from firms that are not metered.
 
-    The stop is the first day without power from which on the firm is without power on ``closed_share`` of all days that follow: single later
-    readings (somebody clears the hall) do not move it.
+    The stop is the first day without power from which on ``closed_share`` of all days that follow are without power: single
+    later readings (somebody clears the hall) do not move it.
     """
     run = grid.running
     last = run[:, grid.days >= np.datetime64(parameters.closed_from)]

@@ -19,9 +19,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.legacy.features import IN, OUT, InvoiceArrays
 from scoring.synthetic_city import DISTRICTS, INDUSTRIES, SEASONS, SYNTHETIC_SUFFIX, TRADE_NAMES, Industry
 
+IN: Final = 0
+"""Side of a purchase (进项)."""
+OUT: Final = 1
+"""Side of a sale (销项)."""
 LAST_MONTH_END: Final = date(2026, 10, 31)
 _EPOCH: Final = date(1970, 1, 1)
 _NET_CAP_FEN: Final = 99_000_000
@@ -71,12 +74,9 @@ class InvoiceLines:
         """``valid`` or ``void``, as in a delivery file."""
         return ["void" if void else "valid" for void in self.void]
 
-    def arrays(self) -> InvoiceArrays:
-        """The same lines as the features read them."""
-        _, codes = np.unique(np.array(self.counterparty_id, dtype=np.str_), return_inverse=True)
-        return InvoiceArrays(
-            self.side, self.day, codes.astype(np.int64), self.net_fen, self.tax_fen, self.gross_fen, self.void
-        )
+    def parties(self) -> NDArray[np.int64]:
+        """The counterparties as codes, equal where the names are."""
+        return np.unique(np.array(self.counterparty_id, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

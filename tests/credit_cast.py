@@ -18,7 +18,7 @@ from app.core.ids import new_id
 from app.core.permissions import Role
 from app.credit import model_service
 from app.credit import service as service  # its handlers register on import
-from app.credit.models import CreditProfile
+from app.credit.models import CreditProfile, ScoringModel
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence
 from app.evidence.models import Consent, Delivery, InvoiceLine
@@ -30,15 +30,13 @@ EPOCH = date(1970, 1, 1)
 
 @lru_cache(maxsize=2)
 def model_file(seed: int = 11) -> Path:
-    """A model file, trained once a test process on synthetic firms."""
-    from scoring.legacy.model import Settings, train
-    from scoring.legacy.training_data import load
+    """A model file, trained once a test process on a small synthetic city of every source."""
+    from scoring.city_training import table
+    from scoring.settings import SETTINGS
+    from scoring.training import train
 
-    data = load(None, seed=seed)
-    model = train(
-        data.X, data.y, trained_on="synthetic", trained_at=date(2026, 11, 22), window_from=data.window_from,
-        window_to=data.window_to, settings=Settings(calibration_repeats=1, rounds=40), metrics={"auc": 0.7},
-    )
+    settings = SETTINGS.changed({"rounds": 30, "bootstrap": 2, "calibration_folds": 3})
+    model = train(table(400, 24, seed), settings, seed=seed, trained_at=date(2026, 11, 22), metrics={"auc": 0.7})
     path = Path(mkdtemp(prefix=f"huiqiao-credit-{os.getpid()}-")) / "model.json"
     model.save(path)
     return path
@@ -50,9 +48,17 @@ def city() -> list[SyntheticFirm]:
     return [firm for firm in synthesise(60, 24, 7) if len({day // 30 for day in firm.lines.day.tolist()}) >= 20][:40]
 
 
-def register_model(seed: int = 11) -> None:
-    """Makes the small model the one that scores."""
-    model_service.register_model(cast.SYSTEM, model_file(seed))
+def register_model(seed: int = 11) -> ScoringModel:
+    """Makes the small model the one that scores: the first of all at once, a later one through the hands of two people."""
+    model = model_service.register_model(cast.SYSTEM, model_file(seed))
+    if model.state == "active":
+        return model
+    platform = cast.platform()
+    if model.state == "candidate":
+        model_service.decide(platform[Role.SECURITY_ADMIN], model.id, "approve", "区分度更好")
+        return model_service.decide(platform[Role.SYSTEM_ADMIN], model.id, "activate", "按批准启用")
+    model_service.decide(platform[Role.SYSTEM_ADMIN], model.id, "recall", "新模型漂移")
+    return model_service.decide(platform[Role.SECURITY_ADMIN], model.id, "restore", "同意回退")
 
 
 def deliver(firm: cast.Cast, lines: InvoiceLines, provider: cast.Cast | None = None) -> int:

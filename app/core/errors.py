@@ -66,6 +66,8 @@ class ErrorCode(StrEnum):
     LOAN_UNRECOGNISED = "loan_unrecognised"
     LOGIN_TAKEN = "login_taken"
     NAME_TAKEN = "name_taken"
+    MODEL_FILE = "model_file"
+    MODEL_KNOWN = "model_known"
     NEED_EXISTS = "need_exists"
     NEED_INCOMPLETE = "need_incomplete"
     NOTE_TAKEN = "note_taken"
@@ -100,6 +102,7 @@ class ErrorCode(StrEnum):
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TOO_MANY_TRIES = "too_many_tries"
+    TRAINING_OPEN = "training_open"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
     USCC_KIND = "uscc_kind"
@@ -159,6 +162,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.LOAN_UNRECOGNISED: N_("企业还没有确认这笔线下贷款，确认后才能办理。请提醒企业登录平台确认。"),
     ErrorCode.LOGIN_TAKEN: N_("这个登录名已被使用，请换一个。"),
     ErrorCode.NAME_TAKEN: N_("这个名称已经有了，请换一个。"),
+    ErrorCode.MODEL_FILE: N_("这不是可用的模型文件：%(detail)s"),
+    ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
     ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
@@ -193,6 +198,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
+    ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
     ErrorCode.USCC_KIND: N_("这不是企业、个体工商户或农民专业合作社的代码，本平台只受理这三类单位。"),

@@ -32,7 +32,8 @@ def add_to(group: click.Group, prepare: Prepare) -> None:
 
     @credit.command()
     def train() -> None:
-        """Train the model in a process of its own, let it score from now on, and score every consenting firm.
+        """Train the model in a process of its own and register it. The very first one scores every consenting firm at once;
+        about a later one two people decide.
 
         It learns on the labelled real firms where the data folder holds them, else on synthetic firms; then every page
         says so.
@@ -43,7 +44,11 @@ def add_to(group: click.Group, prepare: Prepare) -> None:
         with portal() as settings:
             click.echo(model_service.train_model(settings, settings.model_path).rstrip())
             model = model_service.register_model(Context.of_system("cli"), settings.model_path)
-            click.echo(f"Model {model.version} (learned on {model.trained_on} firms) scores from now on.")
+            if not model.active:
+                click.echo(f"Model {model.version} (learned on {model.trained_on} firms) is registered as {model.state}; another "
+                           "one scores. Two people decide about it on the page of models.")
+                return
+            click.echo(f"Model {model.version} (learned on {model.trained_on} firms) scores.")
             scored, chosen = score_firms()
             click.echo(f"{scored} of {chosen} consenting firms have a score.")
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.core.context import Context
 from app.core.working import N_
 from app.credit.models import CreditProfile, ProfileReview
+from app.credit.warning_models import EarlyWarning
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
 
@@ -28,5 +29,13 @@ def reviews(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(ProfileReview.firm_id == firm_id).order_by(ProfileReview.asked_at))
 
 
+def warnings(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """What was signalled about the firm, with the facts behind it and its own words."""
+    hidden = {"firm_id", "answered_by"}
+    columns = [column for column in EarlyWarning.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(EarlyWarning.firm_id == firm_id).order_by(EarlyWarning.raised_at, EarlyWarning.id))
+
+
 disclosure.add("profiles", N_("信用画像历史"), profiles, order=70)
 disclosure.add("profile_reviews", N_("画像复核"), reviews, order=71)
+disclosure.add("early_warnings", N_("贷后预警"), warnings, order=72)

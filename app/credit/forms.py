@@ -25,3 +25,12 @@ class AnswerReviewForm(FlaskForm):
         _l("答复"), [DataRequired(_l("请写明答复。")), Length(max=4000, message=_l("请不要超过 4000 字。"))],
     )
     idempotency_token = HiddenField()
+
+
+class WarningForm(FlaskForm):
+    """What a bank does about a warning, or what a firm says of it."""
+
+    words = TextAreaField(
+        _l("说明"), [DataRequired(_l("请写明情况。")), Length(max=2000, message=_l("请不要超过 2000 字。"))],
+    )
+    idempotency_token = HiddenField()

@@ -1,108 +1,103 @@
-"""Which model scores: registered once, held by the database, so that every worker machine scores with the same one."""
+"""Which model scores: registered, decided on by two people, held by the database, so that every worker has the same one."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text
 
 from app.core.calendar import now
 from app.core.context import Context
-from app.core.database import session
+from app.core.database import get_or_404, session
+from app.core.errors import ErrorCode, Refusal
+from app.core.lifecycle import begin, fire
 from app.core.outbox import emit
-from app.core.paths import ReadableError
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
+from app.credit import model_files
+from app.credit.model_files import ModelFile, ModelUnusable
+from app.credit.model_states import MODEL_LIFE, ModelState
+from app.credit.model_training import TrainingFailed, train_model
 from app.credit.models import CreditPolicy, ScoringModel
 from app.credit.queries import active_model
 from app.credit.rules import Visible
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
-    from scoring.legacy.model import Model
 
-ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["ModelUnusable", "TrainingFailed", "train_model"]
+
+UPLOAD_LIMIT = 16 * 1024 * 1024
+"""Bytes of a model file that a person may upload (proposal); trained ones are well below a tenth of it."""
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended('scoring_model', 0))")
 
 
-class ModelUnusable(ReadableError):
-    """The model file is missing, damaged, altered, or made for other features; the message says which."""
-
-
-class TrainingFailed(ReadableError):
-    """The trainer ended with an error; the message is its own sentence."""
+# --- into the register -----------------------------------------------------------------------------------------------------
 
 
 @use_case(Permission.PROFILE_COMPUTE, "credit.register_model", returns=ScoringModel)
-def register_model(ctx: Context, path: Path) -> ScoringModel:
-    """Takes a model file into the database and makes it the one that scores; a file that is known changes
-    nothing.
+def register_model(ctx: Context, path: Path, note: str = "") -> ScoringModel:
+    """Takes a model file into the register; one that is known changes nothing.
 
-    Every firm with a consent is then scored again. Raises ``ModelUnusable``.
+    Where there is no model at all, the portal makes it score at once (first start) and every firm with a consent is scored;
+    else it is a candidate on which two people decide. Raises ``ModelUnusable``.
     """
-    from scoring.legacy.model import Model, ModelError
-
-    try:
-        model = Model.load(path)
-    except ModelError as error:
-        raise ModelUnusable(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
-    content = path.read_bytes()
-    known = session().scalar(select(ScoringModel).where(ScoringModel.version == model.version))
-    if known is not None and known.active:
+    session().execute(_LOCK)
+    told, content = model_files.read(path), path.read_bytes()
+    known = session().scalar(select(ScoringModel).where(ScoringModel.version == told.version))
+    if known is not None:
         about(known, version=known.version, changed=False)
         return known
-    session().execute(update(ScoringModel).where(ScoringModel.active).values(active=False))
-    if known is None:
-        known = ScoringModel(
-            version=model.version, trained_on=model.trained_on, trained_at=model.trained_at,
-            window_from=model.window_from, window_to=model.window_to, firms=model.firms, defaults=model.defaults,
-            content=content, sha256=hashlib.sha256(content).digest(), metrics=model.metrics,
-            bands={"A": str(model.bands.a), "B": str(model.bands.b), "C": str(model.bands.c)},
-            registered_at=now(), active=True,
-        )
-        session().add(known)
-    else:
-        known.active = True
-    session().flush()
-    emit("credit.model_changed", model_id=known.id)
-    about(known, version=known.version, trained_on=known.trained_on, changed=True)
-    return known
+    first = session().scalar(select(ScoringModel.id).limit(1)) is None
+    model = add(ctx, told, content, origin="file", note=note, first_start=first)
+    if first:
+        emit("credit.model_changed", model_id=model.id)
+    about(model, version=model.version, trained_on=model.trained_on, changed=True, first_start=first)
+    return model
 
 
-def _parsed(content: bytes) -> Model:
-    """The model of a stored file, checked as when it was registered."""
-    from scoring.legacy.model import Model
+@use_case(Permission.MODEL_PROPOSE, "credit.upload_model", returns=ScoringModel)
+def upload_model(ctx: Context, content: bytes, note: str) -> ScoringModel:
+    """A person brings a model file; it becomes a candidate. Raises ``Refusal`` (MODEL_FILE, MODEL_KNOWN, FILE_TOO_LARGE)."""
+    if len(content) > UPLOAD_LIMIT:
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, field="file", limit=f"{UPLOAD_LIMIT // 1024 ** 2} MB")
+    try:
+        told = model_files.read_bytes(content)
+        if session().scalar(select(ScoringModel.id).where(ScoringModel.version == told.version)) is not None:
+            raise Refusal(ErrorCode.MODEL_KNOWN, field="file")
+        model_files.try_out(content)
+    except ModelUnusable as error:
+        raise Refusal(ErrorCode.MODEL_FILE, field="file", detail=(error.why,)) from error
+    model = add(ctx, told, content, origin="uploaded", note=note)
+    about(model, version=model.version, trained_on=model.trained_on, sha256=model.sha256.hex())
+    return model
 
-    with tempfile.NamedTemporaryFile(prefix="huiqiao-model-", suffix=".json") as file:
-        file.write(content)
-        file.flush()
-        return Model.load(Path(file.name))
 
+def add(
+    ctx: Context, told: ModelFile, content: bytes, *, origin: str, note: str = "", first_start: bool = False,
+    proposed_by: UUID | None = None,
+) -> ScoringModel:
+    """The row of a new model, a candidate unless it is the very first. For use cases of this room.
 
-_loaded: dict[UUID, Model] = {}
-
-
-def active_scorer() -> tuple[ScoringModel, Model] | None:
-    """The model that scores now, ready to use and kept in memory; ``None`` where none was registered. Imports no LightGBM."""
-    row = active_model()
-    if row is None:
-        return None
-    if row.id not in _loaded:
-        content = session().scalars(select(ScoringModel.content).where(ScoringModel.id == row.id)).one()
-        _loaded.clear()
-        _loaded[row.id] = _parsed(bytes(content))
-    return row, _loaded[row.id]
+    ``proposed_by``: who asked for the training, where a worker brings the model.
+    """
+    model = ScoringModel(
+        version=told.version, trained_on=told.trained_on, trained_at=told.trained_at, window_from=told.window_from,
+        window_to=told.window_to, firms=told.firms, defaults=told.defaults, content=content,
+        sha256=hashlib.sha256(content).digest(), metrics=told.metrics, bands=told.bands, registered_at=now(),
+        state=(ModelState.ACTIVE if first_start else ModelState.CANDIDATE).value, origin=origin, note=note.strip() or None,
+        first_start=first_start, proposed_by=proposed_by or ctx.actor_id, activated_at=now() if first_start else None,
+    )
+    session().add(model)
+    begin(ctx, MODEL_LIFE, model, event="first_start" if first_start else "propose")
+    return model
 
 
 def ensure_model(ctx: Context, settings: Settings) -> ScoringModel:
-    """The active model; without one the file at ``settings.model_path`` is registered, and where that is
-    absent trained first.
+    """The active model; without one the file at ``settings.model_path`` is registered, and where that is absent trained first.
 
     Called outside a transaction: training takes seconds and runs in a process of its own (design §4.13).
     Raises ``TrainingFailed`` and what ``register_model`` raises.
@@ -116,23 +111,75 @@ def ensure_model(ctx: Context, settings: Settings) -> ScoringModel:
     return register_model(ctx, settings.model_path)
 
 
-def train_model(settings: Settings, out: Path, *, repeats: int | None = None) -> str:
-    """Trains in a process of its own and writes the model file ``out``. Returns what the trainer printed.
+# --- what people decide ----------------------------------------------------------------------------------------------------
 
-    The labelled real firms are used where ``settings.real_data`` holds them, else synthetic firms. ``repeats``: rounds of
-    cross-validation, the trainer's own number where ``None``. Raises ``TrainingFailed``.
+
+JUDGED = ("approve", "refuse", "restore")
+"""Events of the second person; the others either of the two may bring about."""
+
+
+def decide(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel:
+    """Approves, activates, refuses, asks back (``recall``), restores or drops a model, with a reason.
+
+    A model that begins to score retires the one before it in the same transaction, and every firm with a consent is scored
+    again. Raises ``Refusal`` (FORBIDDEN, SAME_PERSON, STATE_CHANGED, REASON_NEEDED).
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HUIQIAO_REAL_DATA": str(settings.real_data)}
-    rounds = [] if repeats is None else ["--repeats", str(repeats)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "scoring.legacy", "train", "--out", str(out), *rounds],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise TrainingFailed(f"The scoring model could not be trained: {last[0] if last else 'no reason was given'}.")
-    return done.stdout
+    return (judge_model if event in JUDGED else move_model)(ctx, model_id, event, reason)
+
+
+@use_case(Permission.MODEL_APPROVE, "credit.judge_model", returns=ScoringModel)
+def judge_model(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel:
+    """What only those who approve models may do."""
+    return _move(ctx, model_id, event, reason)
+
+
+@use_case(Permission.MODEL_READ, "credit.move_model", returns=ScoringModel)
+def move_model(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel:
+    """What those who bring and those who approve models may do."""
+    return _move(ctx, model_id, event, reason)
+
+
+def _move(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel:
+    if event == "retire":  # happens to the one whose place is taken, never by itself
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    session().execute(_LOCK)
+    model = get_or_404(ScoringModel, model_id, lock=True)
+    move = MODEL_LIFE.find(model.state, event)
+    begins = move is not None and move.target is ModelState.ACTIVE
+    before = active_model() if begins else None
+    if before is not None:  # the database lets one model score at a time; where the move is refused, this is undone
+        fire(ctx, MODEL_LIFE, before, "retire")
+    if begins:
+        model.activated_at = now()
+    if event in ("recall", "drop"):
+        model.restored_by = None
+    fire(ctx, MODEL_LIFE, model, event, reason=reason)
+    if begins:
+        emit("credit.model_changed", model_id=model.id)
+    about(model, event=event, version=model.version, before=before.version if before else "")
+    return model
+
+
+# --- the model at work -----------------------------------------------------------------------------------------------------
+
+_loaded: dict[UUID, Any] = {}
+
+
+def active_scorer() -> tuple[ScoringModel, Any] | None:
+    """The model that scores now, ready to use and kept in memory; ``None`` where none was registered. Imports no LightGBM."""
+    row = active_model()
+    if row is None:
+        return None
+    if row.id not in _loaded:
+        _loaded.clear()
+        _loaded[row.id] = scorer_of(row.id)
+    return row, _loaded[row.id]
+
+
+def scorer_of(model_id: UUID) -> Any:
+    """A registered model, ready to use."""
+    content = session().scalars(select(ScoringModel.content).where(ScoringModel.id == model_id)).one()
+    return model_files.read_bytes(bytes(content)).model
 
 
 @use_case(Permission.PROFILE_COMPUTE, "credit.set_visible")

@@ -7,25 +7,27 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ForeignKey, LargeBinary, Numeric
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
 
 
 class ScoringModel(Identified, Base):
-    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or
-    synthetic.
+    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or synthetic.
 
-    ``bands``: the highest probability of default of each grade. At most one model is active.
+    ``state``: model_states.ModelState; at most one model is active. ``bands``: the highest probability of default of each
+    grade. ``window_from``/``window_to``: the months trained on, where the file says so. ``first_start``: the portal itself made
+    it score, because there was none.
     """
 
     __tablename__ = "scoring_model"
     version: Mapped[str] = mapped_column(unique=True)
     trained_on: Mapped[str]
     trained_at: Mapped[date]
-    window_from: Mapped[date]
-    window_to: Mapped[date]
+    window_from: Mapped[date | None]
+    window_to: Mapped[date | None]
     firms: Mapped[int]
     defaults: Mapped[int]
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
@@ -33,17 +35,32 @@ class ScoringModel(Identified, Base):
     metrics: Mapped[dict[str, Any]]
     bands: Mapped[dict[str, Any]]
     registered_at: Mapped[datetime]
-    active: Mapped[bool]
+    state: Mapped[str]
+    origin: Mapped[str]
+    note: Mapped[str | None]
+    first_start: Mapped[bool]
+    proposed_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    activated_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    recalled_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    restored_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    activated_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def active(self) -> bool:
+        """Whether this is the model that scores now."""
+        return self.state == "active"
 
 
 class CreditProfile(Identified, Base):
     """信用画像 of a firm at one moment. Rows are kept; a newer one only takes ``current`` away (design §5).
 
-    ``state``: rules.ProfileState. ``score`` 0–1000, more is better; ``probability`` of default as a fraction;
-    both absent unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data
-    per category. ``reasons``: feature, direction, zh, en, contribution (a decimal as text), value (text or
-    null), strongest first. ``features``: the snapshot the score was computed from. ``consent_ids``: the
-    consents it rested on.
+    ``state``: rules.ProfileState. ``score`` 300–850, more is better (``scale`` 2; those of the earlier model, 0–1000, are scale
+    1); ``points``: the same unrounded and unclipped; ``probability`` of default as a fraction with its interval; all absent
+    unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data by source. ``reasons``: feature,
+    points (whole, as shown), strength (points as text), value (or null), those that raise first, strongest first.
+    ``account``: base, others and clipped, which with the points of the reasons add up to the score. ``features``: the snapshot
+    the score was computed from, what is absent left out. ``consent_ids``: the consents it rested on.
     """
 
     __tablename__ = "credit_profile"
@@ -52,12 +69,17 @@ class CreditProfile(Identified, Base):
     as_of: Mapped[date | None]
     state: Mapped[str]
     score: Mapped[int | None]
+    scale: Mapped[int]
+    points: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     probability: Mapped[Decimal | None]
+    pd_low: Mapped[Decimal | None]
+    pd_high: Mapped[Decimal | None]
     grade: Mapped[str | None]
     partial: Mapped[bool]
     months_covered: Mapped[int]
     coverage: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
+    account: Mapped[dict[str, Any]]
     features: Mapped[dict[str, Any]]
     model_id: Mapped[UUID | None] = mapped_column(ForeignKey("scoring_model.id"))
     consent_ids: Mapped[list[Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from app.core.database import session
 from app.credit.models import CreditPolicy, CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState, Visible, rank_percent, shown_to_bank
 from app.enterprises.models import Enterprise
-from app.evidence.models import Consent, InvoiceLine
+from app.evidence.models import Consent, DataItem
 from app.identity.models import Organisation
 
 
@@ -145,7 +145,7 @@ def profile_since(firm_id: UUID) -> datetime | None:
 
 _GLANCE = text("""
     select e.state as firm, p.state as profile, p.grade, coalesce(p.partial, false) as partial, place.better, place.scored,
-           exists (select 1 from consent c where c.firm_id = e.id and c.item_code = :item and c.receiver_org_id is null
+           exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is null
                    and c.state = 'ACTIVE' and c.valid_until > now()) as consented,
            exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is not null and c.state = 'ACTIVE'
                    and c.valid_until > now()) as consented_to_others,
@@ -179,7 +179,7 @@ class Glance:
 
 def glance(firm_id: UUID) -> Glance | None:
     """How it stands with the firm's profile, in one statement; ``None`` where the actor may not know the firm."""
-    row = session().execute(_GLANCE, {"firm": firm_id, "item": PARAMETERS.item}).one_or_none()
+    row = session().execute(_GLANCE, {"firm": firm_id}).one_or_none()
     if row is None:
         return None
     place = Place(row.better, row.scored) if row.scored else None
@@ -188,9 +188,22 @@ def glance(firm_id: UUID) -> Glance | None:
     )
 
 
-def consents_of_portal(firm_id: UUID) -> list[UUID]:
-    """The consents on which the portal's own profile of the firm rests at this moment."""
-    return list(session().scalars(_portal_consents(Consent.id).where(Consent.firm_id == firm_id).order_by(Consent.id)))
+def consented_items(firm_ids: Sequence[UUID]) -> dict[UUID, dict[str, UUID]]:
+    """The portal's own consents in force at this moment: firm → item → consent. Firms without any are absent."""
+    found: dict[UUID, dict[str, UUID]] = {}
+    wanted = _portal_consents(Consent.firm_id, Consent.item_code, Consent.id).where(Consent.firm_id.in_(firm_ids))
+    for firm_id, item_code, consent_id in session().execute(wanted.order_by(Consent.id)):
+        found.setdefault(firm_id, {})[item_code] = consent_id
+    return found
+
+
+def open_sources(consented: Collection[str]) -> frozenset[str]:
+    """The sources of features that may be read: public ones, and those that a consented item covers."""
+    from scoring.features.registry import SOURCES
+
+    items = session().execute(select(DataItem.code, DataItem.consent_item, DataItem.consent_needed)).all()
+    free = {code for code, covering, needed in items if not needed or covering in consented}
+    return frozenset(source for source in SOURCES if source in free)
 
 
 def consenting_firms() -> list[UUID]:
@@ -198,16 +211,10 @@ def consenting_firms() -> list[UUID]:
     return list(session().scalars(_portal_consents(Consent.firm_id).distinct().order_by(Consent.firm_id)))
 
 
-def _portal_consents(column: Any) -> Select[tuple[UUID]]:
-    return select(column).where(
-        Consent.item_code == PARAMETERS.item, Consent.receiver_org_id.is_(None), Consent.state == "ACTIVE",
-        Consent.valid_until > now(),
+def _portal_consents(*columns: Any) -> Select[Any]:
+    return select(*columns).where(
+        Consent.receiver_org_id.is_(None), Consent.state == "ACTIVE", Consent.valid_until > now(),
     )
-
-
-def deliveries_of(firm_no: int) -> list[int]:
-    """Numbers of the deliveries that carried invoice lines of the firm."""
-    return list(session().scalars(select(InvoiceLine.delivery_no).where(InvoiceLine.firm_no == firm_no).distinct()))
 
 
 def firm_name(firm_id: UUID) -> str:

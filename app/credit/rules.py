@@ -31,14 +31,17 @@ class ReviewState(StrEnum):
     ANSWERED = "answered"
 
 
+SCALE = 2
+"""Scores of 300 to 850; scale 1 was that of the earlier model, 0 to 1000."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """Numbers of this room, all proposals unless a law is named.
 
-    ``item``: the catalogue item a profile is computed from. ``review_days``: calendar days for the written
-    answer to a firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery
-    whose last line is of this day of a month or later tells about the whole month. ``chunk``: firms scored in
-    one transaction of a job.
+    ``item``: the catalogue item that a bank's look is about first. ``review_days``: calendar days for the written answer to a
+    firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery whose last invoice line is of this
+    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job.
     """
 
     item: str = "invoices"
@@ -98,6 +101,11 @@ def known_until(last_line: date, parameters: Parameters = PARAMETERS) -> date:
     if last_line.day < parameters.month_complete_from:
         return last_line
     return last_line.replace(day=monthrange(last_line.year, last_line.month)[1])
+
+
+def month_known_until(last_month: date) -> date:
+    """The last day a delivery of months tells about: the end of its last month."""
+    return last_month.replace(day=monthrange(last_month.year, last_month.month)[1])
 
 
 def review_due(asked_on: date, parameters: Parameters = PARAMETERS) -> date:

@@ -7,9 +7,11 @@ before becomes a meter. Both are kept by themselves: a delivery that fails later
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import polars as pl
+from psycopg import errors
 from sqlalchemy import text
 
 from app.core.calendar import now
@@ -23,12 +25,19 @@ select firm_no, external_key, uscc from enterprise where uscc = any(:keys) or ex
 union all
 select firm_no, null, uscc from reserved_firm where uscc = any(:keys)
 """)
-_METERS = text("select account_no, meter_no from meter where provider_org_id = :provider and account_no = any(:keys)")
-_NEW_METERS = text("""
-insert into meter (meter_no, provider_org_id, account_no, first_seen_at)
-select nextval('meter_no_seq'), :provider, key, :at from unnest(cast(:keys as text[])) key
-on conflict (provider_org_id, account_no) do nothing returning account_no, meter_no
-""")
+# Keys go and numbers come as one array each, in binary: half of the time of a first delivery's meters was the reading of rows.
+_METERS = """
+select coalesce(array_agg(account_no), '{}'), coalesce(array_agg(meter_no), '{}') from meter
+where provider_org_id = %(provider)s and account_no = any(%(keys)b::text[])
+"""
+_NEW_METERS = """
+with made as (
+  insert into meter (meter_no, provider_org_id, account_no, first_seen_at)
+  select nextval('meter_no_seq'), %(provider)s, key, %(at)s from unnest(%(keys)b::text[]) key
+  returning account_no, meter_no
+)
+select coalesce(array_agg(account_no), '{}'), coalesce(array_agg(meter_no), '{}') from made
+"""
 LONGEST_ACCOUNT = 40
 """Characters of an account number, as the database holds it."""
 
@@ -86,20 +95,22 @@ class MeterNumbers(Numbers):
 
     def _find(self, keys: Sequence[str]) -> dict[str, int]:
         usable = [key for key in keys if len(key) <= LONGEST_ACCOUNT]
-        found: dict[str, int] = {
-            row.account_no: row.meter_no
-            for row in session().execute(_METERS, {"provider": self.provider, "keys": usable})
-        }
+        found = self._gathered(_METERS, usable)
         new = [key for key in usable if key not in found]
-        while new:  # a second turn where another delivery makes the same meter at the same moment
-            made = session().execute(_NEW_METERS, {"provider": self.provider, "keys": new, "at": now()})
-            found |= {row.account_no: row.meter_no for row in made}
+        while new:
+            try:
+                with session().begin_nested():  # twice as fast as ON CONFLICT, which asks every index beforehand
+                    found |= self._gathered(_NEW_METERS, new)
+            except errors.UniqueViolation:  # another delivery makes the same meter at the same moment
+                found |= self._gathered(_METERS, new)
             new = [key for key in new if key not in found]
-            if new:
-                seen = session().execute(_METERS, {"provider": self.provider, "keys": new})
-                found |= {row.account_no: row.meter_no for row in seen}
-                new = [key for key in new if key not in found]
         return found
+
+    def _gathered(self, statement: str, keys: Sequence[str]) -> dict[str, int]:
+        raw: Any = session().connection().connection.driver_connection
+        parameters = {"provider": self.provider, "keys": list(keys), "at": now()}
+        accounts, numbers = raw.execute(statement, parameters, binary=True).fetchone()
+        return dict(zip(accounts, numbers, strict=True))
 
 
 def firm_numbers(keys: Sequence[str]) -> dict[str, int]:

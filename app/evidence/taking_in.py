@@ -32,7 +32,7 @@ Told = Callable[[str, int], None]
 """Hears the phase (``reading`` or ``storing``) and how many rows are behind."""
 AHEAD = 2
 """Pieces that may be read ahead of storing."""
-FIRST_PIECE = 10_000
+FIRST_PIECE = 25_000
 """Rows of each piece of a file's first batch."""
 
 

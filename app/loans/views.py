@@ -23,6 +23,7 @@ from app.core.use_case import reading
 from app.core.web import Room, act, attempt, context, send_list
 from app.loans import disclosing as disclosing
 from app.loans import offline_service, queries, registers, service
+from app.loans import warnings as warnings  # its handlers register on import
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass

@@ -21,6 +21,9 @@ FACTS: Final = tuple(item for item in ITEMS if item not in ("firms", "truth", "m
 _MONEY: Final = ("bill", "arrears", "sales", "due", "paid", "base", "value", "inflow", "outflow", "balance", "amount", "unpaid",
                  "capital")  # fmt: skip
 
+_UNSAID: Final = {"qualifications": ("revoked_on",), "ip": ("ended_on",)}
+"""Days that no delivery of the city names."""
+
 
 def stored_blocks(
     firms: int,
@@ -81,6 +84,7 @@ def _stored(item: str, frame: pl.DataFrame, numbers: pl.DataFrame, links: pl.Dat
     in_units = frame.with_columns(
         *(_whole(name, f"{name}_fen", 100) for name in frame.columns if name in _MONEY),
         *(_whole(name, f"{name}_milli", 1000) for name in frame.columns if name == "quantity"),
+        *(pl.lit(None, dtype=pl.Date).alias(name) for name in _UNSAID.get(item, ())),
         *((pl.col(name) + "-01").str.to_date().alias(name) for name in frame.columns if name == "period"),
     ).drop(name for name in frame.columns if name in (*_MONEY, "quantity"))
     if links is None or item not in UTILITIES:
@@ -100,9 +104,8 @@ def _whole(name: str, stored: str, unit: int) -> pl.Expr:
 
 
 def _lines(firm: int, lines: InvoiceLines) -> pl.DataFrame:
-    arrays = lines.arrays()
     return pl.DataFrame({
-        "firm": np.full(len(lines), firm, dtype=np.int64), "side": arrays.side, "day": arrays.day.astype("datetime64[D]"),
-        "counterparty": arrays.counterparty, "net_fen": arrays.net_fen, "tax_fen": arrays.tax_fen,
-        "gross_fen": arrays.gross_fen, "void": arrays.void,
+        "firm": np.full(len(lines), firm, dtype=np.int64), "side": lines.side, "day": lines.day.astype("datetime64[D]"),
+        "counterparty": lines.parties(), "net_fen": lines.net_fen, "tax_fen": lines.tax_fen,
+        "gross_fen": lines.gross_fen, "void": lines.void,
     })  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scoring.features import invoice_list, invoices
 from scoring.features.registry import COMPUTED, MONTHLY, NAMES, PLACE, SOURCES, fed_from
 from scoring.features.rows import Part, Reading
 from scoring.features.window import WINDOW, Bools, Floats, Ints, Window
@@ -57,6 +58,7 @@ def compute(
     reading = Reading(frames, firms, as_of, window)
     values = np.full((len(firms), len(NAMES)), np.nan)
     coverage = np.zeros((len(firms), len(SOURCES)), dtype=np.int16)
+    _fill(_invoices(reading), values, coverage)
     for _, make in COMPUTED:
         _fill(make(reading), values, coverage)
     absent = np.zeros(len(firms), dtype=np.bool_)
@@ -68,6 +70,19 @@ def compute(
     if any(source not in frames for source in SOURCES):
         absent[:] = True
     return Matrix(firms, values, coverage, _insufficient(coverage, window), absent)
+
+
+def _invoices(reading: Reading) -> Part:
+    """The invoice features and the months with a line that is not void."""
+    rows = reading.by_month("invoices", "day")
+    if rows is None:
+        return Part()
+    seen = rows.seen(~rows.flag("void")).sum(axis=1)
+    told, values = invoices.matrix(reading.frames["invoices"], reading.as_of)
+    wanted, place = reading.places(told)
+    columns = np.full((reading.n, len(invoice_list.FEATURES)), np.nan)
+    columns[place] = values[wanted]
+    return Part({feature.name: columns[:, at] for at, feature in enumerate(invoice_list.FEATURES)}, {"invoices": seen})
 
 
 def _fill(part: Part, values: Floats, coverage: NDArray[np.int16]) -> None:

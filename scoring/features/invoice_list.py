@@ -63,6 +63,9 @@ PARTY: Final = {"sales": "buyer", "purchase": "supplier"}
 def _of_side(side: str) -> tuple[Feature, ...]:
     """The features of one side; see ``invoices.SideValues`` for how each is computed."""
     party = PARTY[side]
+    # At equal sales a firm that buys more has a thinner margin; alone, buying much is size. So purchases have no known direction.
+    size: Direction = 1 if side == "sales" else 0
+    large = (("规模较大", "规模较小"), ("a large turnover", "a small turnover")) if size else ((), ())
 
     def told(
         name: str, unit: Unit, window: int, direction: Direction, group: str, zh: tuple[str, ...], en: tuple[str, ...],
@@ -77,13 +80,15 @@ def _of_side(side: str) -> tuple[Feature, ...]:
                         changeable=changeable, end_of_window=end_of_window)
 
     return (
-        told(f"{side}_monthly", Unit.LOG_YUAN, 12, 1, "size",
-             ("月均{deals}额", "近12个月月均{deals}额{value}", "规模较大", "规模较小"),
-             ("Average monthly {dealt}", "{Deals} average {value} a month over 12 months", "a large turnover",
-              "a small turnover"), scale_free=False),
-        told(f"{side}_lines", Unit.COUNT, 12, 1, "size",
-             ("{deals}发票行数", "近12个月有{value}行{deals}发票", "往来频繁", "往来稀少"),
-             ("Lines of {dealt} invoices", "{value} lines of {dealt} invoices over 12 months", "busy trade", "little trade"),
+        told(f"{side}_monthly", Unit.LOG_YUAN, 12, size, "size",
+             ("月均{deals}额", "近12个月月均{deals}额{value}", *large[0]),
+             ("Average monthly {dealt}", "{Deals} average {value} a month over 12 months", *large[1]), scale_free=False),
+        told(f"{side}_lines", Unit.COUNT, 12, size, "size",
+             ("{deals}发票行数", "近12个月有{value}行{deals}发票", *large[0]),
+             ("Lines of {dealt} invoices", "{value} lines of {dealt} invoices over 12 months", *large[1]), scale_free=False),
+        told(f"{side}_long_monthly", Unit.LOG_YUAN, 36, size, "size",
+             ("三年月均{deals}额", "近36个月月均{deals}额{value}", *large[0]),
+             ("Average monthly {dealt} over 3 years", "{Deals} average {value} a month over 36 months", *large[1]),
              scale_free=False),
         told(f"{side}_ticket", Unit.LOG_YUAN, 12, 0, "ticket",
              ("单行{deals}额", "平均每行{deals}发票{value}"),
@@ -112,6 +117,18 @@ def _of_side(side: str) -> tuple[Feature, ...]:
              ("最高月{deals}占比", "最高的一个月占全年{deals}额的{value}", "分布均匀", "过于集中在一个月"),
              ("Share of the best month of {dealt}", "The best month makes {value} of the year's {dealt}", "well spread",
               "crowded into one month")),
+        told(f"{side}_long_volatility", Unit.TIMES, 36, -1, "volatility",
+             ("三年{deals}波动系数", "近36个月各月{deals}额的波动系数为{value}", "较平稳", "起伏较大"),
+             ("Volatility of {dealt} over 3 years", "Over 36 months monthly {dealt} have a coefficient of variation of {value}",
+              "steady", "they swing widely")),
+        told(f"{side}_long_peak_share", Unit.FRACTION, 36, -1, "volatility",
+             ("三年最高月{deals}占比", "最高的一个月占三年{deals}额的{value}", "分布均匀", "过于集中在一个月"),
+             ("Share of the best month of {dealt} in 3 years", "The best month makes {value} of the {dealt} of 36 months",
+              "well spread", "crowded into one month")),
+        told(f"{side}_long_active_months", Unit.MONTHS, 36, 1, "activity",
+             ("三年中有{deals}的月数", "近36个月中有{value}个月有{deals}", "经营连续", "经营不连续"),
+             ("Months with {dealt} in 3 years", "There were {dealt} in {value} of the last 36 months", "no breaks",
+              "with breaks")),
         told(f"{side}_active_months", Unit.MONTHS, 12, 1, "activity",
              ("有{deals}的月数", "近12个月中有{value}个月有{deals}", "经营连续", "经营不连续"),
              ("Months with {dealt}", "There were {dealt} in {value} of the last 12 months", "no breaks", "with breaks")),

@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from scoring.features import power, utilities
+from scoring.features import cross, flows, invoice_list, power, staff, standing, tax, utilities
 from scoring.features.rows import Part, Reading
 from scoring.features.spec import Feature
 
 COMPUTED: Final[tuple[tuple[tuple[Feature, ...], Callable[[Reading], Part]], ...]] = (
     (power.FEATURES, power.compute),
     (utilities.FEATURES, utilities.compute),
+    (tax.FEATURES, tax.compute),
+    (staff.FEATURES, staff.compute),
+    (flows.FEATURES, flows.compute),
+    (standing.FEATURES, standing.compute),
+    (cross.FEATURES, cross.compute),
 )
-"""Modules that read through a ``Reading``: what they declare and how it is computed."""
+"""Modules that read through a ``Reading``: what they declare and how it is computed. Invoices have a computation of their own."""
 
-FEATURES: Final[tuple[Feature, ...]] = tuple(feature for declared, _ in COMPUTED for feature in declared)
+FEATURES: Final[tuple[Feature, ...]] = (
+    *invoice_list.FEATURES,
+    *(feature for declared, _ in COMPUTED for feature in declared),
+)
 NAMES: Final[tuple[str, ...]] = tuple(feature.name for feature in FEATURES)
 PLACE: Final[dict[str, int]] = {name: place for place, name in enumerate(NAMES)}
 """Column of the matrix by name."""
 
 SOURCES: Final[tuple[str, ...]] = tuple(dict.fromkeys(source for feature in FEATURES for source in feature.sources))
-MONTHLY: Final[tuple[str, ...]] = tuple(
-    source
-    for source in ("invoices", "electricity", "water", "gas", "tax", "social_insurance", "housing_fund", "customs", "cash_flow")
-    if source in SOURCES
-)
+MONTHLY: Final[tuple[str, ...]] = (
+    "invoices", "electricity", "water", "gas", "tax", "social_insurance", "housing_fund", "customs", "cash_flow",
+)  # fmt: skip
 """Sources that say something about each month; the others are registers."""
 
 

@@ -11,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
+from operator import or_
 from typing import Final, TypeVar, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from scoring.features.window import Bools, Clock, Floats, Ints, Window, months_of
 
 Columns = dict[str, Floats]
 _T = TypeVar("_T")
+_S = TypeVar("_S", bound=np.generic)
 _NAT: Final = np.iinfo(np.int64).min
+_FEW: Final = 200
+"""So many words are compared faster one by one: what a single firm has."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,31 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of one source. ``at``: place of each row's firm among the ``n`` firms asked for."""
+    """Rows of one source. ``at``: place of each row's firm among the ``n`` firms asked for.
+
+    ``picked``: which rows of the frame these are, None = all. Columns are picked as they are read: a frame is never copied.
+    """
 
     frame: pl.DataFrame
+    picked: Bools | None
     at: Ints
     n: int
 
+    def _pick(self, values: NDArray[_S]) -> NDArray[_S]:
+        return values if self.picked is None else values[self.picked]
+
     def number(self, name: str) -> Floats:
         """Amounts (分), quantities (thousandths) or counts; NaN where nothing was said."""
-        return self.frame[name].to_numpy().astype(np.float64, copy=False)
+        return self._pick(self.frame.get_column(name).to_numpy()).astype(np.float64, copy=False)
+
+    def flag(self, name: str) -> Bools:
+        """A column of yes and no that is always said."""
+        return self._pick(self.frame.get_column(name).to_numpy())
 
     def day(self, name: str) -> Floats:
         """Days since 1970-01-01; NaN where nothing was said."""
-        column = self.frame[name]
-        days = column.to_numpy().astype("datetime64[D]").view(np.int64)
+        column = self.frame.get_column(name)
+        days = self._pick(column.to_numpy()).astype("datetime64[D]").view(np.int64)
         numbers = days.astype(np.float64)
         if column.null_count():
             numbers[days == _NAT] = np.nan
@@ -59,13 +76,12 @@ class Rows:
 
     def has(self, name: str, *words: str) -> Bools:
         """Which rows say one of the words."""
-        column = self.frame[name]
-        said = column == words[0] if len(words) == 1 else column.is_in(words)
-        return cast(Bools, (said.fill_null(False) if column.null_count() else said).to_numpy())
-
-    def where(self, mask: Bools) -> Rows:
-        """Only those rows."""
-        return self if mask.all() else Rows(self.frame.filter(pl.Series(mask)), self.at[mask], self.n)
+        column = self.frame.get_column(name)
+        if len(column) <= _FEW:
+            return self._pick(np.fromiter((word in words for word in column.to_list()), dtype=np.bool_, count=len(column)))
+        # A comparison a word: ``is_in`` plans a query, which costs more than all of them on a chunk of any size.
+        said = reduce(or_, (column == word for word in words))
+        return self._pick(cast(Bools, (said.fill_null(False) if column.null_count() else said).to_numpy()))
 
     def count(self, mask: Bools) -> Floats:
         """How many rows of each firm the mask names."""
@@ -142,27 +158,37 @@ class Reading:
 
     def rows(self, source: str) -> Rows | None:
         """Rows of the firms asked for; None where the source may not be read."""
+        return self.once(f"rows of {source}", lambda: self._rows(source))
+
+    def _rows(self, source: str) -> Rows | None:
         frame = self.frames.get(source)
         if frame is None:
             return None
-        firm = frame["firm"].to_numpy()
-        if self.n == 0 or len(firm) == 0:
-            return Rows(frame.clear(), np.empty(0, dtype=np.int64), self.n)
-        place = np.minimum(np.searchsorted(self._sorted, firm), self.n - 1)
-        rows = Rows(frame, self._order[place], self.n)
-        return rows.where(self._sorted[place] == firm)
+        asked, place = self.places(frame.get_column("firm").to_numpy())
+        return Rows(frame, None if asked.all() else asked, place, self.n)
+
+    def places(self, firm: Ints) -> tuple[Bools, Ints]:
+        """Which of these firm numbers are asked for, and the place of each of those."""
+        if self.n == 0:
+            return np.zeros(len(firm), dtype=np.bool_), np.empty(0, dtype=np.int64)
+        near = np.minimum(np.searchsorted(self._sorted, firm), self.n - 1)
+        asked = self._sorted[near] == firm
+        return asked, self._order[near] if asked.all() else self._order[near[asked]]
 
     def by_month(self, source: str, column: str = "period") -> MonthRows | None:
-        """Rows of the complete months of the look-back window."""
+        """Rows of the complete months of the look-back window; ``column`` says when."""
+        return self.once(f"months of {source}", lambda: self._by_month(source, column))
+
+    def _by_month(self, source: str, column: str) -> MonthRows | None:
         rows = self.rows(source)
         if rows is None:
             return None
-        days = rows.frame[column].to_numpy().astype("datetime64[D]").view(np.int64)
-        age = self.clock.last_month - months_of(days)
-        inside = (age >= 0) & (age < self.window.look_back_months)
-        kept = rows.where(inside)
-        return MonthRows(kept.frame, kept.at, self.n, age[inside], self.window.look_back_months)
-
-    def everyone(self, months: int) -> Ints:
-        """The same number of months for each firm."""
-        return np.full(self.n, months, dtype=np.int64)
+        months = self.window.look_back_months
+        age = self.clock.last_month - months_of(rows.frame.get_column(column).to_numpy())
+        inside = (age >= 0) & (age < months)
+        if rows.picked is None and inside.all():
+            return MonthRows(rows.frame, None, rows.at, self.n, age, months)
+        # Of the rows asked for those inside; of all rows those asked for and inside.
+        at = rows.at[inside if rows.picked is None else inside[rows.picked]]
+        picked = inside if rows.picked is None else inside & rows.picked
+        return MonthRows(rows.frame, picked, at, self.n, age[picked], months)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from scoring.features.window import Bools, Floats, Window
+from scoring.features.window import Bools, Floats, Ints, Window
 
 
-def ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats | Ints) -> Floats:
     """part ÷ whole; NaN where the whole is not positive."""
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0), dtype=np.float64)
+    share = np.empty(part.shape)
+    share.fill(np.nan)
+    np.divide(part, whole, out=share, where=whole > 0)
+    return share
 
 
 def total(grid: Floats) -> Floats:
@@ -24,7 +27,8 @@ def known(grid: Floats) -> Floats:
 
 def mean(grid: Floats) -> Floats:
     """Average by firm of the months that are known; NaN without any."""
-    return ratio(total(grid), known(grid))
+    there = ~np.isnan(grid)
+    return ratio(np.where(there, grid, 0.0).sum(axis=1), there.sum(axis=1))
 
 
 def log_units(values: Floats, per_unit: float) -> Floats:

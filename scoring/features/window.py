@@ -77,6 +77,6 @@ class Clock:
         return self.day - round(months * 30.4375)
 
 
-def months_of(days: Ints) -> Ints:
-    """Calendar months, counted from January 1970, of days since 1970-01-01."""
-    return np.asarray(days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64), dtype=np.int64)
+def months_of(days: NDArray[np.datetime64]) -> Ints:
+    """Calendar months, counted from January 1970."""
+    return np.asarray(days.astype("datetime64[M]").astype(np.int64), dtype=np.int64)

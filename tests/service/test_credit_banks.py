@@ -101,7 +101,8 @@ def test_a_firm_that_the_desk_has_not_verified_sees_nothing_yet() -> None:
 
 WRITES = {
     "credit_profile": ("update credit_profile set current = false", "delete from credit_profile"),
-    "scoring_model": ("update scoring_model set active = false", "delete from scoring_model"),
+    "scoring_model": ("update scoring_model set state = 'retired'", "update scoring_model set metrics = '{}'",
+                      "delete from scoring_model"),
     "credit_policy": ("update credit_policy set visible = 'score'", "delete from credit_policy",
                       "insert into credit_policy select gen_random_uuid(), now(), 'score'"),
     "credit_horizon": ("update credit_horizon set known_until = '2030-01-01'", "delete from credit_horizon"),

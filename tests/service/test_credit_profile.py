@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -16,9 +17,10 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import model_service, queries, service
-from app.credit.models import CreditHorizon, CreditProfile, ScoringModel
+from app.credit.models import CreditHorizon, CreditProfile
 from app.credit.rules import ProfileState
-from scoring.legacy.features import IN
+from scoring.features.registry import by_name
+from scoring.synthetic import IN, OUT, InvoiceLines
 from tests import cast
 from tests.credit_cast import (
     city,
@@ -50,26 +52,28 @@ def test_a_consent_brings_a_score_with_grade_reasons_and_the_model_that_said_so(
     given = consent(firm)
     profile = current(firm)
     assert profile is not None and profile.state == ProfileState.SCORED.value
-    assert profile.score is not None and 0 <= profile.score <= 1000
-    assert profile.grade in ("A", "B", "C", "D")
+    assert profile.score is not None and 300 <= profile.score <= 850 and profile.scale == 2
+    assert profile.grade in ("A", "B", "C", "D", "E")
     assert profile.consent_ids == [str(one) for one in given]
     assert profile.as_of == date(2026, 10, 31) and 20 <= profile.months_covered <= 24
-    assert profile.score == int((1000 * (1 - (profile.probability or Decimal(0)))).quantize(Decimal(1)))
+    assert profile.pd_low is not None and profile.pd_high is not None and profile.probability is not None
+    assert profile.pd_low <= profile.probability <= profile.pd_high
     with reading(cast.SYSTEM, Permission.PROFILE_COMPUTE):
         assert queries.models_by_id({profile.model_id})[profile.model_id].trained_on == "synthetic"  # type: ignore[index, arg-type]
 
 
-def test_the_reasons_are_kept_in_both_languages_with_their_strength() -> None:
+def test_base_reasons_and_the_rest_add_up_to_the_score() -> None:
     register_model()
     firm = firm_with_invoices()
     consent(firm)
     profile = current(firm)
     assert profile is not None and profile.reasons
+    assert sum(profile.account.values()) + sum(reason["points"] for reason in profile.reasons) == profile.score
     for reason in profile.reasons:
-        assert set(reason) == {"feature", "direction", "zh", "en", "contribution", "value"}
-        assert (Decimal(reason["contribution"]) > 0) == (reason["direction"] == "up")
-        assert reason["zh"] and reason["en"] and reason["feature"] in profile.features
-    up = [Decimal(reason["contribution"]) for reason in profile.reasons if reason["direction"] == "up"]
+        feature = by_name(reason["feature"])
+        assert feature.sources == ("invoices",) or reason["value"] is None
+        assert profile.features.get(feature.name) == reason["value"]
+    up = [Decimal(reason["strength"]) for reason in profile.reasons if Decimal(reason["strength"]) > 0]
     assert up == sorted(up, reverse=True) and len(up) <= 5
 
 
@@ -178,18 +182,6 @@ def test_firms_of_one_delivery_are_scored_in_chunks_of_one_outbox_row_each() -> 
     assert sorted(len(payload["firm_ids"]) for payload in found) == [1, 2]
 
 
-def test_one_model_file_is_registered_once_and_another_one_takes_its_place() -> None:
-    first = model_service.register_model(cast.SYSTEM, model_file())
-    again = model_service.register_model(cast.SYSTEM, model_file())
-    assert again.id == first.id
-    second = model_service.register_model(cast.SYSTEM, model_file(12))
-    with transaction(cast.SYSTEM, read_only=True):
-        active = session().scalars(sa.select(ScoringModel.id).where(ScoringModel.active)).all()
-        assert active == [second.id]
-    back = model_service.register_model(cast.SYSTEM, model_file())
-    assert back.id == first.id
-
-
 def test_another_model_scores_every_consenting_firm_again_and_says_which_one_it_was() -> None:
     register_model()
     firm = firm_with_invoices()
@@ -252,15 +244,12 @@ def test_nothing_about_a_firm_without_consent_can_be_kept() -> None:
 
 
 def test_the_profile_of_a_real_firm_is_scored_by_its_own_invoices(real_data: Path) -> None:
-    from scoring.legacy.training_data import read_real
-
     folder = real_data / "cumcm2020c"
     if not folder.is_dir():
         pytest.skip(f"the real invoice set is absent ({folder})")
     register_model()
-    real = next(firm for firm in read_real(folder) if len(firm.invoices) < 4000 and (firm.invoices.side == IN).any())
     firm = cast.firm("真实企业 E")
-    deliver(firm, _as_lines(real.invoices))
+    deliver(firm, _real_lines(folder))
     consent(firm)
     profile = current(firm)
     assert profile is not None and profile.state == ProfileState.SCORED.value and profile.reasons
@@ -273,7 +262,7 @@ def _copy(firm: cast.Cast) -> dict[str, object]:
 
     return {
         "id": new_id(), "firm_id": firm.id, "at": now(), "state": "no_consent", "partial": False, "months_covered": 0,
-        "coverage": {}, "reasons": [], "features": {}, "consent_ids": [], "current": True,
+        "coverage": {}, "reasons": [], "account": {}, "features": {}, "consent_ids": [], "current": True, "scale": 2,
     }
 
 
@@ -289,10 +278,18 @@ def _cut(lines, keep):
     )
 
 
-def _as_lines(arrays):
-    from scoring.synthetic import InvoiceLines
-
+def _real_lines(folder: Path) -> InvoiceLines:
+    """The lines of the first labelled firm that has between 1,000 and 4,000 of them."""
+    sides = {"in": IN, "out": OUT}
+    lines = pl.concat([
+        pl.read_parquet(folder / f"invoices_{name}_labelled.parquet").with_columns(pl.lit(side, dtype=pl.Int8).alias("side"))
+        for name, side in sides.items()
+    ])
+    firm = lines.group_by("firm_id").len().filter(pl.col("len").is_between(1000, 4000)).sort("firm_id")["firm_id"][0]
+    own = lines.filter(pl.col("firm_id") == firm)
+    fen = {name: (own[name] * 100).round(0).cast(pl.Int64).to_numpy() for name in ("amount_net", "tax_amount", "amount_gross")}
     return InvoiceLines(
-        arrays.side, tuple(f"R{i}" for i in range(len(arrays))), arrays.day, tuple(map(str, arrays.counterparty.tolist())),
-        arrays.net_fen, arrays.tax_fen, arrays.gross_fen, arrays.void,
+        own["side"].to_numpy(), tuple(f"R{i}" for i in range(own.height)), own["invoice_date"].cast(pl.Int32).to_numpy(),
+        tuple(own["counterparty_id"]), fen["amount_net"], fen["tax_amount"], fen["amount_gross"],
+        (own["status"] == "void").to_numpy(),
     )

@@ -13,7 +13,7 @@ from scoring.__main__ import main
 from scoring.city import BLOCK, city
 from scoring.city.files import CityOrder, write_city
 from scoring.city.invoices import firms_with_invoices
-from scoring.legacy.features import OUT
+from scoring.synthetic import OUT
 
 MONTHS = 24
 

@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 
 from scoring.__main__ import main
-from scoring.delivery_files import invoice_table, write_firms
-from scoring.legacy.features import IN, OUT, compute
-from scoring.legacy.training_data import DataError, LabelledFirm, as_training_set, read_real
-from scoring.synthetic import Assumptions, SyntheticFirm, synthesise
+from scoring.delivery_files import invoice_table
+from scoring.errors import DataError
+from scoring.features.compute import compute
+from scoring.features.registry import PLACE
+from scoring.invoice_folder import read_invoices
+from scoring.synthetic import IN, OUT, Assumptions, SyntheticFirm, synthesise
 
 UNTIL = date(2026, 10, 31)
 DISTRICTS = [
@@ -97,21 +99,30 @@ def test_spring_festival_is_quiet_and_december_is_busy(city: list[SyntheticFirm]
     assert net[months == 2].sum() < 0.75 * net[months == 12].sum()
 
 
+def _lines(firms: list[SyntheticFirm]) -> pl.DataFrame:
+    return pl.concat(
+        pl.DataFrame({
+            "firm": np.full(len(one.lines), number, dtype=np.int64), "side": one.lines.side,
+            "day": one.lines.day.astype("datetime64[D]"), "counterparty": one.lines.parties(), "net_fen": one.lines.net_fen,
+            "tax_fen": one.lines.tax_fen, "gross_fen": one.lines.gross_fen, "void": one.lines.void,
+        })
+        for number, one in enumerate(firms)
+    )  # fmt: skip
+
+
 def test_some_firms_are_too_young_to_be_scored(city: list[SyntheticFirm]) -> None:
-    as_of = (UNTIL - date(1970, 1, 1)).days
-    young = [firm for firm in city if compute(firm.lines.arrays(), as_of).insufficient]
-    assert 2 <= len(young) <= 30
-    assert any(firm.defaulted is None for firm in young)
+    thin = compute({"invoices": _lines(city)}, np.arange(len(city)), UNTIL).insufficient
+    assert 2 <= thin.sum() <= 30
+    assert any(city[number].defaulted is None for number in np.flatnonzero(thin))
 
 
 def test_outcomes_depend_on_what_the_invoices_show(city: list[SyntheticFirm]) -> None:
     known = [firm for firm in synthesise(400, 24, seed=7) if firm.defaulted is not None]
-    firms = [LabelledFirm(firm.name, firm.lines.arrays(), bool(firm.defaulted)) for firm in known]
-    data = as_training_set(firms, UNTIL, "synthetic")
-    bad = data.y == 1
+    told = compute({"invoices": _lines(known)}, np.arange(len(known)), UNTIL)
+    bad = np.array([bool(firm.defaulted) for firm in known])
     assert 0.1 < bad.mean() < 0.4
-    sales, volatility = data.X[:, 0], data.X[:, 2]
-    assert np.median(sales[bad]) < np.median(sales[~bad])
+    sales, volatility = told.values[:, PLACE["sales_monthly"]], told.values[:, PLACE["sales_volatility"]]
+    assert np.nanmedian(sales[bad]) < np.nanmedian(sales[~bad])
     assert np.nanmedian(volatility[bad]) > np.nanmedian(volatility[~bad])
     assert any(firm.defaulted is None for firm in city)
 
@@ -144,41 +155,33 @@ def test_the_command_writes_delivery_files_with_the_columns_of_the_real_set(
         assert frame["invoice_date"].dtype == pl.Date
 
 
-def test_amounts_written_in_yuan_come_back_to_the_same_fen(tmp_path: Path, city: list[SyntheticFirm]) -> None:
+def test_amounts_written_in_yuan_come_back_to_the_same_features(tmp_path: Path, city: list[SyntheticFirm]) -> None:
     _write_as_labelled(city[:20], tmp_path)
-    for firm, back in zip(city[:20], read_real(tmp_path), strict=True):
-        sent = firm.lines.arrays()
-        for side in (IN, OUT):
-            there, here = sent.select(sent.side == side), back.invoices.select(back.invoices.side == side)
-            assert there.net_fen.tolist() == here.net_fen.tolist()
-            assert there.tax_fen.tolist() == here.tax_fen.tolist()
-            assert there.gross_fen.tolist() == here.gross_fen.tolist()
-            assert there.day.tolist() == here.day.tolist()
-            assert there.void.tolist() == here.void.tolist()
-        as_of = (UNTIL - date(1970, 1, 1)).days
-        assert compute(sent, as_of).values.tobytes() == compute(back.invoices, as_of).values.tobytes()
+    told = compute({"invoices": _lines(city[:20])}, np.arange(20), UNTIL).frame().drop("firm")
+    back = read_invoices(tmp_path, UNTIL)
+    assert back.inputs.equals(told.select(back.inputs.columns).with_columns(pl.all().fill_nan(None)))
 
 
 def test_the_banks_own_rating_is_never_read(tmp_path: Path, city: list[SyntheticFirm]) -> None:
     _write_as_labelled(city[:30], tmp_path)
-    before = as_training_set(read_real(tmp_path), UNTIL, "real")
+    before = read_invoices(tmp_path, UNTIL)
     table = pl.read_csv(tmp_path / "firms_labelled.csv")
     table.with_columns(pl.lit("A").alias("rating")).write_csv(tmp_path / "firms_labelled.csv")
-    after = as_training_set(read_real(tmp_path), UNTIL, "real")
-    assert before.X.tobytes() == after.X.tobytes()
-    assert before.y.tolist() == after.y.tolist()
+    after = read_invoices(tmp_path, UNTIL)
+    assert before.inputs.equals(after.inputs)
+    assert before.bad.tolist() == after.bad.tolist()
 
 
 def test_a_folder_with_a_file_missing_says_which(tmp_path: Path, city: list[SyntheticFirm]) -> None:
     _write_as_labelled(city[:3], tmp_path)
-    (tmp_path / "invoices_out_labelled.parquet").unlink()
-    with pytest.raises(DataError, match=r"invoices_out_labelled\.parquet"):
-        read_real(tmp_path)
+    for path in tmp_path.glob("invoices_out_*"):
+        path.unlink()
+    with pytest.raises(DataError, match="out"):
+        read_invoices(tmp_path, UNTIL)
 
 
 def _write_as_labelled(firms: list[SyntheticFirm], folder: Path) -> None:
     """The synthetic firms in the layout of the real labelled set, with a rating that tells the outcome."""
-    write_firms(firms, folder)
     rows = [bool(firm.defaulted) for firm in firms]
     pl.DataFrame(
         {

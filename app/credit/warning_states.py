@@ -1,0 +1,37 @@
+"""The life of a warning, and what a bank does with one that concerns it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.core.lifecycle import Lifecycle, Move
+from app.core.permissions import Permission as P
+from app.credit.warning_models import EarlyWarning, WarningConcern
+
+
+class WarningState(StrEnum):
+    """Whether the data still signal it."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class ConcernState(StrEnum):
+    """What a bank has done with a warning."""
+
+    OPEN = "OPEN"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    CLOSED = "CLOSED"
+
+
+WARNING_LIFE = Lifecycle(EarlyWarning.__tablename__, WarningState, (
+    Move(WarningState.OPEN, "close", WarningState.CLOSED, (P.WARNING_TICK,), shared=False),
+))
+
+CONCERN_LIFE = Lifecycle(WarningConcern.__tablename__, ConcernState, (
+    Move(ConcernState.OPEN, "acknowledge", ConcernState.ACKNOWLEDGED, (P.WARNING_NOTE,), needs_reason=True,
+         stamp="acknowledged_by", shared=False),
+    Move(ConcernState.ACKNOWLEDGED, "reopen", ConcernState.OPEN, (P.WARNING_TICK,), shared=False),
+    Move(ConcernState.OPEN, "close", ConcernState.CLOSED, (P.WARNING_TICK,), shared=False),
+    Move(ConcernState.ACKNOWLEDGED, "close", ConcernState.CLOSED, (P.WARNING_TICK,), shared=False),
+))
