@@ -89,7 +89,9 @@ def test_the_additive_part_adds_up_to_the_points() -> None:
     X = np.array([[0.0, 1.0], [1.5, 9.0], [math.nan, -3.0]])
     told, bias = model.term_contributions(X)
     assert bias + told.sum(axis=1) == pytest.approx(model.margins(X))
-    assert model.points_at(np.array([bias]))[0] + model.points_per_margin * told.sum(axis=1) == pytest.approx(model.score(X).points)
+    assert model.points_at(np.array([bias]))[0] + model.points_per_margin * told.sum(axis=1) == pytest.approx(
+        model.score(X).points
+    )
 
 
 def test_a_value_at_a_knot_belongs_to_the_step_below() -> None:

@@ -25,7 +25,9 @@ from scoring.settings import SETTINGS
 from scoring.table import Table
 from scoring.training import grow_model, train
 
-QUICK = SETTINGS.changed({"rounds": 25, "learning_rate": 0.15, "num_leaves": 4, "calibration_folds": 3, "bootstrap": 2, "max_bin": 31})
+QUICK = SETTINGS.changed(
+    {"rounds": 25, "learning_rate": 0.15, "num_leaves": 4, "calibration_folds": 3, "bootstrap": 2, "max_bin": 31}
+)
 
 TOML = """
 name = "loans"
@@ -201,7 +203,9 @@ def test_a_word_of_a_good_era_is_no_good_word() -> None:
     bad = (rng.random(n) < np.where(era == 0, 0.1, 0.5)).astype(np.float64)
     words = pl.DataFrame({"word": np.where(era == 0, "early", "late")})
     zeros, no = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-    told = Table(tuple(map(str, range(n))), words, (Column("word", "category"),), bad, np.ones(n), np.arange(n), zeros, zeros, no, no)
+    told = Table(
+        tuple(map(str, range(n))), words, (Column("word", "category"),), bad, np.ones(n), np.arange(n), zeros, zeros, no, no
+    )
     plain = grow_model(told, QUICK, 1).columns[0].codes
     within = grow_model(replace(told, era=era), QUICK, 1).columns[0].codes
     assert plain["early"] - plain["late"] > 1.5
@@ -211,7 +215,9 @@ def test_a_word_of_a_good_era_is_no_good_word() -> None:
 # training
 
 
-def test_the_model_ranks_and_its_probabilities_are_those_of_the_sample(model: Model, folder: Path, described: Description) -> None:
+def test_the_model_ranks_and_its_probabilities_are_those_of_the_sample(
+    model: Model, folder: Path, described: Description
+) -> None:
     loans(1500, 2).write_parquet(folder / "loans_later.parquet")
     later = read_table(folder, described, "loans_later.parquet")
     told = evaluate(model, later, resamples=30)
@@ -395,7 +401,8 @@ def invoice_folder(path: Path, firms: int, seed: int) -> Path:
     for side, lines in rows.items():
         pl.DataFrame(lines, schema=names, orient="row").write_parquet(path / f"invoices_{side}_labelled.parquet")
     keys = [f"F{firm:03d}" for firm in range(firms)]
-    pl.DataFrame({"firm_id": keys, "rating": ["D" if firm % 3 == 0 else "A" for firm in range(firms)]}).write_csv(path / "firms_labelled.csv")
+    ratings = ["D" if firm % 3 == 0 else "A" for firm in range(firms)]
+    pl.DataFrame({"firm_id": keys, "rating": ratings}).write_csv(path / "firms_labelled.csv")
     labels = pl.DataFrame({"firm_id": keys, "default": [int(firm % 3 == 0) for firm in range(firms)]})
     labels.write_csv(path / "labels_all.csv")
     return path
