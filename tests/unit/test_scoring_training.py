@@ -386,7 +386,7 @@ def invoice_folder(path: Path, firms: int, seed: int) -> Path:
     """Firms of two kinds: steady ones, and ones that sell little and void much; the last has almost no data."""
     rng = np.random.default_rng(seed)
     path.mkdir()
-    rows = {"in": [], "out": []}
+    rows: dict[str, list[dict[str, object]]] = {"in": [], "out": []}
     for firm in range(firms):
         weak = firm % 3 == 0
         for month in range(24 if firm < firms - 1 else 1):
