@@ -159,7 +159,8 @@ def _period(table: Table, options: argparse.Namespace) -> Table:
 def _settings(options: argparse.Namespace, described: Description | None, table: Table) -> Settings:
     from scoring.settings import SETTINGS, small
 
-    names = [column.name for column in table.columns]
+    # The recipe for a few hundred firms was made for those who are told by invoices alone.
+    names = [column.name for column in table.columns] if table.about.get("layout") == "invoices" else []
     settings = SETTINGS if len(table.known()) > SETTINGS.small_sample else small(SETTINGS, names)
     settings = settings.changed(described.training if described else {})
     told = {"kind": options.kind, "search": options.search, "bags": options.bags}
