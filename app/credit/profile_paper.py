@@ -105,15 +105,17 @@ class _Paper(FPDF):
             self.set_text_color(*INK)
             self.set_xy(x, top)
             self.cell(width, 8, band.letter, align="C")
-            self.set_xy(x - 6, top + 8.5)
+            first = start == dial.low
+            self.set_xy(x if first else x - 6, top + 8.5)
             self.set_text_color(*GREY)
-            self.cell(12, 4, str(start), align="L" if start == dial.low else "C")
+            self.cell(12, 4, str(start), align="L" if first else "C")
             start = band.until
         self.set_xy(MARGIN + WIDTH - 12, top + 8.5)
         self.cell(12, 4, str(dial.high), align="R")
         x = MARGIN + (dial.value - dial.low) * across
         self.set_fill_color(*INK)
         self.polygon([(x, top - 0.5), (x - 2, top - 4.5), (x + 2, top - 4.5)], style="F")
+        self.set_fill_color(0)  # any other colour would fill the cells of the tables that follow
         self.set_xy(MARGIN, top + 14)
 
 
@@ -180,6 +182,6 @@ def _score(paper: _Paper, shown: Mapping[str, Any]) -> None:
 
 def _sources(paper: _Paper, shown: Mapping[str, Any]) -> None:
     paper.head(gettext("用了哪些资料"))
-    head = (gettext("资料"), gettext("依据"), gettext("有数据的月数"), gettext("可以怎样补充"))
+    head = (gettext("资料"), gettext("读取依据"), gettext("有数据的月数"), gettext("可以怎样补充"))
     rows = [(one.name, one.state, "—" if one.months is None else str(one.months), one.advice or "—") for one in shown["sources"]]
     paper.rows([head, *rows], (3, 2, 1.4, 4))
