@@ -88,16 +88,22 @@ class Description:
 
 def read_description(path: Path) -> Description:
     """A description from its TOML file. Raises DataError with one sentence."""
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"the description {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"the description {path} is not TOML: {error}") from error
+    told = _toml(path)
+    if "like" in told:
+        told = {**_toml(path.parent / str(told.pop("like"))), **told}
     try:
         return as_description(told)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the description {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"the description {path} is not TOML: {error}") from error
 
 
 def as_description(told: Mapping[str, Any]) -> Description:

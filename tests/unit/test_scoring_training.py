@@ -149,6 +149,14 @@ def test_a_wrong_description_is_told_in_one_sentence(tmp_path: Path, content: st
         read_description(tmp_path / "set.toml")
 
 
+def test_a_description_may_take_over_the_entries_of_another(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "loans.toml").write_text(TOML, encoding="utf-8")
+    (tmp_path / "natural.toml").write_text('like = "loans.toml"\nname = "natural"\nbase_rate = "sample"', encoding="utf-8")
+    told = read_description(tmp_path / "natural.toml")
+    assert (told.name, told.base_rate, told.key) == ("natural", "sample", "id")
+    assert told.derived == read_description(folder / "loans.toml").derived
+
+
 def test_a_folder_that_does_not_fit_is_told_in_one_sentence(tmp_path: Path, described: Description) -> None:
     with pytest.raises(DataError, match="holds no Parquet"):
         read_table(tmp_path, described)
