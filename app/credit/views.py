@@ -41,7 +41,7 @@ from app.evidence.consent_queries import trace_of
 from app.evidence.display import PURPOSES, item_name, monthly_chart, reference
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
-from scoring.legacy.features import WINDOW
+from scoring.features.window import WINDOW
 
 pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15)
 pages.menu.add(_l("画像复核"), "credit.reviews", Permission.ENTERPRISE_DESK, 40)

@@ -17,7 +17,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import model_service, queries, service
-from app.credit.models import CreditHorizon, CreditProfile
+from app.credit.models import CreditHorizon, CreditProfile, FeatureList
 from app.credit.rules import ProfileState
 from scoring.features.registry import by_name
 from scoring.synthetic import IN, OUT, InvoiceLines
@@ -239,8 +239,11 @@ def test_the_database_keeps_one_current_profile_a_firm(database: TestDatabase) -
 
 def test_nothing_about_a_firm_without_consent_can_be_kept() -> None:
     firm = cast.firm()
+    sha = bytes(32)
     with pytest.raises(DBAPIError, match="ck_credit_profile_no_consent"), transaction(cast.SYSTEM):
-        session().execute(sa.insert(CreditProfile).values(_copy(firm) | {"features": {"sales_monthly": 5.1}}))
+        session().execute(sa.insert(FeatureList).values(sha=sha, names=["sales_monthly"]))
+        told = {"state": "no_consent", "snapshot": [5.1], "feature_list": sha, "scale": 1}
+        session().execute(sa.insert(CreditProfile).values(_copy(firm) | told))
 
 
 def test_the_profile_of_a_real_firm_is_scored_by_its_own_invoices(real_data: Path) -> None:
@@ -262,7 +265,7 @@ def _copy(firm: cast.Cast) -> dict[str, object]:
 
     return {
         "id": new_id(), "firm_id": firm.id, "at": now(), "state": "no_consent", "partial": False, "months_covered": 0,
-        "coverage": {}, "reasons": [], "account": {}, "features": {}, "consent_ids": [], "current": True, "scale": 2,
+        "coverage": {}, "reasons": [], "account": {}, "consent_ids": [], "current": True, "scale": 2,
     }
 
 
