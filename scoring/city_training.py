@@ -45,6 +45,7 @@ def table(firms: int, months: int, seed: int, *, until: date = LAST_MONTH_END) -
         weight=np.ones(len(numbers)),
         group=np.arange(len(numbers), dtype=np.int64),
         period=np.zeros(len(numbers), dtype=np.int64),
+        era=np.zeros(len(numbers), dtype=np.int64),
         thin=told.insufficient,
         partial=told.partial,
         naive=values[NAIVE].fill_nan(None).fill_null(-np.inf).to_numpy(),

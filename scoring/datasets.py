@@ -69,17 +69,20 @@ class Description:
     group: str = ""
     forbidden: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
     naive: str = ""
     base_rate: float | str | None = None
     report_by: tuple[str, ...] = ()
+    era: str = ""
     derived: Mapping[str, str] = field(default_factory=dict)
     directions: Mapping[str, int] = field(default_factory=dict)
     out_of_time: OutOfTime | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def forbids(self, column: str) -> bool:
-        """Whether a column may never be an input: it is named so, or is the key, outcome, weight, group or time."""
-        named = {self.key, self.label, self.weight, self.group, self.out_of_time.column if self.out_of_time else self.key}
+        """Whether a column may never be an input: named so, or the key, outcome, weight, group or time."""
+        time = self.out_of_time.column if self.out_of_time else self.key
+        named = {self.key, self.label, self.weight, self.group, self.era, time}
         return column in named or any(fnmatchcase(column, pattern) for pattern in (*NEVER, *self.forbidden))
 
 
@@ -120,6 +123,8 @@ def _check(told: Description) -> None:
     wrong = [name for name in told.derived if not NAME.fullmatch(name)]
     if wrong:
         raise DataError(f"a derived column is named with letters, digits and _ only: {', '.join(wrong)}")
+    if not set(told.sets) <= set(told.categories):
+        raise DataError("sets are chosen among the categories")
     if not set(told.directions.values()) <= {-1, 0, 1}:
         raise DataError("a direction is -1, 0 or 1")
     if isinstance(told.base_rate, str) and told.base_rate != "sample":
@@ -150,6 +155,7 @@ def read_table(folder: Path, told: Description, file: str = "", training: bool =
         weight=_weight(frame, told, path),
         group=_group(frame, told),
         period=_period(frame, told, path, training),
+        era=_era(frame, told, path, training),
         thin=np.zeros(n, dtype=np.bool_),
         partial=np.zeros(n, dtype=np.bool_),
         naive=inputs[_NAIVE].to_numpy() if _NAIVE in inputs.columns else None,
@@ -214,9 +220,10 @@ def _columns(inputs: pl.DataFrame, told: Description) -> tuple[Column, ...]:
     columns = []
     for name in inputs.columns:
         if name in told.categories:
-            columns.append(Column(name, "category", 1))
+            columns.append(Column(name, "category", told.directions.get(name, 0)))
         elif inputs[name].dtype != pl.String and name != _NAIVE:
             columns.append(Column(name, "numeric", told.directions.get(name, 0)))
+    columns += [Column(f"{name}_set", "set", 0, name) for name in told.sets]
     if not columns:
         raise DataError("the description leaves no input")
     return tuple(columns)
@@ -244,6 +251,14 @@ def _group(frame: pl.DataFrame, told: Description) -> Ints:
     if told.group not in frame.columns:
         return np.arange(frame.height, dtype=np.int64)
     return np.asarray(frame[told.group].cast(pl.String).fill_null("").rank("dense").to_numpy(), dtype=np.int64)
+
+
+def _era(frame: pl.DataFrame, told: Description, path: Path, training: bool) -> Ints:
+    if told.era not in frame.columns:
+        if told.era and training:
+            raise DataError(f"{path} lacks {told.era}, which names the era of a row")
+        return np.zeros(frame.height, dtype=np.int64)
+    return np.asarray(frame[told.era].cast(pl.String).fill_null("").rank("dense").to_numpy(), dtype=np.int64)
 
 
 def _period(frame: pl.DataFrame, told: Description, path: Path, training: bool) -> Ints:

@@ -65,6 +65,7 @@ def read_invoices(
         weight=np.ones(n),
         group=np.arange(n, dtype=np.int64),
         period=np.zeros(n, dtype=np.int64),
+        era=np.zeros(n, dtype=np.int64),
         thin=told.insufficient,
         partial=np.zeros(n, dtype=np.bool_),
         naive=values[NAIVE].fill_nan(None).fill_null(-np.inf).to_numpy(),

@@ -1,9 +1,12 @@
 """The recipe for small labelled sets: a few features with a story, on ranks, in one ridge logistic regression.
 
-With a few dozen defaults, trees spend what little is known on where to cut: on the 86 firms of cumcm2020c boosted trees of the
-same features rank worse than this card (AUC 0.88 against 0.91, 20 × 5-fold). Ranks make a feature's tail harmless, ridge keeps
-the log-odds honest, so that no second calibration is learnt from the same few rows, and the card is additive: the contribution
-of a feature is its term, exactly.
+With a few dozen defaults, trees spend what little is known on where to cut: on the 86 firms of cumcm2020c boosted stumps of the
+same features rank worse than this card (AUC 0.88 against 0.91). Ranks make a feature's tail harmless, ridge keeps the log-odds
+honest, so that no second calibration is learnt from the same few rows (leave it the identity), and the card is additive: the
+contribution of a feature is its term, exactly.
+
+The columns and ``l2`` of the two recipes were chosen by cross-validation on those same firms; where the choice of three
+features is itself made inside each fold, AUC is 0.88 (0.83 scale-free). Expect new firms to lie between.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ class Settings:
     bagging_fraction: float = 0.8
     max_bin: int = 127
     extra_trees: bool = False
+    cat_smooth: float = 10.0
+    cat_l2: float = 10.0
+    max_cat_threshold: int = 256
+    """The three hold back splits of sets of words."""
     bags: int = 1
     """Boosters of different seeds whose margins are averaged."""
     threads: int = 1

@@ -25,6 +25,7 @@ class Table:
     ``bad``: 1 = defaulted, 0 = not, NaN = not known. ``weight``: rows of the population this row stands for. ``group``: rows of
     one group (a borrower) never stand on both sides of a split. ``period``: 0 before the cut in time, 1 after it, -1 neither;
     all 0 where there is no time. ``by``: names of groups to report by. ``naive``: the rule to beat, higher = better firm.
+    ``era``: in training rows are told against their own era alone, so that good and bad years teach nothing; all 0 = one era.
     ``thin``: too little is known for a score; ``partial``: some source may not be read. ``about``: where it came from.
     """
 
@@ -35,6 +36,7 @@ class Table:
     weight: Float64
     group: Ints
     period: Ints
+    era: Ints
     thin: Bools
     partial: Bools
     naive: Float64 | None = None
@@ -57,6 +59,7 @@ class Table:
             weight=self.weight[at],
             group=self.group[at],
             period=self.period[at],
+            era=self.era[at],
             thin=self.thin[at],
             partial=self.partial[at],
             naive=None if self.naive is None else self.naive[at],

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.encoding import learn_all, matrix
+from scoring.encoding import expected_of_era, learn_all, matrix
 from scoring.errors import ModelError
 from scoring.fitting import non_negative, platt
 from scoring.folds import folds_of, resample
@@ -83,13 +83,15 @@ def _checked(table: Table, settings: Settings) -> Table:
 def grow_model(table: Table, settings: Settings, seed: int) -> Model:
     """Trees, scorecard or both, as the settings say; the margin is not calibrated yet."""
     weight = training_weight(table)
-    columns, X = learn_all(table, weight, settings.smoothing, settings.encoding_folds, seed)
+    expected = expected_of_era(table, weight)
+    columns, X = learn_all(table, weight, expected, settings.smoothing, settings.encoding_folds, seed)
+    offset = np.log((1.0 - expected) / expected) if len(np.unique(table.era)) > 1 else None
     good = 1.0 - table.bad
     boosters: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     start = 0.0
     if settings.kind != "scorecard":
-        boosters = tuple(_booster(columns, X, good, weight, settings, seed + bag) for bag in range(settings.bags))
+        boosters = tuple(_booster(columns, X, good, weight, offset, settings, seed + bag) for bag in range(settings.bags))
     if settings.kind != "trees":
         terms, start = scorecard(columns, X, good, weight, settings)
     if settings.kind == "both":
@@ -128,16 +130,30 @@ def parameters(columns: tuple[Column, ...], settings: Settings, seed: int) -> di
         "bagging_freq": 1,
         "max_bin": settings.max_bin,
         "extra_trees": settings.extra_trees,
+        "cat_smooth": settings.cat_smooth,
+        "cat_l2": settings.cat_l2,
+        "max_cat_threshold": settings.max_cat_threshold,
         "monotone_constraints": [column.direction for column in columns],
     }
 
 
-def _booster(columns: tuple[Column, ...], X: Float64, good: Float64, weight: Float64, settings: Settings, seed: int) -> str:
+def _booster(
+    columns: tuple[Column, ...],
+    X: Float64,
+    good: Float64,
+    weight: Float64,
+    offset: Float64 | None,
+    settings: Settings,
+    seed: int,
+) -> str:
+    """``offset``: log-odds that are known of each row beforehand; they are not part of the margin."""
     import lightgbm as lgb
 
     told = parameters(columns, settings, seed)
+    names = [column.name for column in columns]
     data = lgb.Dataset(
-        X, label=good, weight=weight, feature_name=[column.name for column in columns],
+        X, label=good, weight=weight, init_score=offset, feature_name=names,
+        categorical_feature=[column.name for column in columns if column.kind == "set"],
         params={"verbosity": -1, "num_threads": settings.threads, "max_bin": settings.max_bin},
     )  # fmt: skip
     return str(lgb.train(told, data, num_boost_round=settings.rounds).model_to_string())

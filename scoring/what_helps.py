@@ -101,6 +101,21 @@ def observed_bounds(X: ArrayLike, low: float = 0.05, high: float = 0.95) -> Floa
     return bounds
 
 
+def bounds_of(model: Model, features: Sequence[Feature]) -> Float64:
+    """[columns, 2] where the training rows are not at hand: a step beyond the outermost places where the model changes its mind.
+
+    Splits lie between values of training rows, so firms stood on both sides of each. NaN for a column the model does not use.
+    """
+    bounds = np.full((len(features), 2), np.nan)
+    for column, (feature, told) in enumerate(zip(features, _turns(model.boosters, model.terms, model.names), strict=True)):
+        turns = told[np.isfinite(told)]
+        if len(turns):
+            step = STEPS.get(feature.unit, 1.0)
+            first, last = math.floor(turns[0] / step + 1e-9), math.floor(turns[-1] / step + 1e-9) + 1
+            bounds[column] = np.round([first * step, last * step], 9)
+    return bounds
+
+
 def what_helps(model: Model, features: Sequence[Feature], row: ArrayLike, bounds: Float64, search: Search = SEARCH) -> list[Help]:
     """The best advice for one firm, most points per effort first; empty where nothing it can change would help.
 

@@ -29,7 +29,7 @@ LABELS_SHOWN = 8
 ROUND_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 """Steps of an axis that people can count in, times a power of ten."""
 
-_ids = count(1)
+drawing_ids = count(1)
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,23 @@ def _scale(values: Sequence[Decimal], from_zero: bool) -> _Scale:
     return _Scale(bottom, top, step)
 
 
+def opening(kind: str, width: int, height: int, number: int, title: Text, description: str) -> Markup:
+    """The opening of a drawing, with its words for those who cannot see it."""
+    return Markup(
+        '<svg class="chart chart-{kind}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{t} {d}">'
+        '<title id="{t}">{title}</title><desc id="{d}">{description}</desc>'
+    ).format(
+        kind=kind, width=width, height=height, t=f"chart-{number}-t", d=f"chart-{number}-d", title=title, description=description,
+    )
+
+
 def _short(number: Decimal) -> str:
     text = f"{number.normalize():,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True)
-class _Chart:
+class Chart:
     """What both kinds share. `places` is how many decimals the numbers beside the chart show, `axis` what its labels are."""
 
     title: Text
@@ -90,7 +100,7 @@ class _Chart:
     axis: Text = ""
     kind: ClassVar[str] = ""
     from_zero: ClassVar[bool] = True
-    _id: int = field(default_factory=lambda: next(_ids), compare=False)
+    _id: int = field(default_factory=lambda: next(drawing_ids), compare=False)
 
     def __post_init__(self) -> None:
         if any(len(one.values) != len(self.labels) for one in self.series):
@@ -117,15 +127,7 @@ class _Chart:
         """The drawing, safe to put into a page under a policy without inline styles."""
         known = [Decimal(value) for one in self.series for value in one.values if value is not None]
         scale = _scale(known, self.from_zero)
-        title, description = f"chart-{self._id}-t", f"chart-{self._id}-d"
-        head = Markup(
-            '<svg class="chart chart-{kind}" viewBox="0 0 {width} {height}" role="img" '
-            'aria-labelledby="{t} {d}">'
-            '<title id="{t}">{title}</title><desc id="{d}">{description}</desc>'
-        ).format(
-            kind=self.kind, width=WIDTH, height=HEIGHT, t=title, d=description,
-            title=self.title, description=self._description(known),
-        )
+        head = opening(self.kind, WIDTH, HEIGHT, self._id, self.title, self._description(known))
         return head + self._grid(scale) + self._marks(scale) + self._label_texts() + Markup("</svg>")
 
     def _description(self, known: Sequence[Decimal]) -> str:
@@ -167,7 +169,7 @@ class _Chart:
 
 
 @dataclass(frozen=True)
-class BarChart(_Chart):
+class BarChart(Chart):
     """Bars, those of several series side by side."""
 
     kind: ClassVar[str] = "bars"
@@ -189,7 +191,7 @@ class BarChart(_Chart):
 
 
 @dataclass(frozen=True)
-class LineChart(_Chart):
+class LineChart(Chart):
     """Lines with a dot at each value and a gap where one is missing; the axis need not begin at zero."""
 
     kind: ClassVar[str] = "lines"

@@ -16,23 +16,29 @@ from app.credit.queries import Place, current_profile, firm_name, model_of, plac
 from app.credit.rules import PARAMETERS, ProfileState, Shown, Visible, shown_to_bank
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence
+from app.evidence.consent_queries import grounds, name_case
 from app.evidence.queries import InvoiceSummary
 from app.evidence.rules import Purpose
+from scoring.features.registry import FEATURES, by_name
 
 
 @dataclass(frozen=True, slots=True)
 class ShownReason:
-    """One reason as a bank reads it. ``strength`` in log-odds, as text; only where the score itself is shown."""
+    """One reason as a bank reads it. ``points``: of the score, only where the score itself is shown."""
 
-    direction: str
-    zh: str
-    en: str
-    strength: str | None
+    feature: str
+    value: float | None
+    up: bool
+    points: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class BankProfile:
-    """A profile as a bank may see it: what the switch hides is not in here at all, so no page can show it."""
+    """A profile as a bank may see it: what consent or the switch hides is not in here at all, so no page can show it.
+
+    ``coverage``: of the sources that the bank may read; ``closed_sources``: how many others spoke. ``untold``: reasons that rest
+    on a source the bank may not read.
+    """
 
     firm_id: UUID
     firm_name: str
@@ -42,14 +48,15 @@ class BankProfile:
     partial: bool
     months_covered: int
     coverage: dict[str, int]
+    closed_sources: int
     visible: Visible
     shown: Shown
     place: Place | None
     grade: str | None
     score: int | None
     reasons: tuple[ShownReason, ...]
+    untold: int
     model_version: str | None
-    model_window: tuple[date | None, date | None] | None
     synthetic_model: bool
 
 
@@ -79,25 +86,43 @@ def _bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None) -> BankProf
         raise NotFound
     visible = visible_now()
     about(profile, case_id=case_id, visible=visible.value)
-    return as_shown(profile, visible, place_of(firm_id), firm_name(firm_id))
+    name_case(case_id)
+    readable = frozenset(grounds(firm_id, ctx.org_id, case_id))
+    return as_shown(profile, visible, place_of(firm_id), firm_name(firm_id), readable)
 
 
-def as_shown(profile: CreditProfile, visible: Visible, place: Place | None, name: str) -> BankProfile:
-    """The profile cut down to a setting of the switch."""
+def as_shown(
+    profile: CreditProfile, visible: Visible, place: Place | None, name: str, readable: frozenset[str],
+) -> BankProfile:
+    """The profile cut down to what consent lets the bank read (``readable``: catalogue items) and to a setting of the switch."""
     shown = shown_to_bank(visible)
     model = model_of(profile)
+    told = [row for row in profile.reasons if sources_of(row["feature"]) <= readable]
     return BankProfile(
         firm_id=profile.firm_id, firm_name=name, state=ProfileState(profile.state), at=profile.at,
         as_of=profile.as_of, partial=profile.partial, months_covered=profile.months_covered,
-        coverage=dict(profile.coverage), visible=visible, shown=shown,
+        coverage={source: months for source, months in profile.coverage.items() if source in readable},
+        closed_sources=len(profile.coverage.keys() - readable), visible=visible, shown=shown,
         place=place if shown.rank else None,
         grade=profile.grade if shown.grade else None,
         score=profile.score if shown.score else None,
         reasons=tuple(
-            ShownReason(row["direction"], row["zh"], row["en"], row["contribution"] if shown.strength else None)
-            for row in profile.reasons
+            ShownReason(row["feature"], row["value"], row["points"] > 0, row["points"] if shown.strength else None)
+            for row in told
         ),
+        untold=len(profile.reasons) - len(told),
         model_version=model.version if model else None,
-        model_window=(model.window_from, model.window_to) if model else None,
         synthetic_model=model is not None and model.trained_on == "synthetic",
     )
+
+
+def sources_of(name: str) -> frozenset[str]:
+    """Every source that the reason of this feature may rest on: of all features of its group, since their points are told as one.
+
+    A feature that is computed no more rests on what nobody can read.
+    """
+    try:
+        group = by_name(name).group
+    except KeyError:
+        return frozenset({name})
+    return frozenset(source for feature in FEATURES if feature.group == group for source in feature.sources)

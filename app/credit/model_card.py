@@ -44,11 +44,12 @@ class Section:
 
 
 def card(row: ScoringModel, model: Any, fairness: ModelReport | None, sources: Mapping[str, str]) -> list[Section]:
-    """The sections of a model's card, in the language of the page. ``sources``: names of catalogue items by code."""
-    return [
-        _origin(row, model), _columns(model, sources), _scale(row, model), _measures(row), *_reliability(row),
-        _fairness(fairness), _limits(row),
-    ]
+    """The sections of a model's card, in the language of the page. ``sources``: names of catalogue items by code.
+
+    ``model``: ``None`` where the file is of an earlier format, of which only the register's own columns are told.
+    """
+    read = [] if model is None else [_columns(model, sources), _scale(row, model)]
+    return [_origin(row, model), *read, _measures(row), *_reliability(row), _fairness(fairness), _limits(row)]
 
 
 def learned_on(row: ScoringModel) -> str:
@@ -82,7 +83,7 @@ def _origin(row: ScoringModel, model: Any) -> Section:
 
 
 def _columns(model: Any, sources: Mapping[str, str]) -> Section:
-    told = [(*_words(name, sources), str(DIRECTIONS[direction])) for name, direction in directions(model)]
+    told = [(*_words(column.name, sources), str(DIRECTIONS[column.direction])) for column in model.columns]
     rows = sorted(told, key=lambda one: one[1])
     return Section(
         gettext("读哪些数据"),
@@ -90,15 +91,6 @@ def _columns(model: Any, sources: Mapping[str, str]) -> Section:
          gettext("企业没有授权的数据，对应的特征按“没有数据”处理，不按零处理。")),
         (gettext("特征"), gettext("来源"), gettext("方向")), rows,
     )
-
-
-def directions(model: Any) -> list[tuple[str, int]]:
-    """Features by name with the direction the model is held to."""
-    if hasattr(model, "columns") and hasattr(model, "names"):
-        return [(column.name, column.direction) for column in model.columns]
-    from scoring.legacy.catalogue import FEATURES
-
-    return [(feature.name, feature.direction) for feature in FEATURES if feature.name in model.features]
 
 
 def _words(name: str, sources: Mapping[str, str]) -> tuple[str, str]:
@@ -114,17 +106,16 @@ def _words(name: str, sources: Mapping[str, str]) -> tuple[str, str]:
 def _scale(row: ScoringModel, model: Any) -> Section:
     rows = [(gettext("等级 %(grade)s", grade=grade), gettext("违约可能性不高于 %(limit)s", limit=rate_text(_fraction(limit), 1)))
             for grade, limit in sorted(row.bands.items())]
-    if hasattr(model, "scale"):
-        scale, calibration = model.scale, model.calibration
-        rows += [
-            (gettext("评分刻度"), gettext(
-                "好坏比 %(odds)s : 1 时 %(points)s 分，每 %(pdo)s 分好坏比翻倍，显示范围 %(low)s–%(high)s",
-                odds=f"{scale.odds:g}", points=f"{scale.points:g}", pdo=f"{scale.pdo:g}", low=scale.low, high=scale.high)),
-            (gettext("样本违约率"), rate_text(_fraction(model.sample_rate))),
-            (gettext("换算到的总体违约率（参数）"), rate_text(_fraction(model.base_rate))),
-            (gettext("校准（对数几率的直线）"), f"{calibration.slope:.4f} × m + {calibration.intercept:.4f}"),
-            (gettext("违约可能性的区间"), gettext("自助法重训 95% 区间，宽度随数据缺失增加")),
-        ]
+    scale, calibration = model.scale, model.calibration
+    rows += [
+        (gettext("评分刻度"), gettext(
+            "好坏比 %(odds)s : 1 时 %(points)s 分，每 %(pdo)s 分好坏比翻倍，显示范围 %(low)s–%(high)s",
+            odds=f"{scale.odds:g}", points=f"{scale.points:g}", pdo=f"{scale.pdo:g}", low=scale.low, high=scale.high)),
+        (gettext("样本违约率"), rate_text(_fraction(model.sample_rate))),
+        (gettext("换算到的总体违约率（参数）"), rate_text(_fraction(model.base_rate))),
+        (gettext("校准（对数几率的直线）"), f"{calibration.slope:.4f} × m + {calibration.intercept:.4f}"),
+        (gettext("违约可能性的区间"), gettext("自助法重训 95% 区间，宽度随数据缺失增加")),
+    ]
     return Section(gettext("评分、等级与校准"), head=(gettext("项目"), gettext("内容")), rows=rows)
 
 
@@ -154,8 +145,7 @@ def figure_text(told: tuple[float, float | None, float | None] | None) -> str:
 
 def _measures(row: ScoringModel) -> Section:
     told = measures(row.metrics)
-    protocol = row.metrics.get("protocol") or (
-        f"{row.metrics['repeats']} × {row.metrics['folds']}" if "repeats" in row.metrics and "folds" in row.metrics else "")
+    protocol = row.metrics.get("protocol")
     how = gettext("在没有参加训练的企业上测得，括号内是 95%% 自助法区间。测法：%(protocol)s", protocol=protocol)
     texts = [how] if protocol else []
     if not told:
@@ -166,8 +156,6 @@ def _measures(row: ScoringModel) -> Section:
         (gettext("AUC"), figure_text((one[0], one[1], one[2])), gettext("对照：%(name)s", name=name))
         for name, one in rivals.items()
     ]
-    if "baseline_auc" in row.metrics:
-        rows.append((gettext("AUC"), f"{row.metrics['baseline_auc']:.3f}", gettext("对照：只按月均销售额排序")))
     return Section(gettext("有多准"), texts, (gettext("指标"), gettext("数值"), gettext("怎么看")), rows)
 
 

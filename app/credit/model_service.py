@@ -42,8 +42,8 @@ _LOCK = text("select pg_advisory_xact_lock(hashtextextended('scoring_model', 0))
 def register_model(ctx: Context, path: Path, note: str = "") -> ScoringModel:
     """Takes a model file into the register; one that is known changes nothing.
 
-    Where there is no model at all, the portal makes it score at once (first start) and every firm with a consent is scored;
-    else it is a candidate on which two people decide. Raises ``ModelUnusable``.
+    Where none scores yet, the portal makes it score at once (first start) and every firm with a consent is scored; else it is a
+    candidate on which two people decide. Raises ``ModelUnusable``.
     """
     session().execute(_LOCK)
     told, content = model_files.read(path), path.read_bytes()
@@ -51,7 +51,7 @@ def register_model(ctx: Context, path: Path, note: str = "") -> ScoringModel:
     if known is not None:
         about(known, version=known.version, changed=False)
         return known
-    first = session().scalar(select(ScoringModel.id).limit(1)) is None
+    first = active_model() is None
     model = add(ctx, told, content, origin="file", note=note, first_start=first)
     if first:
         emit("credit.model_changed", model_id=model.id)
@@ -146,6 +146,8 @@ def _move(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel
     model = get_or_404(ScoringModel, model_id, lock=True)
     move = MODEL_LIFE.find(model.state, event)
     begins = move is not None and move.target is ModelState.ACTIVE
+    if begins:
+        _check_usable(model)
     before = active_model() if begins else None
     if before is not None:  # the database lets one model score at a time; where the move is refused, this is undone
         fire(ctx, MODEL_LIFE, before, "retire")
@@ -158,6 +160,14 @@ def _move(ctx: Context, model_id: UUID, event: str, reason: str) -> ScoringModel
         emit("credit.model_changed", model_id=model.id)
     about(model, event=event, version=model.version, before=before.version if before else "")
     return model
+
+
+def _check_usable(model: ScoringModel) -> None:
+    """A model of an earlier format stays in the register for what it said, and scores no more. Raises ``Refusal(MODEL_FILE)``."""
+    try:
+        scorer_of(model.id)
+    except ModelUnusable as error:
+        raise Refusal(ErrorCode.MODEL_FILE, detail=(error.why,)) from error
 
 
 # --- the model at work -----------------------------------------------------------------------------------------------------

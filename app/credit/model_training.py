@@ -38,22 +38,24 @@ def real_folder(settings: Settings) -> Path:
     return settings.real_data / REAL_SET
 
 
-def train_model(settings: Settings, out: Path, *, repeats: int = 0) -> str:
+def train_model(settings: Settings, out: Path, *, repeats: int = 0, city_firms: int = CITY_FIRMS) -> str:
     """The model of a first start: on a synthetic city of every source, which every page then says.
 
     The labelled real firms are told by invoices alone; a model of them is trained on the page and decided on by two people.
-    ``repeats``: rounds of cross-validation. Raises ``TrainingFailed``.
+    ``repeats``: rounds of cross-validation; ``city_firms``: firms of the city. Raises ``TrainingFailed``.
     """
-    return train_on(TrainingData.SYNTHETIC, settings, out, repeats=repeats)
+    return train_on(TrainingData.SYNTHETIC, settings, out, repeats=repeats, city_firms=city_firms)
 
 
-def train_on(data: TrainingData, settings: Settings, out: Path, *, repeats: int = REPEATS) -> str:
+def train_on(
+    data: TrainingData, settings: Settings, out: Path, *, repeats: int = REPEATS, city_firms: int = CITY_FIRMS,
+) -> str:
     """Trains on one of the sets a page offers and writes the model file ``out``. Returns what the trainer printed.
 
-    Raises ``TrainingFailed``.
+    ``repeats``: rounds of cross-validation. ``city_firms``: firms of the synthetic city. Raises ``TrainingFailed``.
     """
     learnt_on = {
-        TrainingData.REAL: ["--data", str(real_folder(settings))], TrainingData.SYNTHETIC: ["--city", str(CITY_FIRMS)],
+        TrainingData.REAL: ["--data", str(real_folder(settings))], TrainingData.SYNTHETIC: ["--city", str(city_firms)],
     }
     return _run(["scoring", "train", *learnt_on[data], "--out", str(out), "--repeats", str(repeats)], out, settings.real_data)
 

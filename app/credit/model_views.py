@@ -151,7 +151,8 @@ def model(model_id: UUID) -> Any:
         told = measures(found.metrics)
         return render_template(
             "credit/model.html", model=found, state=state_chip(found), learned=learned_on(found), period=period(found),
-            origin=ORIGINS[found.origin], figures=[(MEASURES[name], figure_text(one), HOW_TO_READ[name]) for name, one in told.items()],
+            origin=ORIGINS[found.origin],
+            figures=[(MEASURES[name], figure_text(one), HOW_TO_READ[name]) for name, one in told.items()],
             buttons=[(event, *BUTTONS[event]) for event in DECISIONS if can_fire(ctx, MODEL_LIFE, found, event)],
             same_person=any(_only_another(ctx, found, event) for event in DECISIONS),
             others=model_queries.others_than(model_id), entries=timeline_entries(model_queries.steps_of(model_id)),
@@ -238,7 +239,11 @@ def model_card(model_id: UUID) -> Any:
             raise NotFound
         content = bytes(db_session().scalars(select(ScoringModel.content).where(ScoringModel.id == model_id)).one())
         names = {row.code: item_name(row) for row in db_session().scalars(select(DataItem))}
-        sections = card(found, model_files.read_bytes(content).model, model_queries.done_report("fairness", model_id), names)
+        try:
+            parsed = model_files.read_bytes(content).model
+        except model_files.ModelUnusable:
+            parsed = None  # of an earlier format: the register keeps it for what it said
+        sections = card(found, parsed, model_queries.done_report("fairness", model_id), names)
         if request.args.get("format") == "md":
             text = markdown(f"{gettext('模型说明书')} {found.version}", sections)
             return Response(text, mimetype="text/markdown; charset=utf-8", headers={

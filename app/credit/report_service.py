@@ -20,6 +20,7 @@ from app.core.outbox import emit, handles, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.credit import model_service, standing
+from app.credit.model_files import ModelUnusable
 from app.credit.models import ScoringModel
 from app.credit.queries import active_model
 from app.credit.register_models import ModelReport
@@ -106,9 +107,9 @@ def compute_report(ctx: Context, report_id: UUID) -> ModelReport:
         try:
             report.firms, report.content = compute(report)
             report.state = "done"
-        except ValueError as error:
+        except (ValueError, ModelUnusable) as error:
             log.info("report %s: %s", report.id, error)
-            report.state, report.content = "failed", {"why": "too_few"}
+            report.state, report.content = "failed", {"why": "unusable" if isinstance(error, ModelUnusable) else "too_few"}
         report.ended_at = now()
     about(report, kind=report.kind, state=report.state)
     return report
@@ -122,31 +123,20 @@ def _comparison(report: ModelReport) -> tuple[int, dict[str, Any]]:
     one, other = (_scored_by(model_id, profiles) for model_id in (report.model_id, report.other_id))
     known = standing.traits(profiles.firms)
     groups = {by: [_group_of(known[firm], by) for firm in profiles.firms] for by in DIMENSIONS}
-    grades = sorted({*one[1].tolist(), *other[1].tolist()})
+    grades = [grade for grade in GRADES if grade in {*one[1].tolist(), *other[1].tolist()}]
     return len(profiles), compare_scores(one[0], other[0], one[1], other[1], grades, groups)
 
 
 def _scored_by(model_id: UUID, profiles: Profiles) -> tuple[Floats, Any]:
-    """Points (unrounded where the model has them) and grades. A feature that no snapshot has is absent for everybody."""
+    """Points (unrounded, unclipped) and grades. A feature that a snapshot leaves out is absent."""
     model = model_service.scorer_of(model_id)
-    scores = model.score(_rows(model, profiles))
-    points = scores.points if hasattr(scores, "points") else scores.score.astype(np.float64)
-    return points, scores.grade
-
-
-def _rows(model: Any, profiles: Profiles) -> Floats:
-    if hasattr(model, "names"):
-        names: Sequence[str] = model.names
-    else:
-        from scoring.legacy.catalogue import NAMES
-
-        names = NAMES
     place = {name: at for at, name in enumerate(profiles.names)}
-    rows = np.full((len(profiles), len(names)), np.nan)
-    for at, name in enumerate(names):
+    rows = np.full((len(profiles), len(model.names)), np.nan)
+    for at, name in enumerate(model.names):
         if name in place:
             rows[:, at] = profiles.values[:, place[name]]
-    return rows
+    scores = model.score(rows)
+    return scores.points, scores.grade
 
 
 def _fairness(report: ModelReport) -> tuple[int, dict[str, Any]]:

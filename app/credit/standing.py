@@ -42,9 +42,10 @@ class Profiles:
         )
 
 
-# A consent that was taken back ends the use of what it gave: of such a firm no profile, old or new, is counted.
+# Scores of an earlier scale do not compare. A consent that was taken back ends the use of what it gave: of such a firm no
+# profile, old or new, is counted.
 _IN_USE = """
-    from credit_profile p where p.state in ('scored', 'insufficient')
+    from credit_profile p where p.state in ('scored', 'insufficient') and p.scale = 2
       and exists (select 1 from credit_profile c where c.firm_id = p.firm_id and c.current and c.state <> 'no_consent')
 """
 _COLUMNS = "select p.firm_id, p.state, p.score, p.probability, p.grade, p.snapshot, p.feature_list, p.at"

@@ -18,7 +18,7 @@ from app.core.settings import Settings, load_settings
 from app.core.use_case import about, use_case
 from app.credit import model_files, model_service
 from app.credit.model_files import ModelUnusable
-from app.credit.model_training import TrainingData, TrainingFailed, train_on
+from app.credit.model_training import CITY_FIRMS, REPEATS, TrainingData, TrainingFailed, train_on
 from app.credit.models import ScoringModel
 from app.credit.register_models import ModelTraining
 
@@ -44,7 +44,9 @@ def _train(ctx: Context, payload: dict[str, Any]) -> None:
 
 
 @use_case(Permission.PROFILE_COMPUTE, "credit.train_model", returns=ModelTraining)
-def run_training(ctx: Context, training_id: UUID, settings: Settings, *, repeats: int | None = None) -> ModelTraining:
+def run_training(
+    ctx: Context, training_id: UUID, settings: Settings, *, repeats: int = REPEATS, city_firms: int = CITY_FIRMS,
+) -> ModelTraining:
     """Trains as asked. The candidate counts as proposed by whoever asked, who therefore may not approve it."""
     training = get_or_404(ModelTraining, training_id, lock=True)
     if training.state != "asked":
@@ -53,8 +55,8 @@ def run_training(ctx: Context, training_id: UUID, settings: Settings, *, repeats
     with tempfile.TemporaryDirectory(prefix="huiqiao-train-") as folder:
         out = Path(folder) / "model.json"
         try:
-            rounds = {} if repeats is None else {"repeats": repeats}
-            training.output = train_on(TrainingData(training.data), settings, out, **rounds)[-KEPT_OUTPUT:]
+            said = train_on(TrainingData(training.data), settings, out, repeats=repeats, city_firms=city_firms)
+            training.output = said[-KEPT_OUTPUT:]
             told, content = model_files.read(out), out.read_bytes()
         except (TrainingFailed, ModelUnusable) as error:
             training.state, training.output = "failed", str(error)[-KEPT_OUTPUT:]

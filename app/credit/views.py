@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, time
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, send_file, url_for
 from flask import session as cookie
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -27,7 +28,7 @@ from app.core.use_case import reading
 from app.core.web import attempt, context, send_list
 from app.credit import correction_service as correction_service  # its handler and check register on import
 from app.credit import disclosing as disclosing
-from app.credit import explaining, look_service, queries, review_service
+from app.credit import explaining, look_service, peers, profile_paper, queries, review_service, sources
 from app.credit import model_views as model_views
 from app.credit import service as service  # its handlers register on import
 from app.credit import warning_views as warning_views
@@ -36,11 +37,13 @@ from app.credit.forms import AnswerReviewForm, AskReviewForm
 from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState
 from app.credit.states import REVIEW_LIFE
+from app.credit.what_helps_views import advice_of
 from app.evidence import queries as evidence
 from app.evidence.consent_queries import trace_of
 from app.evidence.display import PURPOSES, item_name, monthly_chart, reference
 from app.evidence.queries import MonthlyInvoices
 from app.identity.models import Organisation
+from scoring.features.registry import MONTHLY
 from scoring.features.window import WINDOW
 
 pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15)
@@ -92,9 +95,9 @@ def _own_profile(firm_id: UUID) -> dict[str, Any]:
     return {
         "stage": stage, "profile": found, "place": glance.place if glance else None,
         "synthetic": is_synthetic(scored_by or model),
-        "reasons": explaining.reasons(found.reasons) if found else [],
-        "coverage": explaining.coverage(found.coverage) if found else [],
-        "working": explaining.working(found, scored_by) if found and scored_by else [],
+        **(_score_of(found, scored_by) if found is not None and scored_by is not None else {}),
+        "sources": sources.sources_of(firm_id, found.coverage) if found else [],
+        "source_names": source_names(), "monthly": MONTHLY,
         "model_facts": explaining.model_facts(scored_by) if scored_by else [],
         "chart": monthly_chart(months) if months else None,
         "history": explaining.history_rows(history, models), "history_chart": explaining.history_chart(history),
@@ -103,6 +106,42 @@ def _own_profile(firm_id: UUID) -> dict[str, Any]:
         "meanings": explaining.GRADE_MEANINGS, "tones": explaining.GRADE_TONES,
         "consents_url": url_for("evidence.consents"), "give_url": url_for("evidence.give"),
     }
+
+
+def _score_of(profile: CreditProfile, model: ScoringModel) -> dict[str, Any]:
+    """What a page shows of a score that is the firm's own."""
+    assert profile.score is not None and profile.grade is not None
+    beside = peers.peers()
+    return {
+        "reasons": explaining.reasons(profile), "dial": explaining.dial(profile.score, profile.grade, model),
+        "account": explaining.account(profile), "probability": explaining.probability_rows(profile, model),
+        "chances": explaining.chances(profile), "confidence": explaining.confidence(profile), "law": explaining.LAW,
+        "web": peers.web(beside) if beside else None, "least_peers": peers.COMPARING.least, "advice": advice_of(profile),
+    }
+
+
+def source_names() -> dict[str, str]:
+    """The names of the sources of a score, in the language of the page."""
+    return {code: item_name(item) for code, item in sources.catalogue().items()}
+
+
+@room.page("/profile/paper", Permission.PROFILE_READ)
+def paper() -> Any:
+    """The firm's own profile as a PDF, in the language of the page."""
+    ctx = context()
+    if ctx.org_id is None:
+        raise NotFound
+    with reading(ctx, Permission.PROFILE_READ):
+        shown = _own_profile(ctx.org_id)
+        if shown["stage"] not in ("scored", "insufficient"):
+            raise NotFound
+        try:
+            data = profile_paper.draw(ctx.org_name, shown)
+        except profile_paper.NoFont:
+            flash(gettext(profile_paper.NO_FONT), "warning")
+            return redirect(url_for("credit.profile"))
+        g.exported = ("profile", 1)
+    return send_file(BytesIO(data), as_attachment=True, download_name="profile.pdf", mimetype="application/pdf")
 
 
 @room.page("/profile/trace/<uuid:profile_id>", Permission.PROFILE_READ)
@@ -114,9 +153,9 @@ def trace(profile_id: UUID) -> Any:
         firm_no = queries.firm_no_of(found.firm_id)
         if found.firm_id != ctx.org_id or firm_no is None:
             raise NotFound
-        traced = trace_of(firm_no, [UUID(one) for one in found.consent_ids], found.at)
+        consents = trace_of(firm_no, [UUID(one) for one in found.consent_ids], found.at)
         return render_template(
-            "credit/trace.html", profile=found, traced=explaining.traced(found, traced), model=queries.model_of(found),
+            "credit/trace.html", profile=found, traced=sources.traced(found, consents, firm_no) if consents else [],
             item_name=item_name, reference=reference, purposes=PURPOSES,
         )
 
@@ -139,12 +178,14 @@ def fresh_token(form: AskReviewForm | AnswerReviewForm) -> None:
 @room.page("/profiles/<uuid:firm_id>", Permission.PROFILE_LOOK)
 def look(firm_id: UUID) -> Any:
     """A bank looks at a firm; what the page shows follows the consent and the switch, and the look is recorded."""
-    shown, summary = look_service.bank_profile(context(), firm_id, request.args.get("case", type=UUID))
-    return render_template(
-        "credit/look.html", profile=shown, summary=summary, coverage=explaining.coverage(shown.coverage),
-        reasons=explaining.shown_reasons(shown.reasons), chart=monthly_chart(summary.months) if summary.lines else None,
-        tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS, window=WINDOW,
-    )
+    ctx = context()
+    shown, summary = look_service.bank_profile(ctx, firm_id, request.args.get("case", type=UUID))
+    with reading(ctx, Permission.PROFILE_LOOK):
+        return render_template(
+            "credit/look.html", profile=shown, summary=summary, reasons=explaining.shown_reasons(shown.reasons),
+            chart=monthly_chart(summary.months) if summary.lines else None, sources=sources.shown_sources(shown.coverage),
+            source_names=source_names(), tones=explaining.GRADE_TONES, meanings=explaining.GRADE_MEANINGS, window=WINDOW,
+        )
 
 
 # --- the desk
@@ -200,8 +241,9 @@ def review(review_id: UUID) -> Any:
         model = queries.model_of(profile)
         return render_template(
             "credit/review.html", review=found, profile=profile, firm=queries.firm_name(found.firm_id), form=form,
-            reasons=explaining.reasons(profile.reasons), coverage=explaining.coverage(profile.coverage),
-            working=explaining.working(profile, model) if model else [], tones=explaining.GRADE_TONES,
+            reasons=explaining.reasons(profile), sources=sources.shown_sources(profile.coverage), source_names=source_names(),
+            account=explaining.account(profile), probability=explaining.probability_rows(profile, model) if model else [],
+            chances=explaining.chances(profile), tones=explaining.GRADE_TONES, law=explaining.LAW,
             state=REVIEW_STATES[found.state], may_answer=can_fire(ctx, REVIEW_LIFE, found, "answer"),
             synthetic=is_synthetic(model), window=WINDOW,
         )

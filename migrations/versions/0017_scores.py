@@ -67,11 +67,6 @@ alter table credit_profile
   -- without consent nothing about the firm is kept in the row: no feature, no reason, no month
   add constraint ck_credit_profile_no_consent check (
     state <> 'no_consent' or (snapshot is null and reasons = '[]' and coverage = '{}' and consent_ids = '[]'));
-
--- One value of a snapshot by its name; null where nothing was known or the list has no such feature.
-create function hq_feature(snapshot double precision[], list bytea, feature text) returns double precision
-  language sql stable set search_path = public as
-  $$ select nullif($1[array_position(names, $3)], 'NaN') from feature_list where sha = $2 $$;
 """
 """``digest``: of all that a profile says, so that one that would say the same again is not written again."""
 

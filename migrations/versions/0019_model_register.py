@@ -137,7 +137,7 @@ begin
 end $$;
 create trigger model_life before update on scoring_model for each row execute function hq_model_life();
 
--- A model is born a candidate, of whoever brings it. Only the very first one may score at once.
+-- A model is born a candidate, of whoever brings it. Only where none scores may the portal make one score at once.
 create function hq_model_birth() returns trigger language plpgsql as $$
 begin
   if (new.proposed_by is distinct from hq_actor() and not (hq_kind() = 'system' and exists (
@@ -149,7 +149,8 @@ begin
   if new.state = 'candidate' and not new.first_start and new.activated_at is null then
     return new;
   end if;
-  if new.state = 'active' and new.first_start and hq_kind() = 'system' and not exists (select 1 from scoring_model) then
+  if new.state = 'active' and new.first_start and hq_kind() = 'system'
+     and not exists (select 1 from scoring_model where state = 'active') then
     return new;
   end if;
   raise exception 'a model is born a candidate' using errcode = 'check_violation', constraint = 'ck_scoring_model_birth';

@@ -8,7 +8,7 @@ import numpy as np
 
 from scoring.features.declare import declare
 from scoring.features.flows import account
-from scoring.features.invoices import SALES
+from scoring.features.invoice_books import SALES
 from scoring.features.rows import Columns, Part, Reading
 from scoring.features.series import growth, log_units, ratio, total, yearly_growth
 from scoring.features.spec import Unit

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from decimal import Decimal
 from html import unescape
+from math import nan
+from pathlib import Path
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -14,17 +19,31 @@ from flask.testing import FlaskClient
 from app.core.cases import join_case, open_case
 from app.core.database import session, transaction
 from app.core.errors import MESSAGES, ErrorCode
-from app.core.permissions import Role
-from app.credit import model_service, review_service
-from app.credit.models import ProfileReview
+from app.core.permissions import Permission, Role
+from app.core.use_case import reading
+from app.credit import explaining, look_service, model_service, peers, review_service
+from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import Visible
+from app.credit.what_helps_views import advice_of
+from app.credit.what_if import WhatIf
+from scoring.features.registry import SOURCES, by_name
 from tests import cast
-from tests.credit_cast import consent, current, deliver, firm_with_invoices, register_model, revoke
+from tests.credit_cast import consent, current, deliver, firm_with_invoices, model_file, register_model, revoke
 from tests.web.visitors import visit
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
 SYNTHETIC = "评分模型是用合成企业学出来的"
+NO_SCORE = "评分是怎么加出来的"
+"""Stands on the page exactly where a score does."""
+
+
+def sentences(profile: CreditProfile, language: Literal["zh", "en"] = "zh") -> list[str]:
+    """The reasons of a profile as people read them."""
+    return [
+        by_name(row["feature"]).say(nan if row["value"] is None else row["value"], row["points"] > 0, language)
+        for row in profile.reasons
+    ]
 
 
 def text_of(client: FlaskClient, path: str, *, status: int = 200) -> str:
@@ -49,7 +68,7 @@ def token_on(page: str) -> str:
 def test_a_firm_without_consent_is_told_what_to_do_first(app: Flask) -> None:
     firm = firm_with_invoices()
     page = text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile")
-    assert "还没有授权，所以没有信用画像" in page and "去授权" in page and "满分 1000" not in page
+    assert "还没有授权，所以没有信用画像" in page and "去授权" in page and "下载 PDF" not in page
 
 
 def test_a_firm_that_waits_for_the_desk_is_told_why_it_sees_nothing(app: Flask) -> None:
@@ -81,12 +100,170 @@ def test_the_firm_reads_score_grade_reasons_and_how_they_came_about(app: Flask) 
     profile = current(firm)
     assert profile is not None
     page = text_of(visit(app, firm[Role.FIRM_REPRESENTATIVE]), "/profile")
-    for expected in (str(profile.score), SYNTHETIC, "加分的原因", "减分的原因", "怎么算的", "模型版本", "增值税发票", "历次画像"):
+    for expected in (str(profile.score), SYNTHETIC, "加分的原因", "减分的原因", NO_SCORE, "模型版本", "增值税发票", "历次画像"):
         assert expected in page
-    for reason in profile.reasons:
-        assert reason["zh"] in page
+    assert all(sentence in page for sentence in sentences(profile))
     assert f"{profile.probability * 100:.2f}%" in page  # type: ignore[operator]
-    assert "在 1 家已评分企业中的位置" in page and "前 1%" in page
+    assert "在 1 家已评分企业中的位置：前 1%" in page
+    assert "600 分" in page and "30 比 1" in page and "每高 40 分" in page and "1,000 家这样的企业中" in page
+
+
+def test_the_account_on_the_page_adds_up_to_the_score(app: Flask) -> None:
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    profile = current(firm)
+    assert profile is not None and profile.score is not None
+    with app.test_request_context():
+        rows = explaining.account(profile)
+    assert len(rows) >= 2 + len(profile.reasons)
+    assert sum(int(points) for _, points, _ in rows) == profile.score
+    page = text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile")
+    assert f"结果 {profile.score}" in page
+
+
+def test_the_dial_says_score_and_grade_without_its_colours(app: Flask) -> None:
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    profile = current(firm)
+    assert profile is not None
+    page = visit(app, firm[Role.FIRM_CLERK]).get("/profile").text
+    drawn = re.search(r'<svg class="chart chart-dial".*?</svg>', page, re.DOTALL)
+    assert drawn is not None and f"{profile.score}，范围 300 到 850，{profile.grade} 级</desc>" in drawn[0]
+    assert re.search(rf'dial-letter-mine"[^>]*>{profile.grade}<', drawn[0]), "the letter of the grade is the marked one"
+    assert all(f">{letter}<" in drawn[0] for letter in "ABCDE") and "style=" not in drawn[0]
+
+
+@pytest.mark.parametrize(("score", "grade"), [(300, "E"), (604, "C"), (604, "B"), (669, "B"), (670, "A"), (850, "A")])
+def test_the_bands_of_the_dial_are_those_of_the_grades(app: Flask, score: int, grade: str) -> None:
+    model = ScoringModel(bands={"A": "0.01", "B": "0.03", "C": "0.08", "D": "0.2"})
+    with app.test_request_context():
+        drawn = explaining.dial(score, grade, model)
+        assert re.search(rf'dial-letter-mine"[^>]*>{grade}<', str(drawn.svg())), "at a rounded edge the stored grade decides"
+    assert [(band.letter, band.until) for band in drawn.bands] == [("E", 484), ("D", 545), ("C", 604), ("B", 669), ("A", 850)]
+
+
+@pytest.mark.parametrize(("low", "high", "sources", "word"), [
+    ("0.028", "0.032", 4, "可信度高"), ("0.028", "0.032", 1, "可信度中等"), ("0.02", "0.05", 4, "可信度中等"),
+    ("0.005", "0.15", 4, "可信度较低"),
+])
+def test_confidence_follows_the_interval_and_the_number_of_sources(
+    app: Flask, low: str, high: str, sources: int, word: str,
+) -> None:
+    coverage = dict.fromkeys(("invoices", "electricity", "tax", "water")[:sources], 24)
+    profile = CreditProfile(pd_low=Decimal(low), pd_high=Decimal(high), coverage=coverage)
+    with app.test_request_context():
+        told = explaining.confidence(profile)
+        assert told is not None and str(told.word) == word
+
+
+def test_a_source_without_consent_stands_with_the_link_that_consents_to_it_alone(app: Flask) -> None:
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    page = visit(app, firm[Role.FIRM_REPRESENTATIVE]).get("/profile").text
+    link = re.search(r'href="(/my-consents/new\?item=electricity)">([^<]+)<', page)
+    assert link is not None and link[2] == "授权用电数据，可提高可信度"
+    form = visit(app, firm[Role.FIRM_REPRESENTATIVE]).get(link[1]).text
+    ticked = [tag for tag in re.findall(r"<input[^>]*>", form) if "checked" in tag and 'name="choices"' in tag]
+    assert len(ticked) == 1 and "electricity" in ticked[0]
+
+
+def test_what_helps_answers_with_the_model_and_keeps_what_the_firm_did_not_move(app: Flask) -> None:
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    profile = current(firm)
+    assert profile is not None
+    with transaction(cast.SYSTEM, read_only=True):
+        asked = WhatIf.of(profile)
+    assert asked is not None
+    model = model_service.model_files.read(model_file()).model
+    again = model.score(asked.row[None, :])
+    assert asked.answer([]).score == profile.score == int(again.score[0]) and asked.answer([]).grade == profile.grade
+    assert abs(asked.model.margins(asked.row[None, :])[0] - model.margins(asked.row[None, :])[0]) < 1e-9
+    page = text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile/what-helps?sales_monthly=3&nonsense=x")
+    assert "怎样做会更好" in page and ("滑块都在本企业现在的位置上" in page or "没有找到能再提高评分的事" in page)
+
+
+def test_a_slider_moved_to_its_best_place_never_lowers_the_score(app: Flask) -> None:
+    """A firm whose slips are its own to mend; the model is monotone in what it calls better."""
+    register_model()
+    firm = firm_with_invoices()
+    consent(firm)
+    profile = current(firm)
+    assert profile is not None
+    late = (
+        "power_late_share", "insurance_late_share", "tax_unfiled", "penalties_open", "sales_void_ratio", "insurance_unpaid",
+        "late_everywhere", "water_late_share",
+    )
+    slipped = dict.fromkeys(late, 1.0) | {"tax_on_time": 0.2, "reports_on_time": 0.0}
+    values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
+    worse = CreditProfile(**values | {"features": profile.features | slipped})
+    with transaction(cast.SYSTEM, read_only=True):
+        asked = WhatIf.of(worse)
+    assert asked is not None
+    sliders = asked.sliders({})
+    assert sliders and asked.answer([]).score <= (profile.score or 0)
+    for slider in sliders:
+        moved = asked.sliders({slider.feature.name: str(slider.best)})
+        assert asked.answer(moved).score > asked.answer([]).score
+        assert next(one for one in moved if one.feature == slider.feature).chosen == slider.best
+    assert [one.chosen for one in asked.sliders({sliders[0].feature.name: "99999"})] == [one.own for one in sliders]
+    assert all(one["points"].startswith("+") for one in advice_in(app, worse))
+
+
+def advice_in(app: Flask, profile: CreditProfile) -> list[dict[str, Any]]:
+    with app.test_request_context(), transaction(cast.SYSTEM, read_only=True):
+        return advice_of(profile)
+
+
+def test_what_helps_is_closed_without_a_score(app: Flask) -> None:
+    register_model()
+    firm = cast.firm()
+    consent(firm)
+    text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile/what-helps", status=404)
+    paper = visit(app, firm[Role.FIRM_CLERK]).get("/profile/paper")
+    assert paper.status_code == 200 and paper.data[:5] == b"%PDF-", "a thin file has its paper too"
+    revoke(firm, run_jobs=False)
+    text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile/paper", status=404)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_paper_carries_what_the_page_says(app: Flask, language: Literal["zh", "en"], tmp_path: Path) -> None:
+    register_model()
+    firm = firm_with_invoices(name="广州市岭南精密智能装备制造技术研究开发与进出口贸易股份有限公司黄埔分公司")
+    consent(firm)
+    profile = current(firm)
+    assert profile is not None
+    client = visit(app, firm[Role.FIRM_CLERK])
+    answer = (english(client) if language == "en" else client).get("/profile/paper")
+    assert answer.status_code == 200 and answer.data[:5] == b"%PDF-" and answer.mimetype == "application/pdf"
+    file = tmp_path / "profile.pdf"
+    file.write_bytes(answer.data)
+    told = subprocess.run(["pdftotext", "-layout", str(file), "-"], capture_output=True, text=True, check=True).stdout
+    flat = "".join(told.split())
+    assert str(profile.score) in flat and "".join(firm.name.split()) in flat
+    assert all("".join(sentence.split())[:12] in flat for sentence in sentences(profile, language))
+
+
+def test_similar_firms_are_compared_only_from_ten_on(app: Flask) -> None:
+    register_model()
+    firms = [firm_with_invoices(number) for number in range(11)]
+    for firm in firms[:10]:
+        consent(firm)
+    client = visit(app, firms[0][Role.FIRM_CLERK])
+    assert "同行业、同规模、已评分的企业不到 10 家" in text_of(client, "/profile"), "nine others are too few"
+    consent(firms[10])
+    page = client.get("/profile").text
+    assert "与同行业、同规模的 10 家企业相比" in page and 'class="chart chart-web"' in page
+    with reading(firms[0][Role.FIRM_CLERK], Permission.PROFILE_READ):
+        found = peers.peers()
+    assert found is not None and found.firms == 10
+    assert found.shares["payment"] is None, "nobody consented to bills"
+    with reading(cast.bank()[Role.BANK_OFFICER], Permission.PROFILE_LOOK):
+        assert peers.peers() is None
 
 
 def test_the_reasons_are_told_in_english_to_whoever_reads_english(app: Flask) -> None:
@@ -96,7 +273,7 @@ def test_the_reasons_are_told_in_english_to_whoever_reads_english(app: Flask) ->
     profile = current(firm)
     assert profile is not None
     page = text_of(english(visit(app, firm[Role.FIRM_CLERK])), "/profile")
-    assert all(reason["en"] in page for reason in profile.reasons)
+    assert all(sentence in page for sentence in sentences(profile, "en"))
 
 
 def test_a_thin_file_is_told_without_a_score(app: Flask) -> None:
@@ -104,7 +281,7 @@ def test_a_thin_file_is_told_without_a_score(app: Flask) -> None:
     firm = cast.firm()
     consent(firm)
     page = text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile")
-    assert "数据还不够，暂不评分" in page and "满分 1000" not in page
+    assert "数据还不够，暂不评分" in page and NO_SCORE not in page
 
 
 def test_a_revoked_consent_takes_the_score_off_the_page_before_any_job_has_run(app: Flask) -> None:
@@ -114,7 +291,7 @@ def test_a_revoked_consent_takes_the_score_off_the_page_before_any_job_has_run(a
     revoke(firm, run_jobs=False)
     client = visit(app, firm[Role.FIRM_CLERK])
     page = text_of(client, "/profile")
-    assert "还没有授权，所以没有信用画像" in page and "满分 1000" not in page
+    assert "还没有授权，所以没有信用画像" in page and NO_SCORE not in page
     assert "信用等级" not in text_of(client, "/")
 
 
@@ -157,12 +334,38 @@ def test_a_bank_reads_what_the_switch_allows_and_no_more(app: Flask, visible: Vi
     assert profile is not None
     page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
     assert firm.name in page and SYNTHETIC in page and "前 1%" in page
-    assert all(reason["zh"] in page for reason in profile.reasons)
-    assert ("信用等级，从 A 到 D" in page) == (visible is not Visible.RANK)
-    assert ("满分 1000" in page) == (visible is Visible.SCORE)
-    assert ("影响" in page) == (visible is Visible.SCORE)
+    told = [row for row in profile.reasons if look_service.sources_of(row["feature"]) == {"invoices"}]
+    said = zip(profile.reasons, sentences(profile), strict=True)
+    assert told and all(sentence in page for row, sentence in said if row in told)
+    assert ("信用等级，从 A 到 E" in page) == (visible is not Visible.RANK)
+    assert ("评分，300 到 850" in page) == (visible is Visible.SCORE)
+    assert all((f"{row['points']:+d} 分" in page) == (visible is Visible.SCORE) for row in told)
     assert ("这里不显示" in page) == (visible is not Visible.SCORE)
     assert "违约可能性" not in page
+
+
+def test_reasons_from_what_the_bank_may_not_read_are_counted_and_not_told(app: Flask) -> None:
+    """The firm lets the portal read its invoices and its bills, the bank its invoices alone."""
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm, None, bank)
+    model_service.set_visible(cast.SYSTEM, Visible.SCORE)
+    profile = current(firm)
+    assert profile is not None
+    secret = {"feature": "power_late_share", "value": 0.4567, "points": -77, "strength": "-77.000000"}
+    values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
+    told = CreditProfile(**values | {
+        "reasons": [*profile.reasons, secret], "coverage": profile.coverage | {"electricity": 24},
+    })
+    with transaction(cast.SYSTEM, read_only=True):
+        shown = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset({"invoices"}))
+        all_of_it = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset(SOURCES))
+    assert "power" not in repr(shown) and "0.4567" not in repr(shown) and "-77" not in repr(shown)
+    assert shown.untold >= 1 and shown.closed_sources >= 1 and shown.coverage.keys() == {"invoices"}
+    assert all_of_it.untold == 0 and all_of_it.reasons[-1].points == -77
+    page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
+    untold = sum(not look_service.sources_of(row["feature"]) <= {"invoices"} for row in profile.reasons)
+    assert (f"另有 {untold} 条原因" in page) == (untold > 0)
 
 
 def test_a_bank_that_no_consent_names_finds_nothing(app: Flask) -> None:
@@ -310,7 +513,7 @@ def test_a_firm_follows_its_score_back_to_the_consent_and_the_deliveries_behind_
     page = text_of(client, link)
     assert f"授权编号 {consent_id.hex[-8:].upper()}" in page and "增值税发票" in page and "2026-1" in page
     assert "凭这份授权读取的数据批次" in page and "广州市税务局 第" in page and "合成数据" in page
-    assert all(name in page for name in ("指标", "对结果的影响")) and "%" in page
+    assert all(name in page for name in ("指标", "对评分的影响")) and "%" in page
     revoke(firm)
     assert "已结束" in text_of(client, link)  # what the score rested on then stays told
     late = current(firm)
