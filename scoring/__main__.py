@@ -159,7 +159,9 @@ def _period(table: Table, options: argparse.Namespace) -> Table:
 def _settings(options: argparse.Namespace, described: Description | None, table: Table) -> Settings:
     from scoring.settings import SETTINGS, small
 
-    settings = SETTINGS if len(table.known()) > SETTINGS.small_sample else small(SETTINGS)
+    # The recipe for a few hundred firms was made for those who are told by invoices alone.
+    names = [column.name for column in table.columns] if table.about.get("layout") == "invoices" else []
+    settings = SETTINGS if len(table.known()) > SETTINGS.small_sample else small(SETTINGS, names)
     settings = settings.changed(described.training if described else {})
     told = {"kind": options.kind, "search": options.search, "bags": options.bags}
     return settings.changed({name: value for name, value in told.items() if value is not None})
@@ -260,7 +262,7 @@ def _of_data(command: argparse.ArgumentParser, required: bool = True) -> None:
 
 
 def _of_training(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--kind", choices=("trees", "scorecard", "both"))
+    command.add_argument("--kind", choices=("trees", "scorecard", "both", "ranks"))
     command.add_argument("--search", type=int, help="candidates of the successive halving")
     command.add_argument("--bags", type=int, help="boosters that are averaged")
     command.add_argument("--folds", type=int, default=5)

@@ -18,9 +18,9 @@ from scoring.features.invoice_list import FEATURES
 from scoring.model import Column
 from scoring.table import Table
 
-GAP_MONTHS: Final = 7
-"""Where the day of default is not known, firms are looked at so many months before the record ends, so that no feature may
-carry what followed a default (README of the real set; proposal)."""
+GAP_MONTHS: Final = 0
+"""Firms are looked at so many months before the record's last complete month. Where the day of default is not known, the last
+days may carry what followed it: features that look at them (``end_of_window``) are never read; a gap is the stricter way."""
 NAIVE: Final = "sales_monthly"
 """Size alone ranks well; a model has to be compared with it."""
 
@@ -44,7 +44,7 @@ def read_invoices(
 ) -> Table:
     """The firms of the folder with their invoice features at the end of ``as_of`` (default: ``gap_months`` before the record's
     last complete month). ``scale_free``: without features that change when all amounts are multiplied or every line is doubled.
-    ``training``: only the firms whose outcome is known. Raises DataError.
+    Features of the last days are left out. ``training``: only the firms whose outcome is known. Raises DataError.
     """
     firms = _firms(folder)
     if training:
@@ -55,7 +55,7 @@ def read_invoices(
     day = as_of or _months_before(_last_month_end(lines), gap_months)
     told = compute({"invoices": lines.drop("firm_id")}, firms["firm"].to_numpy(), day)
     values = told.frame().select(feature.name for feature in FEATURES)
-    read = [feature for feature in FEATURES if feature.scale_free or not scale_free]
+    read = [feature for feature in FEATURES if (feature.scale_free or not scale_free) and not feature.end_of_window]
     n = firms.height
     return Table(
         keys=tuple(firms["firm_id"].to_list()),

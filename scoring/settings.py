@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from scoring.errors import DataError
+from scoring.recipes import SMALL, SMALL_SCALE_FREE
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Trees, encoding of categories, calibration, interval, search. ``challenger``: the scorecard that runs beside the trees."""
 
-    kind: Literal["trees", "scorecard", "both"] = "trees"
+    kind: Literal["trees", "scorecard", "both", "ranks"] = "trees"
     rounds: int = 400
     learning_rate: float = 0.05
     num_leaves: int = 7
@@ -54,6 +55,9 @@ class Settings:
     woe_l2: float = 3.0
     woe_least: float = 0.02
     """Least share of the rows in a bin."""
+    ranks: tuple[str, ...] = ()
+    """Columns of the ridge regression on ranks where ``kind`` is "ranks" (scoring.recipes)."""
+    ranks_l2: float = 1.0
     blend: float = 0.5
     """Share of the scorecard's margin where ``kind`` is "both"."""
 
@@ -68,8 +72,12 @@ class Settings:
 SETTINGS: Final = Settings()
 
 
-def small(settings: Settings) -> Settings:
-    """For a few hundred firms: stumps of two questions, strongly drawn together, calibrated on several rounds of folds."""
+def small(settings: Settings, columns: Collection[str] = ()) -> Settings:
+    """For a few hundred firms: the recipe on ranks where its ``columns`` are there, and stumps of two questions otherwise."""
+    for recipe in (SMALL, SMALL_SCALE_FREE):
+        if set(recipe.columns) <= set(columns):
+            settings = replace(settings, kind="ranks", ranks=recipe.columns, ranks_l2=recipe.l2)
+            break
     return replace(
         settings,
         rounds=120,

@@ -17,7 +17,8 @@ from scoring.errors import ModelError
 from scoring.fitting import non_negative, platt
 from scoring.folds import folds_of, resample
 from scoring.model import BASE_RATE, Column, Model
-from scoring.scale import Float64, Uncertainty
+from scoring.recipes import Recipe, rank_card
+from scoring.scale import Calibration, Float64, Uncertainty
 from scoring.scorecard import scorecard
 from scoring.settings import SETTINGS, Settings
 from scoring.table import Table
@@ -44,14 +45,10 @@ def train(
     make = grow or grow_model
     rows = _checked(table, settings)
     settings = tuned(rows, settings, seed) if settings.search else settings
-    bad, weight = np.tile(rows.bad, settings.calibration_repeats), np.tile(rows.weight, settings.calibration_repeats)
-    rounds = [out_of_fold(rows, settings, seed + 1000 * number, make) for number in range(settings.calibration_repeats)]
-    calibration, covariance = platt(np.concatenate(rounds), bad, weight)
-    # Repeats are the same rows again: they steady the fit but are no further evidence.
-    covariance = covariance * settings.calibration_repeats
+    calibration, covariance = _calibration(rows, settings, seed, make)
     rate = float(np.average(rows.bad, weights=rows.weight))
     model = replace(
-        make(rows, settings, seed),
+        _lean(make(rows, settings, seed)),
         trained_at=trained_at,
         calibration=calibration,
         sample_rate=rate,
@@ -67,6 +64,19 @@ def train(
         metrics=metrics or {},
     )
     return replace(model, uncertainty=_uncertainty(model, rows, settings, seed, covariance, make))
+
+
+def _calibration(rows: Table, settings: Settings, seed: int, make: Grow) -> tuple[Calibration, Float64]:
+    """Fitted on margins of rows not seen. A ridge regression on ranks gives honest log-odds by itself: of few defaults no second
+    slope is learnt, and its uncertainty is that of the refits.
+    """
+    if settings.kind == "ranks":
+        return Calibration(), np.zeros((2, 2))
+    repeats = settings.calibration_repeats
+    rounds = [out_of_fold(rows, settings, seed + 1000 * number, make) for number in range(repeats)]
+    calibration, covariance = platt(np.concatenate(rounds), np.tile(rows.bad, repeats), np.tile(rows.weight, repeats))
+    # Repeats are the same rows again: they steady the fit but are no further evidence.
+    return calibration, covariance * repeats
 
 
 def _checked(table: Table, settings: Settings) -> Table:
@@ -90,15 +100,26 @@ def grow_model(table: Table, settings: Settings, seed: int) -> Model:
     boosters: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     start = 0.0
-    if settings.kind != "scorecard":
+    if settings.kind == "ranks":
+        recipe = Recipe(settings.ranks, settings.ranks_l2)
+        terms, start = rank_card([one.name for one in columns], [one.direction for one in columns], X, good, weight, recipe)
+    if settings.kind in ("trees", "both"):
         boosters = tuple(_booster(columns, X, good, weight, offset, settings, seed + bag) for bag in range(settings.bags))
-    if settings.kind != "trees":
+    if settings.kind in ("scorecard", "both"):
         terms, start = scorecard(columns, X, good, weight, settings)
     if settings.kind == "both":
         boosters, terms, start = _blended(boosters, terms, start, settings.blend)
     if not boosters and not terms:
         raise ModelError("no column says anything about the outcome; a scorecard of these rows would be empty")
     return Model(columns=columns, trained_at=date.min, boosters=boosters, terms=terms, start=start)
+
+
+def _lean(model: Model) -> Model:
+    """Without columns that no tree and no term reads, where there are only terms: what is not read is not asked for."""
+    if model.boosters:
+        return model
+    read = {term.column for term in model.terms}
+    return replace(model, columns=tuple(column for column in model.columns if column.name in read))
 
 
 def training_weight(table: Table) -> Float64:
@@ -194,7 +215,7 @@ def _uncertainty(model: Model, rows: Table, settings: Settings, seed: int, covar
             refit = grow(rows.take(drawn), replace(settings, bags=1), seed + number)
             told = np.full(len(rows), np.nan)
             told[unseen] = refit.margins(matrix(refit.columns, rows.inputs[unseen]))
-            rounds.append(told - np.nanmean(told))
+            rounds.append(told if settings.kind == "ranks" else told - np.nanmean(told))
     centre = float(np.average(margin, weights=rows.weight))
     base = tail = dark = 0.0
     seen = np.isfinite(rounds).sum(axis=0) >= 2 if rounds else np.zeros(len(rows), dtype=np.bool_)

@@ -138,15 +138,16 @@ def the_firm_consents_and_reads_its_profile(town: Town) -> str:
     outbox.drain()
 
     page = town.as_firm("/profile")
-    figures = page.locator(".figure-value").all_inner_texts()
-    assert figures[0] in ("A", "B", "C", "D") and 0 <= int(figures[1]) <= 1000
+    grade = page.locator(".score-grade .chip").first.inner_text().strip()[-3]
+    assert grade in "ABCDE", page.locator(".score-grade").inner_text()
+    assert page.locator(".dial-box svg").is_visible()
     assert page.locator("ol.reasons li").count() >= 2
     assert page.locator("figure.chart-box svg").first.is_visible() and page.locator(".chart-numbers tbody tr").count() >= 12
-    assert "真实企业的脱敏数据" in words(page)
+    assert "合成企业（演示）" in words(page)
     town.look_over(page)
     page = town.as_firm("/my-data")
     town.look_over(page)
-    return figures[0]
+    return grade
 
 
 # --- step 3: the need --------------------------------------------------------------------------------------------------

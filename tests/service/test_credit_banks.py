@@ -18,6 +18,7 @@ from app.core.use_case import reading
 from app.credit import look_service, model_service, queries
 from app.credit.rules import ProfileState, Visible, rank_percent
 from app.evidence.models import EvidenceLook
+from scoring.features.registry import by_name
 from tests import cast
 from tests.credit_cast import city, consent, current, deliver, firm_with_invoices, register_model, revoke
 
@@ -177,12 +178,14 @@ def test_a_look_at_a_profile_holds_nothing_that_the_switch_hides(visible: Visibl
     assert standing is not None and summary.months
     assert shown.grade == (standing.grade if visible is not Visible.RANK else None)
     assert shown.score == (standing.score if visible is Visible.SCORE else None)
-    assert len(shown.reasons) == len(standing.reasons)
-    assert all((reason.strength is not None) == (visible is Visible.SCORE) for reason in shown.reasons)
+    by_invoices = [row["feature"] for row in standing.reasons if by_name(row["feature"]).sources == ("invoices",)]
+    assert [reason.feature for reason in shown.reasons] == by_invoices, "what rests on other sources is not told to this bank"
+    assert shown.untold == len(standing.reasons) - len(by_invoices)
+    assert all((reason.points is not None) == (visible is Visible.SCORE) for reason in shown.reasons)
     if visible is Visible.RANK:
         words = repr(shown)
         assert standing.grade is not None and f"grade='{standing.grade}'" not in words
-        assert f"score={standing.score}" not in words and "contribution" not in words
+        assert f"score={standing.score}" not in words
 
 
 def test_every_look_is_recorded_the_refused_one_too() -> None:

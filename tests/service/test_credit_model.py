@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
 def test_training_without_real_data_says_that_the_firms_were_synthetic(settings: Settings, tmp_path: Path) -> None:
     nowhere = replace(settings, real_data=tmp_path / "nothing")
-    told = model_service.train_model(nowhere, settings.model_path, city_firms=200)
+    told = model_service.train_model(nowhere, settings.model_path, city_firms=400)
     assert "SYNTHETIC" in told
     model = model_service.ensure_model(cast.SYSTEM, nowhere)
     assert model.trained_on == "synthetic" and model.active
@@ -39,7 +39,7 @@ def test_training_that_cannot_write_is_told_in_one_sentence(settings: Settings, 
     (tmp_path / "folder.json").mkdir()
     nowhere = replace(settings, real_data=tmp_path / "nothing")
     with pytest.raises(model_service.TrainingFailed, match="could not be trained"):
-        model_service.train_model(nowhere, tmp_path / "folder.json", city_firms=200)
+        model_service.train_model(nowhere, tmp_path / "folder.json", city_firms=400)
 
 
 def test_an_active_model_is_left_alone(settings: Settings) -> None:

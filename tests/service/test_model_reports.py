@@ -31,12 +31,12 @@ def test_a_training_ends_as_a_candidate_that_its_asker_may_not_approve(settings:
     people = Governors()
     first = register_model()
     asked = training_service.ask_training(people.system, TrainingData.SYNTHETIC, WHY)
-    done = training_service.run_training(cast.SYSTEM, asked.id, settings, repeats=0, city_firms=200)
+    done = training_service.run_training(cast.SYSTEM, asked.id, settings, repeats=0, city_firms=400)
     assert done.state == "done" and done.output and "bad" in done.output
     with transaction(cast.SYSTEM, read_only=True):
         model = session().get_one(ScoringModel, done.model_id)
     assert (model.state, model.origin, model.proposed_by, model.note) == ("candidate", "trained", people.system.actor_id, WHY)
-    assert model.trained_on == "synthetic" and 0 < model.defaults < model.firms <= 200 and first.active
+    assert model.trained_on == "synthetic" and 0 < model.defaults < model.firms <= 400 and first.active
     again = training_service.run_training(cast.SYSTEM, asked.id, settings)
     assert again.model_id == done.model_id
     assert model_service.decide(people.leader, model.id, "approve", WHY).state == "approved"
