@@ -17,8 +17,7 @@ from app.core.use_case import about, use_case
 from app.credit import model_service
 from app.credit.computing import Draft, Firm, drafts
 from app.credit.models import CreditProfile
-from app.credit.queries import consenting_firms, current_profile
-from app.credit.rules import PARAMETERS, Parameters
+from app.credit.queries import current_profile
 from app.credit.storing import store
 from app.enterprises.models import Enterprise
 
@@ -77,35 +76,3 @@ def _compute(firms: Sequence[Firm]) -> list[Draft]:
 def after_consent(ctx: Context, payload: dict[str, Any]) -> None:
     """A firm gave or took back a consent: its profile is computed anew, or ends."""
     compute_profile(ctx, UUID(payload["firm_id"]))
-
-
-@handles("delivery.taken_in", "credit.after_delivery")
-def after_delivery(ctx: Context, payload: dict[str, Any]) -> None:
-    """New data about firms came in: those with a consent are scored, a chunk to an outbox row."""
-    firms = [UUID(firm_id) for firm_id in payload["firm_ids"]]
-    consenting = set(consenting_firms())
-    emit_chunks([firm_id for firm_id in firms if firm_id in consenting])
-
-
-@handles("delivery.taken_back", "credit.after_take_back")
-def after_take_back(ctx: Context, payload: dict[str, Any]) -> None:
-    """A provider withdrew a delivery: the firms it told about are scored from what is left."""
-    after_delivery(ctx, payload)
-
-
-@handles("credit.model_changed", "credit.after_model", queue="long")
-def after_model(ctx: Context, payload: dict[str, Any]) -> None:
-    """Another model scores from now on: every firm with a consent is scored again."""
-    emit_chunks(consenting_firms())
-
-
-@handles("credit.chunk", "credit.compute_chunk", queue="long")
-def compute_chunk(ctx: Context, payload: dict[str, Any]) -> None:
-    """One chunk of firms."""
-    compute_profiles(ctx, [UUID(firm_id) for firm_id in payload["firm_ids"]])
-
-
-def emit_chunks(firm_ids: Sequence[UUID], parameters: Parameters = PARAMETERS) -> None:
-    """Leaves one outbox row per chunk of firms, so that a killed worker repeats one chunk and not the city."""
-    for start in range(0, len(firm_ids), parameters.chunk):
-        emit("credit.chunk", firm_ids=[str(firm_id) for firm_id in firm_ids[start:start + parameters.chunk]])

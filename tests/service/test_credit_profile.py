@@ -173,15 +173,6 @@ def test_a_delivery_scores_the_firms_that_consented_and_no_other() -> None:
     assert current(silent) is None
 
 
-def test_firms_of_one_delivery_are_scored_in_chunks_of_one_outbox_row_each() -> None:
-    register_model()
-    firms = [cast.firm(f"广州岭南第{number}机械有限公司") for number in range(3)]
-    with transaction(cast.SYSTEM):
-        service.emit_chunks([firm.id for firm in firms], service.Parameters(chunk=2))
-        found = session().scalars(sa.text("select payload from outbox where topic = 'credit.chunk'")).all()
-    assert sorted(len(payload["firm_ids"]) for payload in found) == [1, 2]
-
-
 def test_another_model_scores_every_consenting_firm_again_and_says_which_one_it_was() -> None:
     register_model()
     firm = firm_with_invoices()
