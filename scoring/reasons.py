@@ -195,11 +195,8 @@ def account_table(
 
 
 def _account(features: Sequence[Feature], row: Float64, told: Accounts, i: int) -> Account:
-    reasons = [
-        Reason(features[column], float(row[column]), strength, points)
-        for column, strength, points in zip(told.column[i].tolist(), told.strength[i].tolist(), told.points[i].tolist(), strict=True)
-        if column >= 0
-    ]
+    heard = zip(told.column[i].tolist(), told.strength[i].tolist(), told.points[i].tolist(), strict=True)
+    reasons = [Reason(features[c], float(row[c]), strength, points) for c, strength, points in heard if c >= 0]
     return Account(
         base=told.base[i],
         up=tuple(reason for reason in reasons if reason.strength > 0.0),
@@ -226,4 +223,4 @@ def whole_rows(exact: Float64, heard: NDArray[np.bool_], totals: NDArray[np.int6
     order = np.argsort(-remainders, axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(exact.shape[1])[None, :], axis=1)
-    return floors.astype(np.int64) + (rank < missing[:, None])
+    return np.asarray(floors.astype(np.int64) + (rank < missing[:, None]), dtype=np.int64)

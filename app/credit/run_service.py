@@ -1,4 +1,4 @@
-"""Scoring many firms: a run is cut into chunks, each an outbox row, so that a killed worker repeats one chunk and not the city."""
+"""Scoring many firms: a run is cut into chunks, each an outbox row, so that a killed worker repeats one chunk, not the city."""
 
 from __future__ import annotations
 

@@ -42,9 +42,8 @@ def scoring_runs() -> Any:
 def start_scoring_run() -> Any:
     """Scores everybody again; where that is on its way already, it goes on."""
     ctx = context()
-    return act(
-        lambda: run_service.score_everybody(ctx), done=gettext("正在重新评分，本页会显示进度。"), to=url_for("credit.scoring_runs"),
-    )
+    done = gettext("正在重新评分，本页会显示进度。")
+    return act(lambda: run_service.score_everybody(ctx), done=done, to=url_for("credit.scoring_runs"))
 
 
 def pace(run: Run) -> str:

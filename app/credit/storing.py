@@ -33,7 +33,8 @@ from rows from (
     cast(:grades as text[]), cast(:points as double precision[]), cast(:pds as double precision[]),
     cast(:lows as double precision[]), cast(:highs as double precision[]), cast(:models as uuid[])),
   jsonb_array_elements(cast(:told as jsonb))
-) with ordinality as d (id, firm_id, state, as_of, partial, months, digest, score, grade, points, pd, low, high, model_id, told, place)
+) with ordinality as d (id, firm_id, state, as_of, partial, months, digest, score, grade, points, pd, low, high, model_id, told,
+  place)
 """)
 
 

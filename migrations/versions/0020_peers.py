@@ -14,7 +14,8 @@ create function hq_profile_peers(names text[], fewest int, most int)
   returns table (feature text, peers bigint, below bigint, equal bigint)
   language sql stable security definer set search_path = public as
   $$ with own as (
-       select e.id, e.industry_code, e.size_class, p.snapshot, p.feature_list from enterprise e join credit_profile p on p.firm_id = e.id
+       select e.id, e.industry_code, e.size_class, p.snapshot, p.feature_list
+       from enterprise e join credit_profile p on p.firm_id = e.id
        where e.id = hq_org() and hq_kind() = 'enterprise' and e.state = 'verified' and p.current and p.state = 'scored'),
      peer as (
        select p.snapshot, p.feature_list from own

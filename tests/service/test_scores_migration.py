@@ -14,10 +14,12 @@ from tests.database import Servers, fresh_database
 pytestmark = pytest.mark.service
 
 FIRM = """
-insert into organisation (id, kind, name, uscc, state, created_at) values (%(firm)s, 'enterprise', '旧企业', %(uscc)s, 'active', now());
+insert into organisation (id, kind, name, uscc, state, created_at)
+  values (%(firm)s, 'enterprise', '旧企业', %(uscc)s, 'active', now());
 insert into enterprise (id, firm_no, uscc, form, district, industry_code, headcount, revenue_fen, assets_fen, figures_year,
     figures_source, size_class, size_rule, size_working, state, verified_at, synthetic, created_at)
-  values (%(firm)s, 1, %(uscc)s, 'company', '440106', '3424', 5, 1, 1, 2025, 'self', 'micro', 'x', '[]', 'verified', now(), true, now());
+  values (%(firm)s, 1, %(uscc)s, 'company', '440106', '3424', 5, 1, 1, 2025, 'self', 'micro', 'x', '[]', 'verified', now(), true,
+    now());
 insert into scoring_model values (%(model)s, 'old', 'synthetic', '2026-01-01', '2024-01-01', '2025-12-31', 9, 1, 'x',
   sha256('x'), '{}', '{}', now(), true);
 """
