@@ -17,7 +17,7 @@ from app.core.use_case import about, use_case
 from app.credit import model_service
 from app.credit.computing import Draft, Firm, drafts
 from app.credit.models import CreditProfile
-from app.credit.queries import current_profile
+from app.credit.queries import among, current_profile
 from app.credit.storing import store
 from app.enterprises.models import Enterprise
 
@@ -52,7 +52,7 @@ def compute_profile(ctx: Context, firm_id: UUID) -> CreditProfile | None:
 def compute_profiles(ctx: Context, firm_ids: Sequence[UUID]) -> int:
     """Computes the profiles of several firms in one transaction. Returns how many firms have a score afterwards."""
     found = session().execute(
-        select(Enterprise.id, Enterprise.firm_no).where(Enterprise.id.in_(firm_ids)).order_by(Enterprise.id)
+        select(Enterprise.id, Enterprise.firm_no).where(among(Enterprise.id, firm_ids)).order_by(Enterprise.id)
     )
     firms = [Firm(*row) for row in found]
     scored = sum(1 for draft in _compute(firms) if draft.score is not None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import numpy as np
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -15,7 +17,32 @@ from app.core.database import session
 from app.core.ids import new_id
 from app.credit.computing import Draft, feature_list
 from app.credit.models import CreditProfile, FeatureList
+from app.credit.queries import among
 from app.credit.rules import SCALE
+
+_DOUBLES_OID, _DOUBLE_OID = 1022, 701
+"""PostgreSQL's ``double precision[]`` and ``double precision``."""
+
+
+class _Doubles:
+    """Numbers that travel as one array, as numpy lays them: a list would be written number by number."""
+
+    def __init__(self, values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+        self.values = values
+
+
+class _DoublesDumper(Dumper):
+    """Binary form of an array: dimensions, no nulls, type, length, first place; then each number after its length."""
+
+    format = Format.BINARY
+    oid = _DOUBLES_OID
+
+    def dump(self, obj: _Doubles) -> bytes:
+        """The array as PostgreSQL receives it."""
+        told = np.empty(len(obj.values), dtype=[("length", ">i4"), ("value", ">f8")])
+        told["length"], told["value"] = 8, obj.values
+        return np.array([1, 0, _DOUBLE_OID, len(told), 1], dtype=">i4").tobytes() + told.tobytes()
+
 
 _END = text("update credit_profile set current = false where id = any(:ended)")
 # Numbers travel as arrays, what is JSON already as one document, and all snapshots as one array that is cut by place.
@@ -45,7 +72,7 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
     """
     standing = {firm_id: (profile_id, digest) for firm_id, profile_id, digest in session().execute(
         select(CreditProfile.firm_id, CreditProfile.id, CreditProfile.digest)
-        .where(CreditProfile.firm_id.in_([draft.firm_id for draft in told]), CreditProfile.current)
+        .where(among(CreditProfile.firm_id, [draft.firm_id for draft in told]), CreditProfile.current)
     )}
     digests = {draft.firm_id: draft.digest() for draft in told}
     fresh = [draft for draft in told if draft.firm_id not in standing or standing[draft.firm_id][1] != digests[draft.firm_id]]
@@ -57,6 +84,9 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
     sha, names = feature_list()
     session().execute(insert(FeatureList).values(sha=sha, names=list(names)).on_conflict_do_nothing())
     absent = np.full(len(names), np.nan).tobytes()
+    values = np.frombuffer(b"".join(draft.snapshot or absent for draft in fresh), "<f8")
+    raw: Any = session().connection().connection.driver_connection
+    raw.adapters.register_dumper(_Doubles, _DoublesDumper)
     scores = [draft.score for draft in fresh]
     made = {draft.firm_id: new_id() for draft in fresh}
     session().execute(_INSERT, {
@@ -69,6 +99,6 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
         "lows": [score and score.low for score in scores], "highs": [score and score.high for score in scores],
         "models": [score and score.model_id for score in scores],
         "told": "[" + ",".join(f"[{','.join(draft.told)}]" for draft in fresh) + "]",
-        "values": list(chain.from_iterable(np.frombuffer(draft.snapshot or absent, "<f8").tolist() for draft in fresh)),
+        "values": _Doubles(values),
     })
     return made

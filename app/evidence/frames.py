@@ -73,8 +73,9 @@ def frames_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> dic
     Under whatever identity is set: what may not be read is absent. ``since`` bounds what is told month by month, day by day or
     line by line; registers and years come whole, since an old entry still speaks today. Amounts 分, quantities thousandths, days
     and months pl.Date, words their codes (null for one the catalogue does not know), null where nothing was said. Rows of meters
-    have ``meter`` and ``basis`` and are told for each firm in whose term they lie. The rows are in no order. Invoices have ``side`` (0 purchase, 1 sale),
-    ``void`` and ``counterparty`` as a number that is the same for the same name. Raises ``KeyError`` for an unknown item.
+    have ``meter`` and ``basis`` and are told for each firm in whose term they lie. The rows are in no order. Invoices have
+    ``side`` (0 purchase, 1 sale), ``void`` and ``counterparty`` as a number that is the same for the same name. Raises
+    ``KeyError`` for an unknown item.
     """
     raw: Any = session().connection().connection.driver_connection
     asked = [int(number) for number in firm_nos]
@@ -85,7 +86,8 @@ def frames_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> dic
 def _frame(raw: Any, code: str, firms: list[int], since: date) -> pl.DataFrame:
     columns = _columns(code)
     # Planned anew each time: how many firms are asked for decides how the table is read.
-    found = raw.execute(_statement(code), {"firms": firms, "since": since}, prepare=False, binary=True).fetchone()[0]
+    asked = "{" + ",".join(map(str, firms)) + "}"  # as text: psycopg writes a list number by number
+    found = raw.execute(_statement(code), {"firms": asked, "since": since}, prepare=False, binary=True).fetchone()[0]
     cells = np.frombuffer(found, _ELEMENT, offset=_HEADER)["value"] if found else np.empty(0, ">i8")
     rows = cells.reshape(-1, len(columns))
     return pl.DataFrame([column.series(rows[:, at].astype(np.int64)) for at, column in enumerate(columns)])
