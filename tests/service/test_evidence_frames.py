@@ -87,6 +87,7 @@ def test_rows_carry_the_firm_and_the_stored_columns(clerk, baker):
     send(clerk, "electricity", POWER, ("0001", "2026-09", "100.5", "80.25", "2026-10-15", "", ""),
          ("0001", "2026-10", "", "", "", "", "房东代收"))
     metered, billed = read([baker], ["electricity"])["electricity"].sort("period").to_dicts()
+    assert metered.pop("delivery_no") > 0
     assert metered == {
         "firm": number_of(baker), "meter": metered["meter"], "basis": "shared", "period": date(2026, 9, 1),
         "quantity_milli": 100_500, "bill_fen": 8_025, "due_on": date(2026, 10, 15), "paid_on": None, "arrears_fen": None,
@@ -110,7 +111,7 @@ def test_many_firms_say_what_each_one_says_alone(office, baker, smith):
         alone = firm_arrays(firm_no_of(baker), codes, LONG_AGO)
     for code in codes:
         [row] = found[code].to_dicts()
-        assert row.pop("firm") == number_of(baker)
+        assert row.pop("firm") == number_of(baker) and row.pop("delivery_no") > 0
         named = {name: alone[code]["meter_no" if name == "meter" else name][0] for name in row}
         assert row == {name: as_frames_say(said, row[name]) for name, said in named.items()}, code
 
