@@ -7,7 +7,6 @@ Trees answer by thresholds, so a small change of input changes no reason unless 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -72,6 +71,21 @@ class TopFacts:
     """
 
     column: NDArray[np.int16]
+    strength: Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accounts:
+    """Accounts of many firms. ``column``, ``points`` and ``strength``: [n, 2·top], as in ``TopFacts``, 0 points where none is."""
+
+    base: list[int]
+    others: list[int]
+    clipped: list[int]
+    shown: list[int]
+    exact_base: float
+    exact_others: list[float]
+    column: NDArray[np.int16]
+    points: NDArray[np.int64]
     strength: Float64
 
 
@@ -156,47 +170,57 @@ def accounts(
     """The same for many firms at once; ``rows``: [n, features]."""
     if not len(rows):
         return []
+    told = account_table(model, features, rows, scores or model.score(rows), top, least)
+    return [_account(features, rows[i], told, i) for i in range(len(rows))]
+
+
+def account_table(
+    model: Model, features: Sequence[Feature], rows: Float64, scores: Scores, top: int = TOP, least: float = LEAST
+) -> Accounts:
+    """The same as numbers side by side, for those who tell of thousands."""
     parts, bias = parts_of(model, rows)
-    shown = (scores or model.score(rows)).score
     base = float(model.points_at(np.array([bias]))[0])
     told = top_facts(features, parts, model.points_per_margin, top, least)
     points = base + parts.sum(axis=1) * model.points_per_margin
-    return [
-        _account(model, features, rows[i], base, float(points[i]), int(shown[i]), told.column[i], told.strength[i])
-        for i in range(len(rows))
-    ]
-
-
-def _account(
-    model: Model, features: Sequence[Feature], row: Float64, base: float, points: float, shown: int,
-    column: NDArray[np.int16], strength: Float64,
-) -> Account:  # fmt: skip
-    heard = [(c, s) for c, s in zip(column.tolist(), strength.tolist(), strict=True) if c >= 0]
-    others = points - base - sum(s for _, s in heard)
-    whole = shown if model.scale.low < shown < model.scale.high else round(points)
-    whole_base, whole_others, *numbers = whole_numbers([base, others, *(s for _, s in heard)], whole)
-    reasons = [Reason(features[c], float(row[c]), s, n) for (c, s), n in zip(heard, numbers, strict=True)]
-    return Account(
-        base=whole_base,
-        up=tuple(reason for reason in reasons if reason.strength > 0.0),
-        down=tuple(reason for reason in reasons if reason.strength < 0.0),
-        others=whole_others,
-        clipped=shown - whole,
-        shown=shown,
-        exact=(base, others),
+    others = points - base - told.strength.sum(axis=1)
+    shown = scores.score
+    inside = (shown > model.scale.low) & (shown < model.scale.high)
+    whole = np.where(inside, shown, np.rint(points)).astype(np.int64)
+    heard = np.column_stack([np.ones((len(rows), 2), dtype=np.bool_), told.column >= 0])
+    numbers = whole_rows(np.column_stack([np.full(len(rows), base), others, told.strength]), heard, whole)
+    return Accounts(
+        base=numbers[:, 0].tolist(), others=numbers[:, 1].tolist(), clipped=(shown - whole).tolist(), shown=shown.tolist(),
+        exact_base=base, exact_others=others.tolist(), column=told.column, points=numbers[:, 2:], strength=told.strength,
     )
 
 
-def whole_numbers(exact: Sequence[float], total: int) -> list[int]:
-    """Each number rounded down or up so that they add up to ``total``: the largest remainders go up, earlier ones first.
+def _account(features: Sequence[Feature], row: Float64, told: Accounts, i: int) -> Account:
+    heard = zip(told.column[i].tolist(), told.strength[i].tolist(), told.points[i].tolist(), strict=True)
+    reasons = [Reason(features[c], float(row[c]), strength, points) for c, strength, points in heard if c >= 0]
+    return Account(
+        base=told.base[i],
+        up=tuple(reason for reason in reasons if reason.strength > 0.0),
+        down=tuple(reason for reason in reasons if reason.strength < 0.0),
+        others=told.others[i],
+        clipped=told.clipped[i],
+        shown=told.shown[i],
+        exact=(told.exact_base, told.exact_others[i]),
+    )
 
-    Raises ValueError when ``total`` is not the sum rounded to a whole number.
+
+def whole_rows(exact: Float64, heard: NDArray[np.bool_], totals: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each number of each row rounded down or up so that the row adds up to its total: the largest remainders go up, earlier
+    ones first; what is not heard stays 0.
+
+    Raises ValueError when a total is not the row's sum rounded to a whole number.
     """
-    whole = [math.floor(number) for number in exact]
-    missing = total - sum(whole)
-    if not 0 <= missing <= len(exact) or abs(math.fsum(exact) - total) > 0.5 + RESOLUTION:
-        raise ValueError(f"{total} is not the sum of the parts")
-    order = sorted(range(len(exact)), key=lambda i: round(whole[i] - exact[i], 6))
-    for i in order[:missing]:
-        whole[i] += 1
-    return whole
+    floors = np.floor(exact)
+    missing = totals - floors.sum(axis=1).astype(np.int64)
+    wrong = (missing < 0) | (missing > heard.sum(axis=1)) | (np.abs(exact.sum(axis=1) - totals) > 0.5 + RESOLUTION)
+    if wrong.any():
+        raise ValueError(f"{totals[wrong.argmax()]} is not the sum of the parts")
+    remainders = np.where(heard, np.round(exact - floors, 6), -1.0)
+    order = np.argsort(-remainders, axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(exact.shape[1])[None, :], axis=1)
+    return np.asarray(floors.astype(np.int64) + (rank < missing[:, None]), dtype=np.int64)

@@ -17,7 +17,8 @@ from app.core.database import session, transaction
 from app.core.ids import new_id
 from app.core.permissions import Role
 from app.credit import model_service
-from app.credit import service as service  # its handlers register on import
+from app.credit import run_service as run_service  # its handlers register on import
+from app.credit import service as service
 from app.credit.models import CreditProfile, ScoringModel
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence

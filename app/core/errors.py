@@ -70,10 +70,12 @@ class ErrorCode(StrEnum):
     MODEL_KNOWN = "model_known"
     NEED_EXISTS = "need_exists"
     NEED_INCOMPLETE = "need_incomplete"
+    NOBODY_CONSENTS = "nobody_consents"
     NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
     NOT_PARTNER = "not_partner"
     NOT_VERIFIED = "not_verified"
+    NO_MODEL = "no_model"
     PAPERS_MISSING = "papers_missing"
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
@@ -166,10 +168,12 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
     ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
+    ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
     ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),

@@ -132,6 +132,7 @@ class Permission(StrEnum):
     RESET_CONFIRM = "reset:confirm"
     RETENTION_READ = "retention:read"
     RETENTION_RUN = "retention:run"
+    SCORING_RUN = "scoring:run"
     SIGN_IN = "sign_in:use"
     STAFF_INVITE = "staff:invite"
     STAFF_READ = "staff:read"
@@ -187,6 +188,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.SYSTEM_ADMIN: _EVERYBODY | _MODEL_READER | {
         P.MODEL_PROPOSE, P.ORGANISATION_CREATE, P.ORGANISATION_READ, P.DELIVERY_READ, P.RESET_CONFIRM, P.RETENTION_READ,
+        P.SCORING_RUN,
     },
     Role.SECURITY_ADMIN: _EVERYBODY | _TWO_FACTOR_ADMIN | _MODEL_READER | {P.ORGANISATION_READ, P.MODEL_APPROVE},
     Role.AUDIT_ADMIN: _EVERYBODY | _MODEL_READER | {P.AUDIT_READ},

@@ -5,12 +5,12 @@ Everything here runs under the system's identity inside the caller's transaction
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from math import isnan
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -20,10 +20,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core.calendar import today
 from app.core.database import session
-from app.credit.models import CreditHorizon, CreditProfile, ScoringModel
-from app.credit.queries import consented_items, open_sources
+from app.credit.models import CreditHorizon, ScoringModel
+from app.credit.queries import Consented, consented, open_sources
 from app.credit.rules import PARAMETERS, SCALE, ProfileState, known_until, month_known_until
-from app.enterprises.models import Enterprise
 from app.evidence.frames import frames_of
 from app.evidence.models import Delivery
 from app.evidence.rules import DeliveryState
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scoring.features.compute import Matrix
-    from scoring.model import Model
+    from scoring.model import Model, Scores
+    from scoring.reasons import Accounts
+
+    Days = NDArray[np.datetime64]
 
 EVENTS: Mapping[str, tuple[str, ...]] = {
     "penalties": ("decided_on", "repaired_on"), "justice": ("filed_on", "closed_on"), "dishonesty": ("listed_on", "removed_on"),
@@ -43,121 +45,203 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 """What registers tell on the day it happens. A score tells of complete months, and of these until today: a penalty repaired
 yesterday counts as repaired in the next score (credit-data-catalogue §5)."""
 
+NOTHING = ("{}", "[]", "{}", "[]")
+_NEVER = np.datetime64("NaT", "D")
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
+class Firm:
+    """A firm by its id and by the number its facts lie under."""
+
+    id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the model says of one firm. ``points`` unclipped; ``pd``, ``low`` and ``high`` are fractions."""
+
+    score: int
+    grade: str
+    points: float
+    pd: float
+    low: float
+    high: float
+    model_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """What a new profile will say. Empty without consent: then nothing about the firm is kept."""
+    """What a new profile will say. Empty without consent: then nothing about the firm is kept.
 
+    ``told``: coverage, reasons, account and consents, each as JSON; ``snapshot``: float64 values in the order of the registry.
+    """
+
+    firm_id: UUID
     state: ProfileState
-    scale: int = SCALE
     as_of: date | None = None
-    score: int | None = None
-    points: Decimal | None = None
-    probability: Decimal | None = None
-    pd_low: Decimal | None = None
-    pd_high: Decimal | None = None
-    grade: str | None = None
     partial: bool = False
     months_covered: int = 0
-    coverage: dict[str, Any] = field(default_factory=dict)
-    reasons: list[Any] = field(default_factory=list)
-    account: dict[str, Any] = field(default_factory=dict)
-    features: dict[str, Any] = field(default_factory=dict)
-    model_id: UUID | None = None
-    consent_ids: list[str] = field(default_factory=list)
+    told: tuple[str, str, str, str] = NOTHING
+    snapshot: bytes = b""
+    score: Score | None = None
 
-    def says_what_stands(self, profile: CreditProfile | None) -> bool:
-        """Whether the profile that stands says the same already."""
-        return profile is not None and all(getattr(profile, name) == value for name, value in self.columns().items())
-
-    def columns(self) -> dict[str, Any]:
-        """The columns of the row."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "state"} | {"state": self.state.value}
+    def digest(self) -> bytes:
+        """Of all that the profile says but whose it is: equal where it would say the same again."""
+        said = (SCALE, self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
+        return sha256(repr(said).encode() + self.snapshot + feature_list()[0]).digest()
 
 
-def drafts(firms: Sequence[Enterprise], scorer: tuple[ScoringModel, Model] | None) -> dict[UUID, Draft]:
-    """What the profiles of the firms shall say, by firm id; firms with a consent are left out while there is no model."""
-    consents = consented_items([firm.id for firm in firms])
-    told = {firm.id: Draft(ProfileState.NO_CONSENT) for firm in firms if firm.id not in consents}
+def feature_list() -> tuple[bytes, tuple[str, ...]]:
+    """The names of a snapshot in their order, and the hash they are found by."""
+    from scoring.features.registry import NAMES
+
+    return sha256("\n".join(NAMES).encode()).digest(), NAMES
+
+
+def drafts(firms: Sequence[Firm], scorer: tuple[ScoringModel, Model] | None) -> list[Draft]:
+    """What the profiles of the firms shall say; firms with a consent are left out while there is no model."""
+    consents = consented([firm.id for firm in firms])
+    told = [Draft(firm.id, ProfileState.NO_CONSENT) for firm in firms if firm.id not in consents]
     asked = [firm for firm in firms if firm.id in consents]
     if scorer is None or not asked:
         return told
-    readable = {firm.id: open_sources(consents[firm.id]) for firm in asked}
-    # All that is held: retention bounds it, and features look back from the end of the deliveries, not from today.
-    frames = frames_of([firm.firm_no for firm in asked], sorted(set().union(*readable.values())), date.min)
-    for as_of, group in _by_horizon(asked, frames, readable).items():
-        told |= _drafts_at(group, _until_today(frames, as_of), as_of, readable, consents, scorer)
+    chunk = _Chunk.read(asked, [consents[firm.id] for firm in asked])
+    for as_of, which in chunk.by_horizon():
+        told += chunk.drafts(which, as_of, scorer)
     return told
 
 
-def _drafts_at(
-    firms: Sequence[Enterprise], frames: Mapping[str, pl.DataFrame], as_of: date, readable: Mapping[UUID, frozenset[str]],
-    consents: Mapping[UUID, Mapping[str, UUID]], scorer: tuple[ScoringModel, Model],
-) -> dict[UUID, Draft]:
-    from scoring.features.compute import compute
-    from scoring.features.registry import SOURCES
+@dataclass(frozen=True)
+class _Chunk:
+    """Firms that are scored together, what they consented to, and their facts.
 
-    numbers = np.array([firm.firm_no for firm in firms], dtype=np.int64)
-    closed = {source: np.array([source not in readable[firm.id] for firm in firms]) for source in SOURCES}
-    matrix = compute(frames, numbers, as_of, closed={source: mask for source, mask in closed.items() if mask.any()})
-    told = [
-        Draft(
-            ProfileState.INSUFFICIENT if matrix.insufficient[place] else ProfileState.SCORED, as_of=as_of,
-            partial=any(mask[place] for mask in closed.values()), months_covered=_months(matrix, place),
-            coverage={source: int(months) for source, months in zip(SOURCES, matrix.coverage[place], strict=True) if months},
-            features=_snapshot(matrix.values[place]),
-            consent_ids=sorted({str(consent_id) for consent_id in consents[firm.id].values()}),
-        )
-        for place, firm in enumerate(firms)
-    ]
-    sound = np.flatnonzero(~matrix.insufficient)
-    if len(sound):
-        _score([told[place] for place in sound], matrix.values[sound], *scorer)
-    return {firm.id: draft for firm, draft in zip(firms, told, strict=True)}
+    ``closed``: bool[firms, sources], what may not be read of a firm; nothing of it is read.
+    """
+
+    firms: Sequence[Firm]
+    consents: Sequence[Consented]
+    numbers: NDArray[np.int64]
+    closed: NDArray[np.bool_]
+    frames: Mapping[str, pl.DataFrame]
+
+    @classmethod
+    def read(cls, firms: Sequence[Firm], consents: Sequence[Consented]) -> _Chunk:
+        from scoring.features.registry import SOURCES
+
+        numbers = np.array([firm.number for firm in firms], dtype=np.int64)
+        kinds = list(dict.fromkeys(one.items for one in consents))
+        shut = np.array([[source not in readable for source in SOURCES] for readable in map(open_sources, kinds)])
+        closed = shut[np.array([kinds.index(one.items) for one in consents])]
+        # All that is held: retention bounds it, and features look back from the end of the deliveries, not from today.
+        frames = {
+            source: frames_of(numbers[~shut_off].tolist(), (source,), date.min)[source]
+            for source, shut_off in zip(SOURCES, closed.T, strict=True) if not shut_off.all()
+        }
+        return cls(firms, consents, numbers, closed, frames)
+
+    def drafts(self, which: NDArray[np.int64], as_of: date, scorer: tuple[ScoringModel, Model]) -> list[Draft]:
+        """Profiles of some of the firms as of one day."""
+        from scoring.features.compute import compute
+        from scoring.features.registry import SOURCES
+
+        closed = {source: shut[which] for source, shut in zip(SOURCES, self.closed.T, strict=True) if shut[which].any()}
+        matrix = compute(_until_today(self.frames, as_of), self.numbers[which], as_of, closed=closed)
+        sound = np.flatnonzero(~matrix.insufficient)
+        scored = dict(zip(sound.tolist(), _scored(matrix.values[sound], *scorer), strict=True)) if len(sound) else {}
+        width, held = matrix.values.shape[1] * 8, _canonical(matrix.values).tobytes()
+        told = []
+        for place, (own, coverage, months) in enumerate(zip(which.tolist(), _coverage(matrix), _months(matrix), strict=True)):
+            score, reasons, account = scored.get(place, (None, "[]", "{}"))
+            told.append(Draft(
+                self.firms[own].id, ProfileState.SCORED if score else ProfileState.INSUFFICIENT, as_of,
+                bool(self.closed[own].any()), months, (coverage, reasons, account, self.consents[own].ids),
+                held[place * width:(place + 1) * width], score,
+            ))
+        return told
+
+    def by_horizon(self) -> Iterator[tuple[date, NDArray[np.int64]]]:
+        """Firms by the last day their deliveries tell about; today where nothing was delivered.
+
+        Not the clock and not the firm's own last line: months that nobody delivered yet are no months without sales, and a
+        firm that stopped selling while the delivery went on has stopped.
+        """
+        from scoring.features.registry import MONTHLY
+
+        order = np.argsort(self.numbers)
+        days = np.full(len(self.numbers), _NEVER)
+        for source in MONTHLY:
+            frame = self.frames.get(source)
+            if frame is None or not frame.height:
+                continue
+            carried = frame.select("firm", "delivery_no").unique()
+            deliveries, place = np.unique(carried["delivery_no"].to_numpy(), return_inverse=True)
+            ends = _horizons(source, deliveries.tolist())
+            at = order[np.searchsorted(self.numbers, carried["firm"].to_numpy(), sorter=order)]
+            np.fmax.at(days, at, np.array([ends[number] for number in deliveries.tolist()], dtype="datetime64[D]")[place])
+        days = np.fmin(days, np.datetime64(today()))
+        for day in np.unique(days):
+            yield day.item(), np.flatnonzero(days == day)
 
 
-def _score(told: Sequence[Draft], values: NDArray[np.float64], row: ScoringModel, model: Model) -> None:
-    """Adds score, interval and reasons by the registered model. Imports LightGBM: workers and commands only."""
+def _scored(rows: NDArray[np.float64], row: ScoringModel, model: Model) -> Iterator[tuple[Score, str, str]]:
+    """Score, reasons and account of each row by the registered model. Imports LightGBM: workers and commands only."""
     from scoring.features.registry import FEATURES, NAMES
-    from scoring.reasons import accounts
+    from scoring.reasons import account_table
 
     columns = model.place(NAMES)
-    rows = np.ascontiguousarray(values[:, columns])
+    rows = np.ascontiguousarray(rows[:, columns])
     scores = model.score(rows)
-    explained = accounts(model, [FEATURES[column] for column in columns], rows, scores)
-    for place, (draft, account) in enumerate(zip(told, explained, strict=True)):
-        draft.model_id, draft.score, draft.grade = row.id, int(scores.score[place]), str(scores.grade[place])
-        draft.points = _decimal(scores.points[place])
-        draft.probability = _decimal(scores.pd[place])
-        draft.pd_low = min(_decimal(scores.pd_low[place]), draft.probability)
-        draft.pd_high = max(_decimal(scores.pd_high[place]), draft.probability)
-        draft.account = {"base": account.base, "others": account.others, "clipped": account.clipped}
-        draft.reasons = [
-            {
-                "feature": reason.feature.name, "points": reason.points, "strength": f"{reason.strength:.6f}",
-                "value": None if np.isnan(reason.value) else reason.value,
-            }
-            for reason in (*account.up, *account.down)
-        ]
+    table = account_table(model, [FEATURES[column] for column in columns], rows, scores)
+    names = [NAMES[column] for column in columns]
+    for score, (reasons, account) in zip(_scores(scores, row.id), _accounts(table, names, rows), strict=True):
+        yield score, reasons, account
 
 
-def _decimal(value: float) -> Decimal:
-    return Decimal(repr(float(value))).quantize(Decimal("0.000001"))
+def _scores(scores: Scores, model_id: UUID) -> Iterator[Score]:
+    """To six decimals, as they are stored: the interval then still holds the probability."""
+    pd, low, high = (np.round(part, 6).tolist() for part in (scores.pd, scores.pd_low, scores.pd_high))
+    for score, grade, points, p, least, most in zip(
+        scores.score.tolist(), scores.grade.tolist(), np.round(scores.points, 6).tolist(), pd, low, high, strict=True,
+    ):
+        yield Score(score, grade, points, p, min(least, p), max(most, p), model_id)
 
 
-def _snapshot(values: NDArray[np.float64]) -> dict[str, float]:
-    from scoring.features.registry import NAMES
+def _accounts(table: Accounts, names: Sequence[str], rows: NDArray[np.float64]) -> Iterator[tuple[str, str]]:
+    """Reasons and account of each row, as JSON."""
+    values = np.take_along_axis(rows, np.maximum(table.column, 0), axis=1).tolist()
+    for place, (columns, points, strengths) in enumerate(zip(
+        table.column.tolist(), table.points.tolist(), table.strength.tolist(), strict=True,
+    )):
+        reasons = ",".join(
+            f'{{"feature":"{names[column]}","points":{point},"strength":"{strength:.6f}","value":'
+            f'{"null" if isnan(value) else repr(value)}}}'
+            for column, point, strength, value in zip(columns, points, strengths, values[place], strict=True) if column >= 0
+        )
+        yield f"[{reasons}]", (
+            f'{{"base":{table.base[place]},"others":{table.others[place]},"clipped":{table.clipped[place]}}}'
+        )
 
-    known = np.flatnonzero(~np.isnan(values))
-    return {NAMES[column]: value for column, value in zip(known.tolist(), values[known].tolist(), strict=True)}
+
+def _canonical(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One bit pattern for what is absent and one for zero, so that equal snapshots are equal bytes."""
+    return np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8", copy=False)
 
 
-def _months(matrix: Matrix, place: int) -> int:
-    """Months of the source that covers most."""
+def _coverage(matrix: Matrix) -> Iterator[str]:
+    """Months by source of each firm as JSON, those without any left out."""
+    from scoring.features.registry import SOURCES
+
+    for row in matrix.coverage.tolist():
+        yield "{" + ",".join(f'"{source}":{months}' for source, months in zip(SOURCES, row, strict=True) if months) + "}"
+
+
+def _months(matrix: Matrix) -> list[int]:
+    """Months of the source that covers most, of each firm."""
     from scoring.features.registry import MONTHLY, SOURCES
 
     columns = [SOURCES.index(source) for source in MONTHLY]
-    return int(matrix.coverage[place, columns].max(initial=0))
+    return [int(months) for months in matrix.coverage[:, columns].max(axis=1, initial=0)]
 
 
 def _until_today(frames: Mapping[str, pl.DataFrame], as_of: date) -> dict[str, pl.DataFrame]:
@@ -173,38 +257,8 @@ def _until_today(frames: Mapping[str, pl.DataFrame], as_of: date) -> dict[str, p
 # --- how far the deliveries tell --------------------------------------------------------------------------------------------
 
 
-def _by_horizon(
-    firms: Sequence[Enterprise], frames: Mapping[str, pl.DataFrame], readable: Mapping[UUID, frozenset[str]],
-) -> dict[date, list[Enterprise]]:
-    """Firms by the last day their deliveries tell about; today where nothing was delivered.
-
-    Not the clock and not the firm's own last line: months that nobody delivered yet are no months without sales, and a firm
-    that stopped selling while the delivery went on has stopped.
-    """
-    from scoring.features.registry import MONTHLY
-
-    carried: dict[int, dict[str, set[int]]] = defaultdict(dict)
-    for source in MONTHLY:
-        frame = frames.get(source)
-        if frame is not None and frame.height:
-            for firm_no, numbers in frame.group_by("firm").agg(pl.col("delivery_no").unique()).iter_rows():
-                carried[firm_no][source] = set(numbers)
-    horizons = {source: _horizons(source, {n for by in carried.values() for n in by.get(source, ())}) for source in MONTHLY}
-    groups: dict[date, list[Enterprise]] = defaultdict(list)
-    for firm in firms:
-        days = [
-            horizons[source][number] for source, numbers in carried.get(firm.firm_no, {}).items()
-            if source in readable[firm.id] for number in numbers
-        ]
-        groups[min(max(days), today()) if days else today()].append(firm)
-    return groups
-
-
-def _horizons(source: str, numbers: Iterable[int]) -> dict[int, date]:
+def _horizons(source: str, wanted: Sequence[int]) -> dict[int, date]:
     """The last day each delivery tells about, counted once and kept."""
-    wanted = sorted(numbers)
-    if not wanted:
-        return {}
     found = {row.delivery_no: row.known_until for row in session().scalars(
         select(CreditHorizon).where(CreditHorizon.delivery_no.in_(wanted))
     )}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from app.core.context import Context
 from app.core.working import N_
-from app.credit.models import CreditProfile, ProfileReview
+from app.credit.models import CreditProfile, FeatureList, ProfileReview
 from app.credit.warning_models import EarlyWarning
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
@@ -18,8 +19,13 @@ from app.evidence.disclosure_sections import stream
 
 def profiles(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     """Every profile the firm ever had, with reasons and what it was computed from."""
-    columns = [column for column in CreditProfile.__table__.columns if column.name != "firm_id"]
-    return stream(select(*columns).where(CreditProfile.firm_id == firm_id).order_by(CreditProfile.at, CreditProfile.id))
+    hidden = {"firm_id", "snapshot", "feature_list", "digest"}
+    columns = [column for column in CreditProfile.__table__.columns if column.name not in hidden]
+    found = select(*columns, CreditProfile.snapshot, FeatureList.names).outerjoin(FeatureList)
+    for row in stream(found.where(CreditProfile.firm_id == firm_id).order_by(CreditProfile.at, CreditProfile.id)):
+        told = dict(row)
+        names, values = told.pop("names") or (), told.pop("snapshot") or ()
+        yield told | {"features": {name: value for name, value in zip(names, values, strict=True) if not isnan(value)}}
 
 
 def reviews(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from math import isnan
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, Numeric
+from sqlalchemy import ForeignKey, LargeBinary, Numeric, Text
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.database import Base, Identified
 
@@ -52,6 +54,14 @@ class ScoringModel(Identified, Base):
         return self.state == "active"
 
 
+class FeatureList(Base):
+    """Names of features in the order in which snapshots hold their values. ``sha``: SHA-256 of the names, a line each."""
+
+    __tablename__ = "feature_list"
+    sha: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    names: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
 class CreditProfile(Identified, Base):
     """信用画像 of a firm at one moment. Rows are kept; a newer one only takes ``current`` away (design §5).
 
@@ -59,8 +69,9 @@ class CreditProfile(Identified, Base):
     1); ``points``: the same unrounded and unclipped; ``probability`` of default as a fraction with its interval; all absent
     unless scored. ``as_of``: the last day whose data were read. ``coverage``: months with data by source. ``reasons``: feature,
     points (whole, as shown), strength (points as text), value (or null), those that raise first, strongest first.
-    ``account``: base, others and clipped, which with the points of the reasons add up to the score. ``features``: the snapshot
-    the score was computed from, what is absent left out. ``consent_ids``: the consents it rested on.
+    ``account``: base, others and clipped, which with the points of the reasons add up to the score. ``snapshot``: the values
+    the score was computed from in the order of ``feature_list``, NaN = absent. ``digest``: of all that the profile says, absent
+    from those of the earlier model. ``consent_ids``: the consents it rested on.
     """
 
     __tablename__ = "credit_profile"
@@ -80,10 +91,21 @@ class CreditProfile(Identified, Base):
     coverage: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
     account: Mapped[dict[str, Any]]
-    features: Mapped[dict[str, Any]]
+    snapshot: Mapped[list[float] | None] = mapped_column(ARRAY(DOUBLE_PRECISION))
+    feature_list: Mapped[bytes | None] = mapped_column(LargeBinary, ForeignKey("feature_list.sha"))
+    digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     model_id: Mapped[UUID | None] = mapped_column(ForeignKey("scoring_model.id"))
     consent_ids: Mapped[list[Any]]
     current: Mapped[bool]
+
+    listed: Mapped[FeatureList | None] = relationship(viewonly=True, lazy="selectin")
+
+    @property
+    def features(self) -> dict[str, float]:
+        """The snapshot by name, what is absent left out."""
+        if self.snapshot is None or self.listed is None:
+            return {}
+        return {name: value for name, value in zip(self.listed.names, self.snapshot, strict=True) if not isnan(value)}
 
 
 class CreditPolicy(Identified, Base):

@@ -41,7 +41,9 @@ class Parameters:
 
     ``item``: the catalogue item that a bank's look is about first. ``review_days``: calendar days for the written answer to a
     firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery whose last invoice line is of this
-    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job.
+    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job; each
+    takes a lock of the server's table, which holds some thousands. ``run_quiet_seconds``: without a chunk done for so long,
+    a run of many firms counts as stuck.
     """
 
     item: str = "invoices"
@@ -49,7 +51,9 @@ class Parameters:
     visible: Visible = Visible.RANK
     review_days: int = 20
     review_due_soon_days: int = 5
-    chunk: int = 50
+    chunk: int = 500
+    run_quiet_seconds: int = 300
+    runs_shown: int = 20
     history_shown: int = 24
     chart_months: int = 24
 

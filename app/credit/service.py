@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
-from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.outbox import emit, handles
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.credit import model_service
-from app.credit.computing import drafts
+from app.credit.computing import Draft, Firm, drafts
 from app.credit.models import CreditProfile
-from app.credit.queries import consenting_firms
-from app.credit.rules import PARAMETERS, Parameters, ProfileState
+from app.credit.queries import among, current_profile
+from app.credit.storing import store
 from app.enterprises.models import Enterprise
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,8 @@ def compute_profile(ctx: Context, firm_id: UUID) -> CreditProfile | None:
     registered yet. Raises ``NotFound``.
     """
     firm = get_or_404(Enterprise, firm_id)
-    profile = _compute([firm]).get(firm.id)
+    told = _compute([Firm(firm.id, firm.firm_no)])
+    profile = current_profile(firm.id) if told else None
     if profile is not None:
         about(profile, state=profile.state, model_id=profile.model_id)
     else:
@@ -51,72 +51,28 @@ def compute_profile(ctx: Context, firm_id: UUID) -> CreditProfile | None:
 @use_case(Permission.PROFILE_COMPUTE, "credit.compute_many")
 def compute_profiles(ctx: Context, firm_ids: Sequence[UUID]) -> int:
     """Computes the profiles of several firms in one transaction. Returns how many firms have a score afterwards."""
-    firms = session().scalars(select(Enterprise).where(Enterprise.id.in_(firm_ids)).order_by(Enterprise.id)).all()
-    profiles = _compute(firms)
-    scored = sum(1 for profile in profiles.values() if profile.state == ProfileState.SCORED.value)
+    found = session().execute(
+        select(Enterprise.id, Enterprise.firm_no).where(among(Enterprise.id, firm_ids)).order_by(Enterprise.id)
+    )
+    firms = [Firm(*row) for row in found]
+    scored = sum(1 for draft in _compute(firms) if draft.score is not None)
     about(firms=len(firms), scored=scored)
     return scored
 
 
-def _compute(firms: Sequence[Enterprise]) -> dict[UUID, CreditProfile]:
-    """The profiles that stand afterwards, by firm; firms with a consent and no model are left out."""
-    ids = [firm.id for firm in firms]
+def _compute(firms: Sequence[Firm]) -> list[Draft]:
+    """What the profiles say that stand afterwards; firms with a consent and no model are left out."""
     # Two jobs for one firm come one after the other; the second one reads the consent after the first has ended.
-    session().execute(_LOCK, {"firms": [str(firm_id) for firm_id in ids]})
-    standing = {
-        profile.firm_id: profile
-        for profile in session().scalars(select(CreditProfile).where(CreditProfile.firm_id.in_(ids), CreditProfile.current))
-    }
+    session().execute(_LOCK, {"firms": [str(firm.id) for firm in firms]})
     told = drafts(firms, model_service.active_scorer())
-    if len(told) < len(ids):
-        log.warning("%d firms gave consent, and no scoring model is registered", len(ids) - len(told))
-    fresh = {firm_id: draft for firm_id, draft in told.items() if not draft.says_what_stands(standing.get(firm_id))}
-    former = [standing[firm_id].id for firm_id in fresh if firm_id in standing]
-    if former:
-        session().execute(update(CreditProfile).where(CreditProfile.id.in_(former)).values(current=False))
-    made = {
-        firm_id: CreditProfile(firm_id=firm_id, at=now(), current=True, **draft.columns()) for firm_id, draft in fresh.items()
-    }
-    session().add_all(made.values())
-    session().flush()
-    for firm_id, profile in made.items():
-        emit("profile.computed", firm_id=firm_id, profile_id=profile.id)
-    return {firm_id: made.get(firm_id) or standing[firm_id] for firm_id in told}
+    if len(told) < len(firms):
+        log.warning("%d firms gave consent, and no scoring model is registered", len(firms) - len(told))
+    for firm_id, profile_id in store(told).items():
+        emit("profile.computed", firm_id=firm_id, profile_id=profile_id)
+    return told
 
 
 @handles("consent.changed", "credit.after_consent")
 def after_consent(ctx: Context, payload: dict[str, Any]) -> None:
     """A firm gave or took back a consent: its profile is computed anew, or ends."""
     compute_profile(ctx, UUID(payload["firm_id"]))
-
-
-@handles("delivery.taken_in", "credit.after_delivery")
-def after_delivery(ctx: Context, payload: dict[str, Any]) -> None:
-    """New data about firms came in: those with a consent are scored, a chunk to an outbox row."""
-    firms = [UUID(firm_id) for firm_id in payload["firm_ids"]]
-    consenting = set(consenting_firms())
-    emit_chunks([firm_id for firm_id in firms if firm_id in consenting])
-
-
-@handles("delivery.taken_back", "credit.after_take_back")
-def after_take_back(ctx: Context, payload: dict[str, Any]) -> None:
-    """A provider withdrew a delivery: the firms it told about are scored from what is left."""
-    after_delivery(ctx, payload)
-
-
-@handles("credit.model_changed", "credit.after_model", queue="long")
-def after_model(ctx: Context, payload: dict[str, Any]) -> None:
-    """Another model scores from now on: every firm with a consent is scored again."""
-    emit_chunks(consenting_firms())
-
-
-@handles("credit.chunk", "credit.compute_chunk", queue="long")
-def compute_chunk(ctx: Context, payload: dict[str, Any]) -> None:
-    """One chunk of firms."""
-    compute_profiles(ctx, [UUID(firm_id) for firm_id in payload["firm_ids"]])
-
-
-def emit_chunks(firm_ids: Sequence[UUID], parameters: Parameters = PARAMETERS) -> None:
-    """Leaves one outbox row per chunk of firms, so that a killed worker repeats one chunk and not the city."""
-    for start in range(0, len(firm_ids), parameters.chunk):
-        emit("credit.chunk", firm_ids=[str(firm_id) for firm_id in firm_ids[start:start + parameters.chunk]])

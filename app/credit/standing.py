@@ -10,9 +10,10 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.core.database import session
+from app.credit.models import FeatureList
 
 Floats = NDArray[np.float64]
 
@@ -47,11 +48,11 @@ _IN_USE = """
     from credit_profile p where p.state in ('scored', 'insufficient') and p.scale = 2
       and exists (select 1 from credit_profile c where c.firm_id = p.firm_id and c.current and c.state <> 'no_consent')
 """
-_COLUMNS = "select p.firm_id, p.state, p.score, p.probability, p.grade, p.features, p.at"
+_COLUMNS = "select p.firm_id, p.state, p.score, p.probability, p.grade, p.snapshot, p.feature_list, p.at"
 _CURRENT = text(f"{_COLUMNS} {_IN_USE} and p.current order by p.firm_id")
 _BY_MODEL = text(f"{_COLUMNS} {_IN_USE} and p.model_id = :model order by p.at, p.firm_id")
 _FIRST_BY_MODEL = text(f"""
-    select distinct on (p.firm_id) p.firm_id, p.state, p.score, p.probability, p.grade, p.features, p.at {_IN_USE}
+    select distinct on (p.firm_id) p.firm_id, p.state, p.score, p.probability, p.grade, p.snapshot, p.feature_list, p.at {_IN_USE}
       and p.model_id = :model and p.at < :until order by p.firm_id, p.at
 """)
 
@@ -72,13 +73,16 @@ def first_of_model(model_id: UUID, until: datetime) -> Profiles:
 
 
 def _profiles(rows: Sequence[Any]) -> Profiles:
-    names = tuple(sorted({name for row in rows for name in row.features}))
-    values = np.full((len(rows), len(names)), np.nan)
+    lists = {sha: tuple(listed) for sha, listed in session().execute(select(FeatureList.sha, FeatureList.names))}
+    used = {row.feature_list for row in rows}
+    names = tuple(sorted({name for sha in used for name in lists[sha]}))
     place = {name: at for at, name in enumerate(names)}
-    for number, row in enumerate(rows):
-        for name, value in row.features.items():
-            if value is not None:
-                values[number, place[name]] = float(value)
+    values = np.full((len(rows), len(names)), np.nan)
+    for sha in used:
+        own = [number for number, row in enumerate(rows) if row.feature_list == sha]
+        values[np.ix_(own, [place[name] for name in lists[sha]])] = [rows[number].snapshot for number in own]
+    known = ~np.isnan(values).all(axis=0)
+    names, values = tuple(name for name, told in zip(names, known, strict=True) if told), values[:, known]
     return Profiles(
         tuple(row.firm_id for row in rows), names, values,
         np.array([np.nan if row.score is None else float(row.score) for row in rows]),

@@ -30,6 +30,7 @@ from app.credit import correction_service as correction_service  # its handler a
 from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, peers, profile_paper, queries, review_service, sources
 from app.credit import model_views as model_views
+from app.credit import run_views as run_views
 from app.credit import service as service  # its handlers register on import
 from app.credit import warning_views as warning_views
 from app.credit.door import room

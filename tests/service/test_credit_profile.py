@@ -17,7 +17,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import model_service, queries, service
-from app.credit.models import CreditHorizon, CreditProfile
+from app.credit.models import CreditHorizon, CreditProfile, FeatureList
 from app.credit.rules import ProfileState
 from scoring.features.registry import by_name
 from scoring.synthetic import IN, OUT, InvoiceLines
@@ -173,15 +173,6 @@ def test_a_delivery_scores_the_firms_that_consented_and_no_other() -> None:
     assert current(silent) is None
 
 
-def test_firms_of_one_delivery_are_scored_in_chunks_of_one_outbox_row_each() -> None:
-    register_model()
-    firms = [cast.firm(f"广州岭南第{number}机械有限公司") for number in range(3)]
-    with transaction(cast.SYSTEM):
-        service.emit_chunks([firm.id for firm in firms], service.Parameters(chunk=2))
-        found = session().scalars(sa.text("select payload from outbox where topic = 'credit.chunk'")).all()
-    assert sorted(len(payload["firm_ids"]) for payload in found) == [1, 2]
-
-
 def test_another_model_scores_every_consenting_firm_again_and_says_which_one_it_was() -> None:
     register_model()
     firm = firm_with_invoices()
@@ -239,8 +230,11 @@ def test_the_database_keeps_one_current_profile_a_firm(database: TestDatabase) -
 
 def test_nothing_about_a_firm_without_consent_can_be_kept() -> None:
     firm = cast.firm()
+    sha = bytes(32)
     with pytest.raises(DBAPIError, match="ck_credit_profile_no_consent"), transaction(cast.SYSTEM):
-        session().execute(sa.insert(CreditProfile).values(_copy(firm) | {"features": {"sales_monthly": 5.1}}))
+        session().execute(sa.insert(FeatureList).values(sha=sha, names=["sales_monthly"]))
+        told = {"state": "no_consent", "snapshot": [5.1], "feature_list": sha, "scale": 1}
+        session().execute(sa.insert(CreditProfile).values(_copy(firm) | told))
 
 
 def test_the_profile_of_a_real_firm_is_scored_by_its_own_invoices(real_data: Path) -> None:
@@ -262,7 +256,7 @@ def _copy(firm: cast.Cast) -> dict[str, object]:
 
     return {
         "id": new_id(), "firm_id": firm.id, "at": now(), "state": "no_consent", "partial": False, "months_covered": 0,
-        "coverage": {}, "reasons": [], "account": {}, "features": {}, "consent_ids": [], "current": True, "scale": 2,
+        "coverage": {}, "reasons": [], "account": {}, "consent_ids": [], "current": True, "scale": 2,
     }
 
 

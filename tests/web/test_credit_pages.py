@@ -201,7 +201,9 @@ def test_a_slider_moved_to_its_best_place_never_lowers_the_score(app: Flask) -> 
     )
     slipped = dict.fromkeys(late, 1.0) | {"tax_on_time": 0.2, "reports_on_time": 0.0}
     values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
-    worse = CreditProfile(**values | {"features": profile.features | slipped})
+    assert profile.listed is not None and profile.snapshot is not None
+    told = [slipped.get(name, value) for name, value in zip(profile.listed.names, profile.snapshot, strict=True)]
+    worse = CreditProfile(**values | {"snapshot": told}, listed=profile.listed)
     with transaction(cast.SYSTEM, read_only=True):
         asked = WhatIf.of(worse)
     assert asked is not None

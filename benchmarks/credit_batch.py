@@ -1,0 +1,158 @@
+"""A city scored from its evidence, against the part of that work nobody can leave out.
+
+Ours: ``credit.service.compute_profiles``, a chunk of firms to a transaction as a worker does it: consents, facts of every source
+read under row-level security as the login role, features, score, exact reasons, profiles stored with their snapshot and audit
+event. Floor, in the same run: the same numbers, days and words copied out of the same tables by the owner into nothing, then
+``Booster.predict`` and the fast contributions on the finished matrix. ``BENCH_FIRMS`` and ``BENCH_CHUNK``: other sizes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from sqlalchemy import text
+
+from app.core.database import session, transaction
+from app.credit import model_service
+from app.credit.rules import PARAMETERS
+from app.credit.service import compute_profiles
+from app.evidence.items import ITEMS, Kind
+from app.evidence.rules import INVOICES
+from app.evidence.shapes import SHAPES
+from benchmarks.measure import Bench, Result, bench_database
+from benchmarks.town import MONTHS, SEED, SOURCES, SYSTEM, fill
+from scoring.city_training import table
+from scoring.contributions import Explainer
+from scoring.model import Model
+from scoring.training import train
+
+FIRMS = int(os.environ.get("BENCH_FIRMS", "100000"))
+CHUNK = int(os.environ.get("BENCH_CHUNK", str(PARAMETERS.chunk)))
+TRAINED_ON = 1500
+TARGET = 2.5
+PHASES = (
+    ("app.credit.computing.frames_of", "facts"), ("scoring.features.compute.compute", "features"),
+    ("scoring.model.Model.score", "score"), ("scoring.reasons.parts_of", "contributions"),
+    ("app.credit.service.store", "storing"),
+)
+"""What is timed apart inside ours; the rest is locks, consents, reasons as they are told, audit and commit."""
+
+
+class Stopwatch:
+    """Seconds by phase of what runs inside it, and the rows that were scored."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.scored: list[NDArray[np.float64]] = []
+
+    def timed(self, place: str, phase: str, stack: ExitStack) -> None:
+        """Times every call of the function at ``place`` under ``phase``."""
+        owner, name = place.rsplit(".", 1)
+        module = __import__(owner.removesuffix(".Model"), fromlist=["x"])
+        holder = module.Model if owner.endswith(".Model") else module
+        stack.enter_context(patch.object(holder, name, self._around(getattr(holder, name), phase)))
+
+    def _around(self, inner: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        def outer(*given: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            answer = inner(*given, **named)
+            self.seconds[phase] += time.perf_counter() - started
+            if phase == "score":
+                self.scored.append(np.asarray(given[1]))
+            return answer
+
+        return outer
+
+
+def run() -> list[Result]:
+    """Firms a second of both, and where the time goes."""
+    with bench_database() as bench:
+        started = time.perf_counter()
+        rows = fill(bench, FIRMS)
+        print(f"{FIRMS:,} firms, {rows:,} facts of {MONTHS} months, put there in {time.perf_counter() - started:.0f} s",
+              flush=True)
+        model = _model(bench.folder)
+        with transaction(SYSTEM, read_only=True):
+            firms = list(session().scalars(text("select id from enterprise order by id")))
+        compute_profiles(SYSTEM, firms[:CHUNK])  # libraries, kernels and plans are there by then
+        with psycopg.connect(bench.owner_dsn, autocommit=True) as owner:
+            owner.execute("delete from credit_profile")
+        total, watch, scored = _ours(firms)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        assert scored == sum(map(len, watch.scored)) > FIRMS // 2, scored
+        ours = {**watch.seconds, "the rest": total - sum(watch.seconds.values())}
+        print(f"ours, {CHUNK} firms a chunk: {_told(ours)}; peak memory {peak:,.0f} MB", flush=True)
+        floor = _floor(bench, np.concatenate(watch.scored), model)
+        print(f"floor: {_told(floor)}", flush=True)
+        again = time.perf_counter()
+        for low in range(0, len(firms), CHUNK):
+            compute_profiles(SYSTEM, firms[low : low + CHUNK])
+        print(f"the same again, nothing new to write: {time.perf_counter() - again:.1f} s", flush=True)
+        least = sum(floor.values())
+        ours_rate, floor_rate = f"{FIRMS / total:,.0f}/s", f"{FIRMS / least:,.0f}/s"
+        return [Result("credit.batch", ours_rate, floor_rate, total / least, TARGET, at_least=False)]
+
+
+def _ours(firms: Sequence[Any]) -> tuple[float, Stopwatch, int]:
+    watch = Stopwatch()
+    with ExitStack() as stack:
+        for place, phase in PHASES:
+            watch.timed(place, phase, stack)
+        started, scored = time.perf_counter(), 0
+        for low in range(0, len(firms), CHUNK):
+            scored += compute_profiles(SYSTEM, firms[low : low + CHUNK])
+        return time.perf_counter() - started, watch, scored
+
+
+def _copied(item: str) -> str:
+    """The columns of an item that say anything to a score, of every fact in force."""
+    shape = SHAPES[item]
+    if item == INVOICES:
+        names = ["side", "day", "counterparty", "net_fen", "tax_fen", "gross_fen", "void"]
+    else:
+        names = [one.stored for one in ITEMS[item].fields if one.kind not in (Kind.TEXT, Kind.FIRM)]
+    columns = ", ".join([shape.subject_column, *names])
+    return f"copy (select {columns} from {shape.name} where current) to stdout (format binary)"
+
+
+def _floor(bench: Bench, rows: NDArray[np.float64], model: Model) -> dict[str, float]:
+    spent: dict[str, float] = {}
+    started = time.perf_counter()
+    with psycopg.connect(bench.owner_dsn, autocommit=True) as owner:
+        for item in SOURCES:
+            with owner.cursor() as cursor, cursor.copy(_copied(item)) as copy:
+                for _ in copy:
+                    pass
+    spent["facts"] = time.perf_counter() - started
+    started = time.perf_counter()
+    for tree in model.trees:
+        tree.predict(rows, raw_score=True, num_threads=1)
+    spent["score"] = time.perf_counter() - started
+    started = time.perf_counter()
+    Explainer.of(model.boosters).contributions(rows)
+    spent["contributions"] = time.perf_counter() - started
+    return spent
+
+
+def _model(folder: Path) -> Model:
+    """A model of every source, in the register and scoring. What compiles once per machine is compiled then."""
+    model = train(table(TRAINED_ON, MONTHS, SEED), trained_at=date(2026, 11, 1))
+    model.save(folder / "model.json")
+    model_service.register_model(SYSTEM, folder / "model.json")
+    return model
+
+
+def _told(spent: dict[str, float]) -> str:
+    return ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in spent.items())
