@@ -28,6 +28,7 @@ from app.core.settings import Settings
 from app.core.storage import configure_storage
 from tests.database import (
     ROOT,
+    Pool,
     Servers,
     TestDatabase,
     fresh_database,
@@ -84,17 +85,25 @@ def migrated_template(servers: Servers) -> str:
     return template(servers)
 
 
+@pytest.fixture(scope="session")
+def databases(servers: Servers, migrated_template: str) -> Iterator[Pool]:
+    """The databases of this process."""
+    pool = Pool(servers, migrated_template)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def database(servers: Servers, migrated_template: str, tmp_path: Path) -> Iterator[TestDatabase]:
-    """A fresh migrated database; the portal is connected to it with its own login role."""
-    with fresh_database(servers, migrated_template) as fresh:
-        portal_database.configure(fresh.app_url)
-        configure_keys([FIELD_KEY])
-        configure_storage(tmp_path / "papers")
-        outbox.configure_queue(None)
-        yield fresh
-        outbox.configure_queue(None)
-        portal_database.dispose()
+def database(databases: Pool, tmp_path: Path) -> Iterator[TestDatabase]:
+    """A migrated database without any row of another test; the portal is connected to it with its own login role."""
+    fresh = databases.take()
+    portal_database.configure(fresh.app_url)
+    configure_keys([FIELD_KEY])
+    configure_storage(tmp_path / "papers")
+    outbox.configure_queue(None)
+    yield fresh
+    outbox.configure_queue(None)
+    databases.give_back()
 
 
 @pytest.fixture

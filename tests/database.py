@@ -1,8 +1,10 @@
-"""Servers and databases for tests: one PostgreSQL and one Redis per run, one fresh database per test.
+"""Servers and databases for tests: one PostgreSQL and one Redis per run, a database as good as fresh for every test.
 
-The workers of pytest-xdist share the servers, which the process that ran pytest starts and stops.
-A template is migrated once per set of migrations; every test gets a copy of it by ``CREATE DATABASE …
-TEMPLATE`` (about 40 ms), so tests commit for real and never see each other.
+The workers of pytest-xdist share the servers, which the process that ran pytest starts and stops. A template is migrated once
+per set of migrations; databases are copies of it by ``CREATE DATABASE … TEMPLATE``. A test commits for real and never sees
+another: afterwards a superuser takes every row away that the template has not, and what cannot be taken back (a changed row
+of the template, a changed schema, a lock somebody still holds) makes the next test start on a new copy. Connections stay: a
+new backend that must read the catalogue and plan everything anew costs more than most tests.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +33,44 @@ from app.core.embedded import OWNER_ROLE, EmbeddedPostgres, EmbeddedRedis
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "HUIQIAO_TEST_SERVERS"  # environment variable: where the workers find what the first process started
 OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
+USES = 50
+"""Tests after which a database is dropped: rows taken away stay as dead ones that every scan steps over."""
+CLEANING = """
+create temp table tables as
+  select c.oid::regclass::text as name, false as filled from pg_class c
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r';
+do $$ declare t record; has boolean; begin
+  for t in select name from tables loop
+    execute format('select exists(select 1 from %s)', t.name) into has;
+    update tables set filled = has where name = t.name;
+  end loop; end $$;
+-- rows of the template by place and writer; schema and owner's objects by their writers
+create function pg_temp.fingerprint(out template_rows text, out schema text) language plpgsql as $$
+  declare t record; one text; begin
+    template_rows := '';
+    for t in select name from tables where filled order by name loop
+      execute format('select md5(string_agg(ctid::text || xmin::text, '','' order by ctid)) from %s', t.name) into one;
+      template_rows := template_rows || one;
+    end loop;
+    select md5(string_agg(told, ',' order by told)) into schema from (
+      select c.oid || 'c' || c.xmin from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind <> 'S'
+      union all select oid || 'p' || xmin from pg_proc where pronamespace = 'public'::regnamespace
+      union all select oid || 't' || xmin from pg_trigger where oid >= 16384
+      union all select oid || 'r' || xmin from pg_policy) x(told);
+  end $$;
+create function pg_temp.clean(out template_rows text, out schema text, out locks bigint) language plpgsql as $$
+  declare t record; has boolean; begin
+    for t in select name from tables where not filled loop
+      execute format('select exists(select 1 from %s)', t.name) into has;
+      if has then execute format('delete from %s', t.name); end if;
+    end loop;
+    perform setval(s.seqrelid, s.seqstart, false) from pg_sequence s
+      join pg_class c on c.oid = s.seqrelid where pg_sequence_last_value(s.seqrelid) is not null;
+    select f.template_rows, f.schema into template_rows, schema from pg_temp.fingerprint() f;
+    select count(*) into locks from pg_locks l join pg_database d on d.oid = l.database
+      where d.datname = current_database() and l.locktype = 'advisory';
+  end $$;
+"""
 ENOUGH_MEMORY = 4 * 1024**3
 """Bytes free in /dev/shm from which the servers of a run lie there; a run needs a quarter of it."""
 SPEED = {
@@ -52,6 +92,8 @@ class Servers:
     app_url: str
     owner_url: str
     redis_url: str
+    superuser: str | None = None
+    """How to reach the server as its superuser; servers of somebody else are not reached so."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +123,7 @@ def running_servers() -> Iterator[Servers]:
         urls, redis_url = postgres.start(), redis_server.start()
         with psycopg.connect(postgres.superuser_dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(OWNER_ROLE)))
-        yield Servers(urls.app_url, urls.owner_url, redis_url)
+        yield Servers(urls.app_url, urls.owner_url, redis_url, postgres.superuser_dsn())
     finally:
         postgres.stop()
         redis_server.stop()
@@ -97,7 +139,7 @@ def _place() -> str:
 
 def publish(servers: Servers) -> None:
     """Tell the workers, which inherit the environment, where the servers listen."""
-    os.environ[SHARED] = json.dumps([servers.app_url, servers.owner_url, servers.redis_url])
+    os.environ[SHARED] = json.dumps(astuple(servers))
 
 
 def published() -> Servers | None:
@@ -138,6 +180,62 @@ def fresh_database(servers: Servers, template_name: str | None) -> Iterator[Test
             yield TestDatabase(name, _named(servers.app_url, name), _named(servers.owner_url, name))
         finally:
             _drop(connection, name)
+
+
+class Pool:
+    """The databases of one process, one at a time: used again while it can be made as good as fresh."""
+
+    def __init__(self, servers: Servers, template_name: str) -> None:
+        self._servers, self._template = servers, template_name
+        self._open = ExitStack()
+        self._at_hand: tuple[TestDatabase, Cleaner] | None = None
+
+    def take(self) -> TestDatabase:
+        """A database without a trace of an earlier test."""
+        if self._at_hand is None:
+            fresh = self._open.enter_context(fresh_database(self._servers, self._template))
+            if self._servers.superuser is None:
+                return fresh
+            self._at_hand = fresh, self._open.enter_context(closing(Cleaner(self._servers.superuser, fresh.name)))
+        return self._at_hand[0]
+
+    def give_back(self) -> None:
+        """After a test, its connections returned: cleans the database, or drops it."""
+        if self._at_hand is None or not self._at_hand[1].clean():
+            self.close()
+
+    def close(self) -> None:
+        """Drops the database; the portal must not be connected to it after that."""
+        self._at_hand = None
+        database.dispose()
+        self._open.close()
+
+
+class Cleaner:
+    """Takes away what a test left in its database, as the superuser, whom neither keys nor guards hold."""
+
+    def __init__(self, superuser: str, name: str) -> None:
+        self._connection = psycopg.connect(superuser, dbname=name, autocommit=True)
+        self._connection.execute("set session_replication_role = replica")
+        self._connection.execute("set lock_timeout = '2s'")
+        self._connection.execute(CLEANING)
+        self._template_rows, self._schema = self._connection.execute("select * from pg_temp.fingerprint()").fetchone() or ("", "")
+        self._uses = 0
+
+    def clean(self) -> bool:
+        """Whether the database is as good as fresh now."""
+        self._uses += 1
+        if self._uses >= USES:
+            return False
+        try:
+            found = self._connection.execute("select * from pg_temp.clean()").fetchone()
+        except psycopg.errors.LockNotAvailable:
+            return False
+        return found == (self._template_rows, self._schema, 0)
+
+    def close(self) -> None:
+        """Lets the database be dropped."""
+        self._connection.close()
 
 
 def redis_database(servers: Servers, worker: int) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -70,10 +71,13 @@ _engine: list[Engine] = []
 _unit: ContextVar[Unit | None] = ContextVar("unit", default=None)
 
 
-def configure(url: str, *, pool_size: int = 5) -> None:
-    """Points the portal at a database (the login role's URL). Disposes of an earlier engine."""
+def configure(url: str) -> None:
+    """Points the portal at a database (the login role's URL). Disposes of an engine that points elsewhere."""
+    wanted = make_url(url)
+    if _engine and _engine[0].url == wanted:
+        return
     dispose()
-    _engine[:] = [create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)]
+    _engine[:] = [create_engine(wanted, pool_size=5, max_overflow=10, pool_pre_ping=True)]
 
 
 def engine() -> Engine:
