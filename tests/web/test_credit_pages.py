@@ -378,7 +378,7 @@ def test_reasons_from_what_the_bank_may_not_read_are_counted_and_not_told(app: F
     model_service.set_visible(cast.SYSTEM, Visible.SCORE)
     profile = current(firm)
     assert profile is not None
-    secret = {"feature": "power_late_share", "value": 0.4567, "points": -77, "strength": "-77.000000"}
+    secret = {"feature": "power_late_share", "value": 0.4567, "points": -12345, "strength": "-12345.000000"}
     values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
     told = CreditProfile(**values | {
         "reasons": [*profile.reasons, secret], "coverage": profile.coverage | {"electricity": 24},
@@ -386,9 +386,9 @@ def test_reasons_from_what_the_bank_may_not_read_are_counted_and_not_told(app: F
     with transaction(cast.SYSTEM, read_only=True):
         shown = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset({"invoices"}))
         all_of_it = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset(SOURCES))
-    assert "power" not in repr(shown) and "0.4567" not in repr(shown) and "-77" not in repr(shown)
+    assert "power" not in repr(shown) and "0.4567" not in repr(shown) and "-12345" not in repr(shown)
     assert shown.untold >= 1 and shown.closed_sources >= 1 and shown.coverage.keys() == {"invoices"}
-    assert all_of_it.untold == 0 and all_of_it.reasons[-1].points == -77
+    assert all_of_it.untold == 0 and all_of_it.reasons[-1].points == -12345
     page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
     untold = sum(not look_service.sources_of(row["feature"]) <= {"invoices"} for row in profile.reasons)
     assert (f"另有 {untold} 条原因" in page) == (untold > 0)
