@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sen
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -38,6 +39,7 @@ def _train(options: argparse.Namespace) -> int:
 
     if options.data is None and not options.city:
         raise ValueError("name a folder (--data) or the size of a synthetic city (--city)")
+    _check_place(options.out)
     described = _description(options) if options.data else None
     table = _period(_read(options, described, training=True), options) if options.data else _city(options)
     settings = _settings(options, described, table)
@@ -54,6 +56,13 @@ def _train(options: argparse.Namespace) -> int:
         f"{about['left_out_as_thin']} left out for lack of data; {len(model.columns)} columns; base rate {model.base_rate:.2%}."
     )
     return 0
+
+
+def _check_place(out: Path) -> None:
+    """Before minutes of work: whether its end can be written down. Raises OSError."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise OSError(f"{out} cannot be written as a file")
 
 
 def _city(options: argparse.Namespace) -> Table:

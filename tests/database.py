@@ -116,7 +116,7 @@ def running_servers() -> Iterator[Servers]:
         return
     if any(outside):
         raise RuntimeError(f"Set all of {', '.join(OUTSIDE)}, or none.")
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-tests-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-tests-", dir=place()))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     postgres, redis_server = EmbeddedPostgres(folder, SPEED), EmbeddedRedis(folder)
     try:
@@ -130,7 +130,7 @@ def running_servers() -> Iterator[Servers]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _place() -> str:
+def place() -> str:
     """In memory where there is room: a database a test is files made and thrown away again."""
     memory = Path("/dev/shm")
     room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ENOUGH_MEMORY

@@ -30,6 +30,7 @@ def test_a_firm_walks_from_its_invoices_to_a_paid_claim(
     visitors: Visitors, clock: Clock, settings: Settings, real_data: Path,
 ) -> None:
     town = Town(visitors)
+    model_service.train_model(settings, settings.model_path, city_firms=400)
     model_service.ensure_model(SYSTEM, settings)
     offers.the_banks_put_products_on_offer(town)
     claim.the_city_opens_the_pool(town, today() + timedelta(days=WHOLE_STORY))

@@ -21,7 +21,7 @@ from app.core.database import check_role
 from app.core.embedded import EmbeddedPostgres, EmbeddedRedis, servers
 from app.core.server import AlreadyRunning, ServerError
 from app.core.settings import load_settings
-from tests.database import ROOT, SPEED
+from tests.database import ROOT, SPEED, place
 
 HOLD = """
 import os, signal, sys
@@ -37,7 +37,7 @@ signal.pause()
 @pytest.fixture
 def instance() -> Iterator[Path]:
     """A folder that another account can reach, so that root keeps everything below it."""
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-embedded-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-embedded-", dir=place()))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

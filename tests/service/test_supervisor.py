@@ -17,20 +17,34 @@ import psutil
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.database import ROOT, TestDatabase
+from tests.database import ROOT, TestDatabase, place
 
 PATIENCE = 120  # seconds until the portal must have answered or ended
 KEYS = {"HUIQIAO_SECRET_KEY": "k" * 40, "HUIQIAO_FIELD_KEYS": Fernet.generate_key().decode()}
 OUTSIDE = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "PORT")
 
 
-@pytest.fixture
-def instance() -> Iterator[Path]:
+@contextmanager
+def new_folder() -> Iterator[Path]:
     """A folder that another account can reach, so that root keeps everything below it."""
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-up-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="huiqiao-up-", dir=place()))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def instance() -> Iterator[Path]:
+    """A portal's folder before its first start."""
+    with new_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A portal's folder, whose first start whichever test comes first makes; the others start again where it stopped."""
+    with new_folder() as folder:
+        yield folder
 
 
 def free_port() -> int:
@@ -137,30 +151,30 @@ def roles(processes: list[psutil.Process]) -> set[str]:
     return {part for part in parts if any(part in line for line in lines)}
 
 
-def test_ctrl_c_twice_stops_everything_in_order_and_leaves_no_process(instance: Path) -> None:
-    with running_portal(instance) as (portal, processes):
+def test_ctrl_c_twice_stops_everything_in_order_and_leaves_no_process(home: Path) -> None:
+    with running_portal(home) as (portal, processes):
         assert len(roles(processes)) == 5
         portal.send_signal(signal.SIGINT)
         portal.send_signal(signal.SIGINT)
         assert portal.wait(PATIENCE) == 0
         assert psutil.wait_procs(processes, timeout=0)[1] == []
-    assert not (instance / "postgres" / "data" / "postmaster.pid").exists()
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
 
 
-def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(instance: Path) -> None:
-    with running_portal(instance) as (portal, processes):
+def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(home: Path) -> None:
+    with running_portal(home) as (portal, processes):
         portal.kill()
         portal.wait(PATIENCE)
         _, alive = psutil.wait_procs(processes, timeout=60)
         assert alive == []
-    with running_portal(instance) as (portal, processes):
+    with running_portal(home) as (portal, processes):
         assert len(roles(processes)) == 5
         portal.terminate()
         assert portal.wait(PATIENCE) == 0
 
 
-def test_a_worker_that_was_killed_is_started_again(instance: Path) -> None:
-    with running_portal(instance) as (portal, processes):
+def test_a_worker_that_was_killed_is_started_again(home: Path) -> None:
+    with running_portal(home) as (portal, processes):
         worker = next(process for process in processes if "workers.worker" in process.cmdline())
         worker.kill()
         worker.wait(PATIENCE)
