@@ -61,10 +61,11 @@ def key(column: pl.Series) -> pl.Series:
 
 def filled(column: pl.Series, value: pl.Series) -> pl.Series:
     """Which cells hold something, read or not."""
-    unread = (value.is_null() & column.is_not_null()).arg_true()
     answer = value.is_not_null()
-    if unread.len():
-        answer = answer.scatter(unread, folded(column.gather(unread)).is_not_null())
+    if value.null_count():
+        unread = (~answer & column.is_not_null()).arg_true()
+        if unread.len():
+            answer = answer.scatter(unread, folded(column.gather(unread)).is_not_null())
     return answer
 
 
@@ -78,10 +79,10 @@ def number(column: pl.Series, places: int) -> pl.Series:
         return _whole(column.cast(pl.Decimal(38, _PLACES), strict=False), places)
     value = _whole(column.cast(pl.Decimal(38, _PLACES), strict=False), places)
     # The cast reads exponents too, which nobody types: such a cell goes the strict way.
-    loose = value.is_null() & column.is_not_null()
     powers = column.str.contains_any(["e", "E"])
-    loose = loose | powers if powers.any() else loose
-    left = loose.fill_null(False).arg_true()
+    if value.null_count() == column.null_count() and not powers.any():
+        return value
+    left = ((value.is_null() & column.is_not_null()) | powers).fill_null(False).arg_true()
     return value.scatter(left, _tidied(column.gather(left), places)) if left.len() else value
 
 
@@ -123,13 +124,23 @@ def _dated(column: pl.Series, tidy: Callable[[pl.Series], pl.Series]) -> pl.Seri
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
         return column.cast(pl.Date)
     text = column if column.dtype == pl.String else column.cast(pl.String, strict=False)
-    return by_distinct(text, lambda cells: _parsed(tidy(cells)))
+    return by_distinct(text, lambda cells: _read_first(cells, tidy))
+
+
+def _read_first(cells: pl.Series, tidy: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Days as most offices write them in one go; only the other cells are tidied first."""
+    value = _parsed(cells)
+    if value.null_count() == cells.null_count():
+        return value
+    left = (value.is_null() & cells.is_not_null()).arg_true()
+    return value.scatter(left, _parsed(tidy(cells.gather(left))))
 
 
 def _parsed(text: pl.Series) -> pl.Series:
     value = text.str.to_date("%Y-%m-%d", strict=False)
     # A year of two digits says too little.
-    return value.set((text.str.find("-", literal=True) != 4).fill_null(False), None)
+    short = (text.str.find("-", literal=True) != 4).fill_null(False)
+    return value.set(short, None) if short.any() else value
 
 
 def _day_text(cells: pl.Series) -> pl.Series:

@@ -29,7 +29,7 @@ from app.evidence.items import Item
 from app.evidence.loading import Doubtful
 from app.evidence.rules import RowReason
 from app.evidence.shapes import SHAPES
-from app.evidence.subjects import touched_firms, unclaimed
+from app.evidence.subjects import owners
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class FactStore:
         self._judging = self.anew
         self.key = SHAPES[self.item.code].whole_key
 
-    def encode(self, sound: pl.DataFrame) -> bytes:
+    def encode(self, sound: pl.DataFrame) -> bytes | bytearray:
         """What ``add`` will send for a batch, made ahead of time in the thread that reads."""
         return encode(self._as_new(sound) if self._copies else sound) if sound.height else b""
 
-    def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
+    def add(self, sound: pl.DataFrame, encoded: bytes | bytearray) -> list[Doubtful]:
         """Stores a batch (``row_no`` and the table's columns). Returns the rows it could not store."""
         if not sound.height:
             return []
@@ -95,14 +95,14 @@ class FactStore:
             return Counts(self.taken, self.identical, self.superseding, 0, [])
         rows = pl.concat(self._subjects).group_by("subject").agg(pl.col("rows").sum())
         numbers = rows.get_column("subject").to_list()
-        waits = unclaimed(column, numbers)
+        firm_ids, waits = owners(column, numbers)
         waiting = rows.filter(pl.col("subject").is_in(list(waits))).get_column("rows").sum()
-        return Counts(self.taken, self.identical, self.superseding, int(waiting), touched_firms(column, numbers))
+        return Counts(self.taken, self.identical, self.superseding, int(waiting), firm_ids)
 
     def _touch(self, subjects: pl.Series) -> None:
         self._subjects.append(subjects.value_counts(name="rows").rename({subjects.name: "subject"}).cast(pl.Int64))
 
-    def _stage(self, sound: pl.DataFrame, encoded: bytes | None) -> None:
+    def _stage(self, sound: pl.DataFrame, encoded: bytes | bytearray | None) -> None:
         if not self._opened:
             session().execute(text("set local work_mem = '64MB'"))
             session().execute(text("drop table if exists pg_temp.stage"))
@@ -115,7 +115,7 @@ class FactStore:
     def _columns(self, sound: pl.DataFrame) -> list[str]:
         return [name for name in sound.columns if name != "row_no"]
 
-    def _store_new(self, sound: pl.DataFrame, encoded: bytes) -> bool:
+    def _store_new(self, sound: pl.DataFrame, encoded: bytes | bytearray) -> bool:
         """Stores the whole batch at once; ``False`` where one of its facts is known, and nothing was stored."""
         try:
             with session().begin_nested():

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.core.database import session
 from app.evidence.copying import copy_in
 from app.evidence.fact_loading import Counts
-from app.evidence.subjects import touched_firms, unclaimed
+from app.evidence.subjects import owners
 
 SLICE = 100_000
 Told = Callable[[int], None]
@@ -74,7 +74,7 @@ class InvoiceStore:
         session().execute(text("drop table if exists pg_temp.ranked, pg_temp.stage"))
         session().execute(text(_STAGE))
 
-    def add(self, sound: pl.DataFrame, encoded: bytes | None = None) -> None:
+    def add(self, sound: pl.DataFrame, encoded: bytes | bytearray | None = None) -> None:
         """Copies sound rows into the temporary table."""
         copy_in("stage", sound, encoded)
 
@@ -94,8 +94,6 @@ class InvoiceStore:
         rows: dict[int, int] = {row[0]: row[1] for row in db.execute(text(
             "select firm_no, count(*) from ranked where known_version is null or (void and not known_void) group by firm_no"
         ))}
-        waits = unclaimed("firm_no", list(rows))
-        return Counts(
-            counts.taken, counts.identical, counts.superseding, sum(rows[number] for number in waits),
-            touched_firms("firm_no", list(rows)),
-        )
+        firm_ids, waits = owners("firm_no", list(rows))
+        waiting = sum(rows[number] for number in waits)
+        return Counts(counts.taken, counts.identical, counts.superseding, waiting, firm_ids)

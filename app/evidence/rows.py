@@ -68,11 +68,14 @@ class _Read:
     filled: pl.Series
 
     @property
-    def unread(self) -> pl.Series:
+    def unread(self) -> pl.Series | None:
+        if self.value.null_count() == self.value.len() - self.filled.sum():  # whatever is null was empty
+            return None
         return self.filled & self.value.is_null()
 
 
-Check = tuple[RowReason, str, pl.Series]
+Check = tuple[RowReason, str, pl.Series | None]
+"""A reason, the field it is about, and the rows that fail; ``None`` where a look at the whole column shows that none does."""
 
 
 def check(
@@ -90,7 +93,10 @@ def check(
     other = _other_firm(item)
     if other is not None:
         numbers[other.code] = _numbered(reads[other.code].value, firms, "firm_no")
-    fails = [one for one in _checks(batch, item, reads, numbers, rules) if one[2].any()]
+    fails = [
+        (reason, code, mask) for reason, code, mask in _checks(batch, item, reads, numbers, rules)
+        if mask is not None and mask.any()
+    ]
     sound = pl.DataFrame(
         [batch["row_no"], numbers[subject.code].alias(item.subject_column)]
         + [numbers.get(field.code, reads[field.code].value).alias(field.stored) for field in item.fields if field is not subject]
@@ -155,11 +161,12 @@ def _checks(
     yield RowReason.FIELD_COUNT, "", batch["misfit"]
     for code, read in reads.items():
         if read.field.required:
-            yield RowReason.MISSING_FIELD, code, ~read.filled
+            yield RowReason.MISSING_FIELD, code, None if read.filled.all() else ~read.filled
     for code, read in reads.items():
         if code in numbers:
-            yield RowReason.TOO_LONG, code, read.value.str.len_chars().fill_null(0) > rules.longest_key
-            yield RowReason.UNKNOWN_FIRM, code, read.filled & numbers[code].is_null()
+            yield RowReason.TOO_LONG, code, _above(read.value.str.len_chars(), rules.longest_key)
+            known = numbers[code]
+            yield RowReason.UNKNOWN_FIRM, code, read.filled & known.is_null() if known.null_count() else None
         elif read.field.kind in _UNREAD:
             yield _UNREAD[read.field.kind], code, read.unread
     for read in reads.values():
@@ -175,23 +182,33 @@ def _possible(read: _Read, rules: DeliveryRules) -> Iterator[Check]:
     """What cannot be: a reading below zero, a month to come, more text than the column holds."""
     field, value = read.field, read.value
     if field.kind in _PLACES:
-        low = value < field.low if field.low is not None else None
-        high = value > field.high if field.high is not None else None
-        for mask in (low, high):
-            if mask is not None:
-                yield RowReason.IMPOSSIBLE, field.code, mask.fill_null(False)
+        if field.low is not None:
+            yield RowReason.IMPOSSIBLE, field.code, _below(value, field.low)
+        if field.high is not None:
+            yield RowReason.IMPOSSIBLE, field.code, _above(value, field.high)
     elif field.kind in (Kind.DAY, Kind.MONTH):
-        yield RowReason.IMPOSSIBLE, field.code, (value < earliest_day(field, rules)).fill_null(False)
+        yield RowReason.IMPOSSIBLE, field.code, _below(value, earliest_day(field, rules))
         if field.code not in rules.days_to_come:
-            yield RowReason.IMPOSSIBLE, field.code, (value > today() + timedelta(days=rules.days_ahead)).fill_null(False)
+            yield RowReason.IMPOSSIBLE, field.code, _above(value, today() + timedelta(days=rules.days_ahead))
     elif field.kind is Kind.TEXT and field.high is not None:
-        yield RowReason.TOO_LONG, field.code, (value.str.len_chars() > field.high).fill_null(False)
+        yield RowReason.TOO_LONG, field.code, _above(value.str.len_chars(), field.high)
+
+
+def _below(value: pl.Series, least: Any) -> pl.Series | None:
+    smallest: Any = value.min()
+    return None if smallest is None or smallest >= least else (value < least).fill_null(False)
+
+
+def _above(value: pl.Series, most: Any) -> pl.Series | None:
+    largest: Any = value.max()
+    return None if largest is None or largest <= most else (value > most).fill_null(False)
 
 
 def _metered(quantity: _Read, metering: _Read) -> Iterator[Check]:
     """A quantity makes a month metered; without either the row says nothing. Unmetered months keep no quantity, not even 0."""
     unmetered = metering.value.is_in(_UNMETERED).fill_null(False)
-    yield RowReason.MISSING_FIELD, "quantity", quantity.value.is_null() & ~unmetered
+    silent = quantity.value.is_null() & ~unmetered if quantity.value.null_count() else None
+    yield RowReason.MISSING_FIELD, "quantity", silent
     if unmetered.any():
         yield RowReason.IMPOSSIBLE, "quantity", unmetered & (quantity.value != 0).fill_null(False)
         quantity.value = quantity.value.set(unmetered, None)
@@ -199,7 +216,9 @@ def _metered(quantity: _Read, metering: _Read) -> Iterator[Check]:
         metering.value = metering.value.fill_null("metered")
 
 
-def _quarantined(batch: pl.DataFrame, item: Item, first: pl.Series, fails: list[Check]) -> pl.DataFrame:
+def _quarantined(
+    batch: pl.DataFrame, item: Item, first: pl.Series, fails: list[tuple[RowReason, str, pl.Series]],
+) -> pl.DataFrame:
     troubled = batch.with_columns(first.alias("first")).filter(first.is_not_null())
     names = [name for name in batch.columns if name not in ("row_no", "misfit")]
     entries = []

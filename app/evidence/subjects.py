@@ -123,31 +123,28 @@ def firm_numbers(keys: Sequence[str]) -> dict[str, int]:
     return found
 
 
-_TOUCHED = {
-    "firm_no": text("select e.id from enterprise e where e.firm_no = any(:numbers) order by e.id"),
-    "meter_no": text("""
-        select distinct e.id from meter_link l join enterprise e on e.firm_no = l.firm_no
-        where l.current and l.meter_no = any(:numbers) order by e.id
-    """),
-}
-_UNCLAIMED = {
-    "firm_no": text("""
-        select r.firm_no from reserved_firm r where r.firm_no = any(:numbers)
-          and not exists (select 1 from enterprise e where e.firm_no = r.firm_no)
-    """),
-    "meter_no": text("""
-        select n from unnest(cast(:numbers as bigint[])) n
-        where not exists (select 1 from meter_link l join enterprise e on e.firm_no = l.firm_no
-                          where l.current and l.meter_no = n)
-    """),
+# Numbers go and come as one array each, see above: of thousands of meters most are linked to nobody yet.
+_OWNERS = {
+    "firm_no": """
+        select coalesce(array_agg(id order by id), '{}'), coalesce(array_agg(firm_no), '{}') from enterprise
+        where firm_no = any(%(numbers)b::bigint[])
+    """,
+    "meter_no": """
+        with owned as (
+          select l.meter_no, e.id from meter_link l join enterprise e on e.firm_no = l.firm_no
+          where l.current and l.meter_no = any(%(numbers)b::bigint[])
+        )
+        select coalesce((select array_agg(distinct id order by id) from owned), '{}'),
+               coalesce((select array_agg(distinct meter_no) from owned), '{}')
+    """,
 }
 
 
-def touched_firms(column: str, numbers: Sequence[int]) -> list[UUID]:
-    """Ids of the firms that subjects belong to; ``column`` is ``firm_no`` or ``meter_no``."""
-    return list(session().scalars(_TOUCHED[column], {"numbers": list(numbers)}))
+def owners(column: str, numbers: Sequence[int]) -> tuple[list[UUID], set[int]]:
+    """Ids of the firms that subjects belong to, and the subjects of firms that nobody signed up yet (or meters linked to none).
 
-
-def unclaimed(column: str, numbers: Sequence[int]) -> set[int]:
-    """Subjects whose firm nobody signed up yet, or meters linked to no firm."""
-    return set(session().scalars(_UNCLAIMED[column], {"numbers": list(numbers)}))
+    ``column`` is ``firm_no`` or ``meter_no``.
+    """
+    raw: Any = session().connection().connection.driver_connection
+    firm_ids, owned = raw.execute(_OWNERS[column], {"numbers": list(numbers)}, binary=True).fetchone()
+    return firm_ids, set(numbers).difference(owned)

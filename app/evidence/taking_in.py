@@ -43,7 +43,7 @@ class Checked:
     batch: pl.DataFrame
     sound: pl.DataFrame
     troubled: pl.DataFrame
-    encoded: bytes
+    encoded: bytes | bytearray
 
 
 class Shape(Protocol):
@@ -52,10 +52,10 @@ class Shape(Protocol):
     def check(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Sound rows and troubled ones."""
 
-    def encode(self, sound: pl.DataFrame) -> bytes:
+    def encode(self, sound: pl.DataFrame) -> bytes | bytearray:
         """Sound rows as they will be sent (in the reading thread)."""
 
-    def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
+    def add(self, sound: pl.DataFrame, encoded: bytes | bytearray) -> list[Doubtful]:
         """Stores, or stages, sound rows; returns those that contradict what is known."""
 
     def finish(self, told: Callable[[int], None]) -> Counts:
@@ -74,10 +74,10 @@ class InvoiceShape:
         self.firms.learn(firm_keys(batch))
         return check_invoices(batch, self.side, self.firms.known)
 
-    def encode(self, sound: pl.DataFrame) -> bytes:
+    def encode(self, sound: pl.DataFrame) -> bytes | bytearray:
         return encode(sound) if sound.height else b""
 
-    def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
+    def add(self, sound: pl.DataFrame, encoded: bytes | bytearray) -> list[Doubtful]:
         self.store.add(sound, encoded)
         return []
 
@@ -103,10 +103,10 @@ class FactShape:
         )
         return (sound if self.lines is None else self.lines.number(sound)), troubled
 
-    def encode(self, sound: pl.DataFrame) -> bytes:
+    def encode(self, sound: pl.DataFrame) -> bytes | bytearray:
         return self.store.encode(sound)
 
-    def add(self, sound: pl.DataFrame, encoded: bytes) -> list[Doubtful]:
+    def add(self, sound: pl.DataFrame, encoded: bytes | bytearray) -> list[Doubtful]:
         return self.store.add(sound, encoded)
 
     def finish(self, told: Callable[[int], None]) -> Counts:

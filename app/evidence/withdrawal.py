@@ -13,7 +13,7 @@ from app.core.database import session
 from app.evidence.models import Delivery
 from app.evidence.rules import DeliveryState
 from app.evidence.shapes import SHAPES
-from app.evidence.subjects import touched_firms
+from app.evidence.subjects import owners
 
 
 def hold_item(item_code: str, *, alone: bool) -> None:
@@ -47,7 +47,7 @@ def take_back(delivery: Delivery) -> list[UUID]:
         ) g where {same} and f.version = g.version
     """))
     numbers = list(db.scalars(text(f"select distinct {shape.subject_column} from gone")))
-    return touched_firms(shape.subject_column, numbers)
+    return owners(shape.subject_column, numbers)[0]
 
 
 def said_the_same(delivery: Delivery) -> list[Delivery]:
