@@ -32,6 +32,7 @@ from tests.database import (
     Servers,
     TestDatabase,
     fresh_database,
+    place,
     publish,
     published,
     redis_database,
@@ -56,6 +57,7 @@ _running: list[AbstractContextManager[Servers]] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers, start the servers they share; this process outlives them all."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place())  # thousands of small folders are made and removed
     parallel = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if parallel and not config.option.collectonly:
         _running.append(running_servers())

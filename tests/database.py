@@ -2,9 +2,9 @@
 
 The workers of pytest-xdist share the servers, which the process that ran pytest starts and stops. A template is migrated once
 per set of migrations; databases are copies of it by ``CREATE DATABASE … TEMPLATE``. A test commits for real and never sees
-another: afterwards a superuser takes every row away that the template has not, and what cannot be taken back (a changed row
-of the template, a changed schema, a lock somebody still holds) makes the next test start on a new copy. Connections stay: a
-new backend that must read the catalogue and plan everything anew costs more than most tests.
+another: afterwards a superuser takes every row away that the template has not and puts back those it has; a changed schema or a
+lock somebody still holds makes the next test start on a new copy. Connections stay: a new backend that must read the catalogue
+and plan everything anew costs more than most tests.
 """
 
 from __future__ import annotations
@@ -33,40 +33,46 @@ from app.core.embedded import OWNER_ROLE, EmbeddedPostgres, EmbeddedRedis
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "HUIQIAO_TEST_SERVERS"  # environment variable: where the workers find what the first process started
 OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
-USES = 50
+USES = 100
 """Tests after which a database is dropped: rows taken away stay as dead ones that every scan steps over."""
 CLEANING = """
 create temp table tables as
-  select c.oid::regclass::text as name, false as filled from pg_class c
+  select c.oid::regclass::text as name, row_number() over (order by c.oid) as no,
+         false as filled, null::text as mark from pg_class c
   where c.relnamespace = 'public'::regnamespace and c.relkind = 'r';
+-- rows of the template by place and writer
+create function pg_temp.mark(name text, out mark text) language plpgsql as $$
+  begin execute format('select md5(string_agg(ctid::text || xmin::text, '','' order by ctid)) from %s', name) into mark; end $$;
+-- schema and functions by their writers
+create function pg_temp.schema(out schema text) language sql as $$
+  select md5(string_agg(told, ',' order by told)) from (
+    select c.oid || 'c' || c.xmin from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind <> 'S'
+    union all select oid || 'p' || xmin from pg_proc where pronamespace = 'public'::regnamespace
+    union all select oid || 't' || xmin from pg_trigger where oid >= 16384
+    union all select oid || 'r' || xmin from pg_policy) x(told) $$;
 do $$ declare t record; has boolean; begin
-  for t in select name from tables loop
+  for t in select name, no from tables loop
     execute format('select exists(select 1 from %s)', t.name) into has;
-    update tables set filled = has where name = t.name;
+    if has then execute format('create temp table kept_%s as select * from %s', t.no, t.name); end if;
+    update tables set filled = has, mark = pg_temp.mark(name) where no = t.no;
   end loop; end $$;
--- rows of the template by place and writer; schema and owner's objects by their writers
-create function pg_temp.fingerprint(out template_rows text, out schema text) language plpgsql as $$
-  declare t record; one text; begin
-    template_rows := '';
-    for t in select name from tables where filled order by name loop
-      execute format('select md5(string_agg(ctid::text || xmin::text, '','' order by ctid)) from %s', t.name) into one;
-      template_rows := template_rows || one;
-    end loop;
-    select md5(string_agg(told, ',' order by told)) into schema from (
-      select c.oid || 'c' || c.xmin from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind <> 'S'
-      union all select oid || 'p' || xmin from pg_proc where pronamespace = 'public'::regnamespace
-      union all select oid || 't' || xmin from pg_trigger where oid >= 16384
-      union all select oid || 'r' || xmin from pg_policy) x(told);
-  end $$;
-create function pg_temp.clean(out template_rows text, out schema text, out locks bigint) language plpgsql as $$
+create function pg_temp.clean(out schema text, out locks bigint) language plpgsql as $$
   declare t record; has boolean; begin
-    for t in select name from tables where not filled loop
-      execute format('select exists(select 1 from %s)', t.name) into has;
-      if has then execute format('delete from %s', t.name); end if;
+    for t in select * from tables loop
+      if t.filled then
+        if pg_temp.mark(t.name) is distinct from t.mark then
+          execute format('delete from %s', t.name);
+          execute format('insert into %s select * from kept_%s', t.name, t.no);
+          update tables set mark = pg_temp.mark(name) where no = t.no;
+        end if;
+      else
+        execute format('select exists(select 1 from %s)', t.name) into has;
+        if has then execute format('delete from %s', t.name); end if;
+      end if;
     end loop;
     perform setval(s.seqrelid, s.seqstart, false) from pg_sequence s
       join pg_class c on c.oid = s.seqrelid where pg_sequence_last_value(s.seqrelid) is not null;
-    select f.template_rows, f.schema into template_rows, schema from pg_temp.fingerprint() f;
+    schema := pg_temp.schema();
     select count(*) into locks from pg_locks l join pg_database d on d.oid = l.database
       where d.datname = current_database() and l.locktype = 'advisory';
   end $$;
@@ -219,7 +225,7 @@ class Cleaner:
         self._connection.execute("set session_replication_role = replica")
         self._connection.execute("set lock_timeout = '2s'")
         self._connection.execute(CLEANING)
-        self._template_rows, self._schema = self._connection.execute("select * from pg_temp.fingerprint()").fetchone() or ("", "")
+        self._schema = self._connection.execute("select pg_temp.schema()").fetchone()
         self._uses = 0
 
     def clean(self) -> bool:
@@ -231,7 +237,7 @@ class Cleaner:
             found = self._connection.execute("select * from pg_temp.clean()").fetchone()
         except psycopg.errors.LockNotAvailable:
             return False
-        return found == (self._template_rows, self._schema, 0)
+        return found is not None and found[1] == 0 and self._schema == (found[0],)
 
     def close(self) -> None:
         """Lets the database be dropped."""

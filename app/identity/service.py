@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets as random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -11,8 +12,8 @@ from uuid import UUID
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy.orm import selectinload
 
 from app.core import secrets
 from app.core.calendar import now
@@ -22,7 +23,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.models import Case
 from app.core.permissions import TWO_FACTOR_KINDS, OrgKind, Permission, Role, permissions_of
 from app.core.use_case import about, use_case
-from app.identity.models import CaseKeeper, PasswordHistory, Person, RecoveryCode, Ticket, UserSession
+from app.identity.models import CaseKeeper, Membership, Organisation, PasswordHistory, Person, RecoveryCode, Ticket, UserSession
 from app.identity.rules import RULES, password_is_strong
 
 DOOR = Context.of_system("sign-in")
@@ -192,26 +193,36 @@ def visitor(token: str) -> Visitor | None:
     """Who holds this cookie; ``None`` when the session ended, rested too long, or still lacks its second factor."""
     at = now()
     with transaction(DOOR, read_only=True) as unit:
-        row = unit.session.execute(
-            select(UserSession, Person).join(Person, Person.id == UserSession.person_id)
-            .where(UserSession.token_digest == secrets.digest(token), UserSession.ended_at.is_(None))
-            .options(selectinload(Person.memberships), joinedload(Person.organisation))
-        ).one_or_none()
+        row = unit.session.execute(_VISITOR, {"digest": secrets.digest(token)}).one_or_none()
     if row is None:
         return None
-    found, person = row
-    kind = OrgKind(person.organisation.kind)
     if (
-        found.second_factor_at is None or person.state != "active" or person.organisation.state != "active"
-        or at - found.last_seen_at > RULES.idle(kind) or at - found.created_at > timedelta(hours=RULES.session_hours)
+        row.second_factor_at is None or row.person_state != "active" or row.org_state != "active"
+        or at - row.last_seen_at > RULES.idle(OrgKind(row.kind)) or at - row.created_at > timedelta(hours=RULES.session_hours)
     ):
         return None
-    if at - found.last_seen_at > SEEN_EVERY:
-        _seen(found.id)
-    changed = person.password_changed_at
+    if at - row.last_seen_at > SEEN_EVERY:
+        _seen(row.session_id)
+    changed = row.password_changed_at
     return Visitor(
-        context_of(person), found.id, changed is None or at - changed > timedelta(days=RULES.password_days),
+        _context(row.person_id, row.org_id, row.kind, row.roles or (), row.name, row.org_name, row.branch_id, row.limit_fen),
+        row.session_id, changed is None or at - changed > timedelta(days=RULES.password_days),
     )
+
+
+_OF_PERSON = Membership.person_id == Person.id
+# One statement and no objects, since every request asks it.
+_VISITOR = (
+    select(
+        UserSession.id.label("session_id"), UserSession.second_factor_at, UserSession.last_seen_at, UserSession.created_at,
+        Person.id.label("person_id"), Person.org_id, Person.name, Person.branch_id, Person.state.label("person_state"),
+        Person.password_changed_at, Organisation.kind, Organisation.name.label("org_name"), Organisation.state.label("org_state"),
+        select(func.array_agg(Membership.role)).where(_OF_PERSON).scalar_subquery().label("roles"),
+        select(func.max(Membership.approval_limit_fen)).where(_OF_PERSON).scalar_subquery().label("limit_fen"),
+    )
+    .join(Person, Person.id == UserSession.person_id).join(Organisation, Organisation.id == Person.org_id)
+    .where(UserSession.token_digest == bindparam("digest"), UserSession.ended_at.is_(None))
+)
 
 
 def _seen(session_id: UUID) -> None:
@@ -222,11 +233,21 @@ def _seen(session_id: UUID) -> None:
 
 def context_of(person: Person) -> Context:
     """The actor that a person is. Organisation and memberships must be loaded."""
-    roles = frozenset(Role(membership.role) for membership in person.memberships)
     limits = [m.approval_limit_fen for m in person.memberships if m.approval_limit_fen is not None]
+    return _context(
+        person.id, person.org_id, person.organisation.kind, [membership.role for membership in person.memberships], person.name,
+        person.organisation.name, person.branch_id, max(limits, default=None),
+    )
+
+
+def _context(
+    person_id: UUID, org_id: UUID, kind: str, roles: Iterable[str], name: str, org_name: str, branch_id: UUID | None,
+    limit_fen: int | None,
+) -> Context:
+    held = frozenset(map(Role, roles))
     return Context(
-        person.id, person.org_id, OrgKind(person.organisation.kind), roles, permissions_of(roles), person_name=person.name,
-        org_name=person.organisation.name, branch_id=person.branch_id, approval_limit_fen=max(limits, default=None),
+        person_id, org_id, OrgKind(kind), held, permissions_of(held), person_name=name, org_name=org_name, branch_id=branch_id,
+        approval_limit_fen=limit_fen,
     )
 
 
