@@ -16,7 +16,8 @@ from app.core.uscc import synthetic
 from app.enterprises.models import Enterprise
 from app.enterprises.registration import firm_number_for
 from app.identity.models import Membership, Organisation, Person
-from app.identity.service import context_of, hasher
+from app.identity.service import hasher
+from app.identity.visitors import context_of
 
 PASSWORD = "Lian-2026-xing"
 SYSTEM = Context.of_system("test")

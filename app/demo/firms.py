@@ -22,7 +22,7 @@ from app.demo.people import DELIVERS, PASSWORD, SYSTEM, Staff, join
 from app.enterprises import service as enterprises
 from app.evidence import delivery_service
 from app.evidence.service import give_consent
-from app.identity.service import context_for
+from app.identity.visitors import context_for
 from scoring.city import city
 from scoring.city.invoices import firms_with_invoices
 from scoring.delivery_files import INVOICE_FILES, write_firms

@@ -8,7 +8,8 @@ from app.core.context import Context
 from app.core.permissions import OrgKind, Role
 from app.evidence.delivery_service import grant_items
 from app.identity import staff_service
-from app.identity.service import context_for, redeem_ticket
+from app.identity.service import redeem_ticket
+from app.identity.visitors import context_for
 
 PASSWORD = "Lian-2026-xing"
 SYSTEM = Context.of_system("demo")

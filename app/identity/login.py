@@ -8,7 +8,7 @@ from flask import g, session
 from flask_login import AnonymousUserMixin, UserMixin, current_user
 
 from app.core.context import Context
-from app.identity.service import Visitor, visitor
+from app.identity.visitors import Visitor, visitor
 
 COOKIE_KEY = "hq_token"
 

@@ -12,7 +12,7 @@ from flask import Flask
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
 from app.core.permissions import Role
-from app.identity.service import context_for
+from app.identity.visitors import context_for
 from tests.cast import PASSWORD, Cast
 from tests.web.visitors import session_token
 

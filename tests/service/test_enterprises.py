@@ -24,7 +24,8 @@ from app.enterprises.models import Enterprise, EnterpriseFigures
 from app.enterprises.service import Figures, KnownFirm, Registration, SignUp
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Organisation, Person
-from app.identity.service import context_for, sign_in
+from app.identity.service import sign_in
+from app.identity.visitors import context_for
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM
 from tests.database import TestDatabase

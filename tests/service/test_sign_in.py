@@ -18,6 +18,7 @@ from app.identity import service, staff_service
 from app.identity.models import Person, UserSession
 from app.identity.rules import RULES, password_is_strong
 from app.identity.service import DOOR
+from app.identity.visitors import visitor
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM, Cast
 from tests.database import TestDatabase
@@ -87,10 +88,10 @@ def test_four_failures_do_not_lock_and_a_success_forgets_them() -> None:
 
 def test_a_firm_is_in_after_its_password_and_a_bank_is_not() -> None:
     firm, bank = cast.firm(), cast.bank()
-    assert service.visitor(token_of(login_of(firm, Role.FIRM_CLERK))) is not None
+    assert visitor(token_of(login_of(firm, Role.FIRM_CLERK))) is not None
     half = service.sign_in(login_of(bank, Role.BANK_OFFICER), PASSWORD, "Firefox")
     assert half.needs_code and half.token
-    assert service.visitor(half.token) is None
+    assert visitor(half.token) is None
 
 
 def test_a_code_opens_the_session_and_is_taken_once(clock: time_machine.Traveller) -> None:
@@ -99,7 +100,7 @@ def test_a_code_opens_the_session_and_is_taken_once(clock: time_machine.Travelle
     totp = enrolled(first)
     code = totp.at(START)
     assert service.verify_code(first, code)
-    assert service.visitor(first) is not None
+    assert visitor(first) is not None
     second = token_of(login)
     assert not service.verify_code(second, code)
     clock.shift(timedelta(seconds=30))
@@ -148,9 +149,9 @@ def test_staff_have_one_session_and_a_firm_may_have_two() -> None:
     first = token_of(login)
     assert service.verify_code(first, enrolled(first).at(START))
     token_of(login)
-    assert service.visitor(first) is None
+    assert visitor(first) is None
     one, two = (token_of(login_of(firm, Role.FIRM_CLERK)) for _ in range(2))
-    assert service.visitor(one) is not None and service.visitor(two) is not None
+    assert visitor(one) is not None and visitor(two) is not None
 
 
 @pytest.mark.parametrize(("role", "minutes"), [(Role.FIRM_CLERK, 30), (Role.DESK, 15)])
@@ -160,35 +161,35 @@ def test_a_session_that_rests_too_long_is_over(clock: time_machine.Traveller, ro
     if role is Role.DESK:
         assert service.verify_code(token, enrolled(token).at(START))
     clock.shift(timedelta(minutes=minutes))
-    assert service.visitor(token) is not None  # and it was seen just now
+    assert visitor(token) is not None  # and it was seen just now
     clock.shift(timedelta(minutes=minutes, seconds=1))
-    assert service.visitor(token) is None
+    assert visitor(token) is None
 
 
 def test_no_session_outlives_twelve_hours_however_busy(clock: time_machine.Traveller) -> None:
     token = token_of(login_of(cast.firm(), Role.FIRM_CLERK))
     for _ in range(36):
         clock.shift(timedelta(minutes=20))
-        assert service.visitor(token) is not None
+        assert visitor(token) is not None
     clock.shift(timedelta(seconds=1))
-    assert service.visitor(token) is None
+    assert visitor(token) is None
 
 
 def test_signing_out_and_being_signed_out_take_effect_at_once() -> None:
     firm = cast.firm()
     login, ctx = login_of(firm, Role.FIRM_CLERK), firm[Role.FIRM_CLERK]
     one, two = token_of(login), token_of(login)
-    here = service.visitor(one)
+    here = visitor(one)
     assert here is not None
     service.sign_out(ctx, here.session_id)
-    assert service.visitor(one) is None and service.visitor(two) is not None
+    assert visitor(one) is None and visitor(two) is not None
     staff_service.end_sessions(firm[Role.FIRM_REPRESENTATIVE], ctx.actor_id)  # type: ignore[arg-type]
-    assert service.visitor(two) is None
+    assert visitor(two) is None
 
 
 def test_nobody_ends_a_colleagues_session_as_their_own() -> None:
     firm = cast.firm()
-    here = service.visitor(token_of(login_of(firm, Role.FIRM_CLERK)))
+    here = visitor(token_of(login_of(firm, Role.FIRM_CLERK)))
     assert here is not None
     with pytest.raises(Refusal) as caught:
         service.sign_out(firm[Role.FIRM_REPRESENTATIVE], here.session_id)
@@ -216,7 +217,7 @@ def test_a_password_of_three_kinds_and_ten_characters_is_strong() -> None:
 def test_the_last_five_passwords_do_not_return_and_the_sixth_last_does(clock: time_machine.Traveller) -> None:
     firm = cast.firm()
     ctx, login = firm[Role.FIRM_CLERK], login_of(firm, Role.FIRM_CLERK)
-    here = service.visitor(token_of(login))
+    here = visitor(token_of(login))
     assert here is not None
     passwords = [f"Zhu-2027-jiang-{letter}" for letter in "abcdef"]
     current = PASSWORD
@@ -235,17 +236,17 @@ def test_a_changed_password_ends_every_other_session() -> None:
     firm = cast.firm()
     login = login_of(firm, Role.FIRM_CLERK)
     here, there = token_of(login), token_of(login)
-    found = service.visitor(here)
+    found = visitor(here)
     assert found is not None
     service.change_password(firm[Role.FIRM_CLERK], PASSWORD, NEW, found.session_id)
-    assert service.visitor(here) is not None and service.visitor(there) is None
+    assert visitor(here) is not None and visitor(there) is None
     assert refused(login, PASSWORD) is ErrorCode.BAD_LOGIN
     assert token_of(login, NEW)
 
 
 def test_a_password_is_not_changed_by_somebody_who_does_not_know_it() -> None:
     firm = cast.firm()
-    found = service.visitor(token_of(login_of(firm, Role.FIRM_CLERK)))
+    found = visitor(token_of(login_of(firm, Role.FIRM_CLERK)))
     assert found is not None
     with pytest.raises(Refusal) as caught:
         service.change_password(firm[Role.FIRM_CLERK], "Guess-2026-it", NEW, found.session_id)
@@ -255,10 +256,10 @@ def test_a_password_is_not_changed_by_somebody_who_does_not_know_it() -> None:
 def test_a_password_older_than_ninety_days_must_be_changed_first(clock: time_machine.Traveller) -> None:
     login = login_of(cast.firm(), Role.FIRM_CLERK)
     clock.shift(timedelta(days=90))
-    fresh = service.visitor(token_of(login))
+    fresh = visitor(token_of(login))
     assert fresh is not None and not fresh.must_change_password
     clock.shift(timedelta(seconds=1))
-    old = service.visitor(token_of(login))
+    old = visitor(token_of(login))
     assert old is not None and old.must_change_password
 
 
@@ -270,7 +271,7 @@ def test_a_recovery_code_works_once_and_enrols_the_phone_anew() -> None:
     codes = service.new_recovery_codes(ctx)
     assert len(set(codes)) == RULES.recovery_codes
     assert service.recover(login, codes[0].upper(), NEW)
-    assert service.visitor(token) is None
+    assert visitor(token) is None
     assert service.enrolment_secret(DOOR, token_of(login, NEW)) is not None
     assert not service.recover(login, codes[0], "Bei-2028-jiang")
     assert service.recover(login, codes[1], "Bei-2028-jiang")
@@ -298,7 +299,7 @@ def test_somebody_who_left_is_a_stranger() -> None:
     token = token_of(login_of(firm, Role.FIRM_CLERK))
     assert clerk.actor_id is not None
     staff_service.leave(firm[Role.FIRM_REPRESENTATIVE], clerk.actor_id, None, "离职")
-    assert service.visitor(token) is None
+    assert visitor(token) is None
     assert refused(login_of(firm, Role.FIRM_CLERK), PASSWORD) is ErrorCode.BAD_LOGIN
 
 

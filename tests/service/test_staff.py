@@ -22,8 +22,9 @@ from app.core.permissions import ROLES_OF_KIND, OrgKind, Role
 from app.identity import queries, service, staff_service
 from app.identity.models import CaseKeeper, Membership, Person, Ticket
 from app.identity.rules import APPROVAL_ROLES, FIRST_ROLES
-from app.identity.service import context_for, keep_case
+from app.identity.service import keep_case
 from app.identity.staff_service import Invitation
+from app.identity.visitors import context_for
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM, Cast
 from tests.database import TestDatabase

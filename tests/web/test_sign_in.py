@@ -19,8 +19,9 @@ from app.core.database import session, transaction
 from app.core.permissions import Role
 from app.core.settings import Settings
 from app.factory import create_app
-from app.identity import service, staff_service
+from app.identity import staff_service
 from app.identity.models import Person, UserSession
+from app.identity.visitors import visitor
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM, Cast
 from tests.web.visitors import visit
@@ -141,7 +142,7 @@ def test_signing_out_ends_the_session_and_not_only_the_cookie(client: FlaskClien
     with client.session_transaction() as cookie:
         token = cookie["_user_id"]
     assert client.post("/sign-out").status_code == 302
-    assert service.visitor(token) is None
+    assert visitor(token) is None
     assert client.get("/").status_code == 302
     assert client.get("/sign-out").status_code == 405
 

@@ -18,7 +18,7 @@ from app.enterprises import service
 from app.enterprises.forms import identity_number_is_valid
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
-from app.identity.service import context_for
+from app.identity.visitors import context_for
 from tests import cast
 from tests.cast import PASSWORD, SYSTEM
 from tests.web.visitors import visit

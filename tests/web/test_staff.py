@@ -15,7 +15,8 @@ from app.core.database import session, transaction
 from app.core.permissions import Role
 from app.identity import service, staff_service
 from app.identity.models import CaseKeeper, Organisation, Person
-from app.identity.service import context_for, keep_case
+from app.identity.service import keep_case
+from app.identity.visitors import context_for
 from tests import cast
 from tests.cast import SYSTEM
 from tests.web.visitors import visit
