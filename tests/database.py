@@ -99,7 +99,7 @@ class Servers:
     owner_url: str
     redis_url: str
     superuser: str | None = None
-    """How to reach the server as its superuser; servers of somebody else are not reached so."""
+    """How to reach the server as its superuser (TEST_SUPERUSER_DSN for external ones); without it every test gets a new copy."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def running_servers() -> Iterator[Servers]:
     """Servers for this run: external ones where TEST_… variables name them, else embedded without fsync."""
     outside = [os.environ.get(name) for name in OUTSIDE]
     if all(outside):
-        yield Servers(_psycopg(outside[0] or ""), _psycopg(outside[1] or ""), outside[2] or "")
+        superuser = os.environ.get("TEST_SUPERUSER_DSN")
+        yield Servers(_psycopg(outside[0] or ""), _psycopg(outside[1] or ""), outside[2] or "", superuser)
         return
     if any(outside):
         raise RuntimeError(f"Set all of {', '.join(OUTSIDE)}, or none.")
