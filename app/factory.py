@@ -20,6 +20,7 @@ from app.core import database, outbox
 from app.core.context import Context
 from app.core.formats import init_formats
 from app.core.ids import new_id
+from app.core.mail import configure_mail
 from app.core.pages import menu
 from app.core.queries import ROLE_NAMES
 from app.core.secrets import configure_keys
@@ -57,6 +58,7 @@ def prepare(settings: Settings) -> None:
     database.configure(settings.database_url)
     configure_keys(settings.field_keys)
     configure_storage(settings.papers)
+    configure_mail(settings)
     load_rooms()
     if settings.redis_url is not None:
         from workers.queues import enqueuer

@@ -203,6 +203,14 @@ def mask_phone(number: str | None) -> str:
     return f"{number[:3]}****{number[-4:]}"
 
 
+def mask_email(address: str | None) -> str:
+    """An e-mail address as z***@example.com."""
+    if not address:
+        return NOTHING
+    name, _, domain = address.partition("@")
+    return f"{name[:1]}***@{domain}"
+
+
 FILTERS = {
     "money_parts": money_parts,
     "money_brief": money_brief,
@@ -217,6 +225,7 @@ FILTERS = {
     "iso_text": iso_text,
     "mask_id": mask_id,
     "mask_phone": mask_phone,
+    "mask_email": mask_email,
 }
 
 

@@ -48,6 +48,10 @@ class Settings:
     papers: Path
     proxies: int = 0
     """How many proxies stand before the portal; their X-Forwarded-For and -Proto are believed."""
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = ""
+    public_url: str = ""
+    """The address that letters lead to; empty: this machine's."""
 
     def with_servers(
         self, *, database_url: str | None, migration_database_url: str | None, redis_url: str | None
@@ -92,7 +96,22 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         model_path=_path(env, "HUIQIAO_MODEL", instance / "model.json"),
         papers=_path(env, "HUIQIAO_PAPERS", instance / "papers"),
         proxies=_whole_number(env, "HUIQIAO_PROXIES", default=0, low=0, high=9),
+        smtp_url=_smtp_url(env),
+        mail_from=env.get("HUIQIAO_MAIL_FROM", "").strip(),
+        public_url=env.get("HUIQIAO_PUBLIC_URL", "").strip(),
     )
+
+
+def _smtp_url(env: Mapping[str, str]) -> str | None:
+    smtp_url, mail_from = env.get("HUIQIAO_SMTP_URL", "").strip(), env.get("HUIQIAO_MAIL_FROM", "").strip()
+    public_url = env.get("HUIQIAO_PUBLIC_URL", "").strip()
+    if smtp_url and not smtp_url.startswith(("smtp://", "smtps://")):
+        raise SettingsError("HUIQIAO_SMTP_URL must begin with smtp:// or smtps://.")
+    if smtp_url and "@" not in mail_from:
+        raise SettingsError("HUIQIAO_SMTP_URL is set, so HUIQIAO_MAIL_FROM must be the address that letters come from.")
+    if smtp_url and not public_url.startswith(("http://", "https://")):
+        raise SettingsError("HUIQIAO_SMTP_URL is set, so HUIQIAO_PUBLIC_URL must be the address that letters lead to.")
+    return smtp_url or None
 
 
 def _path(env: Mapping[str, str], name: str, default: Path) -> Path:

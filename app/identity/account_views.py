@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import abort, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
+from app.core import mail as carrier
 from app.core import pages
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import TWO_FACTOR_KINDS, Permission
 from app.core.use_case import reading
 from app.core.web import PUBLIC, act, attempt, context, say
-from app.identity import queries, service
-from app.identity.forms import ChangePasswordForm, NewPasswordForm, RecoverForm
+from app.identity import mail_service, queries, service
+from app.identity.forms import ChangePasswordForm, MailForm, NewPasswordForm, RecoverForm
 from app.identity.rules import RULES, password_is_strong
 from app.identity.views import room
 
@@ -69,8 +70,19 @@ def account() -> Any:
         return render_template(
             "identity/account.html", person=queries.colleague(ctx, ctx.actor_id), here=_here(),
             sessions=queries.open_sessions(ctx.actor_id), codes=queries.recovery_codes_left(ctx), rules=RULES,
-            two_factors=ctx.org_kind in TWO_FACTOR_KINDS,
+            two_factors=ctx.org_kind in TWO_FACTOR_KINDS, mails=carrier.transport() is not None, mail_rules=mail_service.MAIL,
+            mail_form=MailForm(formdata=None, way=mail_service.wish_of(ctx.actor_id).value),
         )
+
+
+@room.page("/account/mail", Permission.ACCOUNT_USE, methods=["POST"])
+def mail_wish() -> Any:
+    """How I wish to hear of what is new."""
+    form = MailForm()
+    if not form.validate_on_submit():
+        abort(400)
+    return act(lambda: mail_service.wish_mail(context(), mail_service.MailWay(form.way.data)),
+               done=gettext("邮件提醒的方式已保存。"), to=url_for("identity.account"))
 
 
 @room.page("/account/password", Permission.ACCOUNT_USE, methods=["GET", "POST"])

@@ -211,3 +211,12 @@ class OrganisationForm(FirstPersonForm):
         problem = uscc_problem(field.data or "")
         if problem is not None:
             raise ValidationError(gettext(problem.message, **problem.shown))
+
+
+class MailForm(FlaskForm):
+    """How a person wishes to hear of notices."""
+
+    idempotency_token = HiddenField(default=fresh_token)
+    way = SelectField(_l("有新消息时"), choices=offers([
+        ("none", _l("不发邮件")), ("digest", _l("每个工作日汇总一封")), ("each", _l("有新消息就发")),
+    ]))
