@@ -239,7 +239,7 @@ def review(review_id: UUID) -> Any:
     fresh_token(form)
     found, profile = review_service.look_at_review(ctx.with_token(None), review_id)
     with reading(ctx, Permission.ENTERPRISE_DESK):
-        model = queries.model_of(profile)
+        model = queries.model_by_id(profile.model_id)
         return render_template(
             "credit/review.html", review=found, profile=profile, firm=queries.firm_name(found.firm_id), form=form,
             reasons=explaining.reasons(profile), sources=sources.shown_sources(profile.coverage), source_names=source_names(),
