@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scoring.datasets import Description
+    from scoring.evaluation import Evaluation
     from scoring.model import Model
     from scoring.settings import Settings
     from scoring.table import Bools, Table
 
 DEFAULT_SEED = 20260101
+CARD_ROWS = 5000
+"""Rows of which a card tells what moves their scores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,12 +44,16 @@ def _train(options: argparse.Namespace) -> int:
     described = _description(options) if options.data else None
     table = _period(_read(options, described, training=True), options) if options.data else _city(options)
     settings = _settings(options, described, table)
-    metrics: dict[str, Any] = {}
-    if options.repeats:
-        metrics = _cross_validated(options, table, settings, "Cross-validation of the training")
+    if options.card and not options.repeats:
+        raise ValueError("a card tells how good a model is on rows it has not seen: ask for cross-validation (--repeats)")
+    told = _cross_validated(options, table, settings, "Cross-validation of the training") if options.repeats else None
     model = train(table, settings, seed=options.seed, trained_at=options.date, base_rate=_base_rate(options, described, table))
     kept = {"description": _kept(described)} if described else {}
-    model = replace(model, metrics=metrics, about={**model.about, **kept})
+    model = replace(model, about={**model.about, **kept})
+    if told is not None:
+        moved = _weights(model, table)
+        model = replace(model, metrics={**told.as_metrics(), "features": [list(one) for one in moved]})
+        _card(options, model, told, moved)
     model.save(options.out)
     about = model.about
     print(
@@ -86,6 +93,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 0
     told = evaluate(model, rest, resamples=options.resamples, seed=options.seed)
     _report(f"Model {model.version} on {table.about['set']}", told, options.report)
+    if options.card:
+        _card(options, model, told, _weights(model, rest))
     return 0
 
 
@@ -97,7 +106,7 @@ def _validate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> dict[str, Any]:
+def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> Evaluation:
     from scoring.evaluation import cross_validate
 
     challengers = {} if options.no_challenger else {"scorecard": settings.changed({"kind": "scorecard", "search": 0})}
@@ -106,13 +115,32 @@ def _cross_validated(options: argparse.Namespace, table: Table, settings: Settin
         challengers=challengers, resamples=options.resamples, jobs=options.jobs,
     )  # fmt: skip
     _report(title, told, options.report)
-    return told.as_metrics()
+    return told
 
 
-def _report(title: str, told: Any, file: Path | None) -> None:
-    from scoring.report import markdown
+def _weights(model: Model, table: Table) -> list[tuple[str, float]]:
+    """What the model listens to, on rows of the table: a sample of them says as much as all."""
+    import numpy as np
 
-    text = markdown(title, told)
+    from scoring.encoding import matrix
+    from scoring.report import weights
+
+    known = table.known()
+    rows = known.take(np.arange(0, len(known), max(1, len(known) // CARD_ROWS)))
+    return weights(model, matrix(model.columns, rows.inputs))
+
+
+def _card(options: argparse.Namespace, model: Model, told: Evaluation, moved: Sequence[tuple[str, float]]) -> None:
+    from scoring.report import write_card
+
+    if options.card:
+        print("Model card: " + ", ".join(str(path) for path in write_card(options.card, model, told, moved)) + ".")
+
+
+def _report(title: str, told: Evaluation, file: Path | None) -> None:
+    from scoring.report import report
+
+    text = report(title, told)
     print(text)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -239,6 +267,8 @@ def _parser() -> argparse.ArgumentParser:
     _of_data(evaluating)
     evaluating.add_argument("--model", type=Path, required=True)
     evaluating.add_argument("--predictions", type=Path, help="CSV to write: key, pd, score, grade, status, pd_sample, …")
+    for command in (training, evaluating):
+        command.add_argument("--card", type=Path, metavar="FOLDER", help="folder for the model card, as Markdown and HTML")
     refit = "fit the intercept on a random share of the rows, measure on the rest"
     evaluating.add_argument("--refit-intercept", type=float, default=0.0, metavar="SHARE", help=refit)
     validating = commands.add_parser("validate", help="repeated cross-validation of the whole training")

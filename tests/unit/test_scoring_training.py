@@ -19,7 +19,7 @@ from scoring.errors import DataError, ModelError
 from scoring.evaluation import evaluate, refit_intercept, reliability, score_table
 from scoring.fitting import logistic, non_negative
 from scoring.folds import folds_of, resample
-from scoring.measures import Part, Probabilities, Ranking, draws
+from scoring.measures import ROC_AT, Part, Probabilities, Ranking, draws, roc
 from scoring.model import Column, Model
 from scoring.settings import SETTINGS
 from scoring.table import Table
@@ -366,11 +366,16 @@ def test_the_command_trains_predicts_without_outcomes_and_measures_with_them(
     assert frame.columns[:6] == ["key", "pd", "score", "grade", "status", "pd_sample"]
     assert frame.height == 30 and set(frame["status"]) == {"ok"} and frame["pd"].is_between(0.0, 1.0).all()
     report = tmp_path / "report.md"
-    late = [*said, "--period", "late", "--model", str(out), "--refit-intercept", "0.2", "--resamples", "20"]
+    late = [*said, "--period", "late", "--model", str(out), "--refit-intercept", "0.2", "--resamples", "20", "--card", str(new)]
     assert main(["evaluate", *late, "--report", str(report), "--predictions", str(csv)]) == 0
     text = report.read_text(encoding="utf-8")
     assert "| AUC |" in text and "naive rule: sales" in text and "| town | east |" in text
     assert set(pl.read_csv(csv)["status"]) == {"ok", "refit"}
+    card, page = (new / "model-card.md").read_text(encoding="utf-8"), (new / "model-card.html").read_text(encoding="utf-8")
+    assert "| AUC |" in card and "| town | east |" in card and "## What weighs most" in card
+    titles = {"ROC curve", "Points by outcome", "Approval rate and bad rate", "Reliability", "What weighs most"}
+    assert page.count("<svg") == len(titles) and all(f">{title}</title>" in page for title in titles)
+    assert "src=" not in page and "http" not in page and "<script" not in page, "the file needs nothing else"
 
 
 def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -378,6 +383,13 @@ def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path
     assert main(["validate", *said]) == 0
     told = capsys.readouterr().out
     assert "1 x 3-fold" in told and "calibration slope" in told and "| scorecard |" in told
+
+
+def test_the_roc_curve_finds_the_bad_before_the_good() -> None:
+    risk, bad = np.array([0.1, 0.2, 0.3, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])
+    sharp = roc([Part(np.arange(4), risk)], bad, np.ones(4))
+    blind = roc([Part(np.arange(4), np.full(4, 0.5))], bad, np.ones(4))
+    assert sharp == pytest.approx([1.0] * len(ROC_AT)) and blind == pytest.approx(list(ROC_AT))
 
 
 def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,10 @@ def test_the_card_is_read_by_banks_and_a_candidate_s_is_not(app: Flask) -> None:
     file = officer.get(f"/models/{active.id}/card?format=md")
     assert file.mimetype == "text/markdown" and file.get_data(as_text=True).startswith("# 模型说明书")
     assert "| --- |" in file.get_data(as_text=True)
+    drawn = officer.get(f"/models/{active.id}/card?format=html").get_data(as_text=True)
+    for title in ("ROC 曲线", "好坏企业的评分分布", "通过率与坏账率", "校准曲线", "哪些特征最起作用"):
+        assert f">{title}</title>" in drawn and title in page
+    assert "月均销售额" in drawn and 'lang="zh-CN"' in drawn and "src=" not in drawn and "rivals" not in active.metrics
     assert officer.get(f"/models/{candidate.id}/card").status_code == 404
     assert visit(app, people.leader).get(f"/models/{candidate.id}/card").status_code == 200
     english = officer.post("/language", data={"language": "en", "next": f"/models/{active.id}/card"}, follow_redirects=True)
