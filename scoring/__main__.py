@@ -1,4 +1,4 @@
-"""``python -m scoring``: train, evaluate, validate on any folder of the two layouts; synthesise a city.
+"""``python -m scoring``: train, evaluate, validate and monitor on any folder of the two layouts; synthesise a city.
 
 Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sentence says why); 2 wrong arguments.
 """
@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sen
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -28,7 +29,7 @@ CARD_ROWS = 5000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    commands = {"train": _train, "evaluate": _evaluate, "validate": _validate, "synthesise": _synthesise}
+    commands = {"train": _train, "evaluate": _evaluate, "validate": _validate, "monitor": _monitor, "synthesise": _synthesise}
     try:
         return commands[options.command](options)
     except (ValueError, OSError) as error:
@@ -103,6 +104,29 @@ def _validate(options: argparse.Namespace) -> int:
     table = _period(_read(options, described, training=True), options)
     options.repeats = options.repeats or 5
     _cross_validated(options, table, _settings(options, described, table), str(table.about["set"]))
+    return 0
+
+
+def _monitor(options: argparse.Namespace) -> int:
+    from scoring.model import Model
+    from scoring.monitor import as_json, report, watch
+
+    model = Model.load(options.model)
+    described = _description(options, model)
+    folders, options.data = options.data, options.reference
+    reference = _read(options, described, model=model)
+    options.file, options.as_of = options.now_file or options.file, options.now_as_of or options.as_of
+    now = []
+    for options.data in folders:
+        table = _read(options, described, model=model)
+        now.append((str(table.about.get("as_of") or options.data.name), table))
+    told = watch(model, reference, sorted(now, key=lambda one: one[0]) if described is None else now)
+    text = report(told)
+    print(text)
+    for path, content in ((options.report, text), (options.json, json.dumps(as_json(told), ensure_ascii=False, indent=1) + "\n")):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
     return 0
 
 
@@ -274,6 +298,18 @@ def _parser() -> argparse.ArgumentParser:
     validating = commands.add_parser("validate", help="repeated cross-validation of the whole training")
     _of_data(validating)
     _of_training(validating)
+    monitoring = commands.add_parser("monitor", help="PSI of the score and of every column against a reference, over time")
+    monitoring.add_argument("--model", type=Path, required=True)
+    monitoring.add_argument("--reference", type=Path, required=True, help="folder of the rows to compare with")
+    monitoring.add_argument("--data", type=Path, required=True, nargs="+", help="folder of the rows now, or one a moment")
+    monitoring.add_argument("--dataset", type=Path, help="dataset.toml of a table (default: the model's own)")
+    monitoring.add_argument("--file", default="", help="Parquet file in the folders, where several fit")
+    monitoring.add_argument("--now-file", default="", help="the same for the rows now, where it is another one")
+    monitoring.add_argument("--as-of", type=date.fromisoformat, help="invoices: last day the features may see")
+    monitoring.add_argument("--now-as-of", type=date.fromisoformat, help="the same for the rows now")
+    monitoring.add_argument("--scale-free", action="store_true", help=argparse.SUPPRESS)
+    monitoring.add_argument("--report", type=Path, help="Markdown file to write")
+    monitoring.add_argument("--json", type=Path, help="JSON file to write")
     synthetic = commands.add_parser("synthesise", help="write a synthetic city as delivery files")
     add_arguments(synthetic, DEFAULT_SEED)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from datetime import date, timedelta
@@ -376,6 +377,30 @@ def test_the_command_trains_predicts_without_outcomes_and_measures_with_them(
     titles = {"ROC curve", "Points by outcome", "Approval rate and bad rate", "Reliability", "What weighs most"}
     assert page.count("<svg") == len(titles) and all(f">{title}</title>" in page for title in titles)
     assert "src=" not in page and "http" not in page and "<script" not in page, "the file needs nothing else"
+
+
+def test_the_monitor_says_year_by_year_what_has_shifted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, told = tmp_path / "model.json", tmp_path / "told.json"
+    said = ["--data", str(folder), "--dataset", str(folder / "loans.toml")]
+    assert main(["train", *said, "--out", str(out), "--date", "2026-01-01", "--period", "early"]) == 0
+    same, other = tmp_path / "same", tmp_path / "other"
+    for path, lost in ((same, 0.0), (other, 1.5)):
+        path.mkdir()
+        loans(600, 9).with_columns(pl.col("sales") - lost).write_parquet(path / "loans_new.parquet")
+    capsys.readouterr()
+    watch = ["monitor", "--model", str(out), "--reference", str(folder), "--json", str(told), "--data"]
+    assert main([*watch, str(same)]) == 0
+    text = capsys.readouterr().out
+    assert "**stable**" in text and "observed bad" in text and "| sales |" in text
+    assert main([*watch, str(other)]) == 0
+    assert "**shifted**" in capsys.readouterr().out
+    found = json.loads(told.read_text(encoding="utf-8"))
+    assert found["features"][0]["name"] == "sales" and found["features"][0]["band"] == "shifted"
+    years = [one["name"] for one in found["moments"]]
+    assert len(years) > 1 and years == sorted(years) and sum(one["rows"] for one in found["moments"]) == 600
+    assert main(["monitor", "--model", str(out), "--reference", str(tmp_path), "--data", str(same)]) == 1
 
 
 def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
