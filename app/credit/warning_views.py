@@ -217,6 +217,8 @@ def _value(value: Any) -> str:
 
 PARAMETER_NAMES: dict[str, Text] = {
     "power_falls": _l("用电量同比下降（黄 / 橙 / 红）"), "power_months": _l("用电量比较的月数"),
+    "power_stops": _l("近四周（或当月）用电比企业自己之前下降（黄 / 橙 / 红）"),
+    "power_stop_least_milli": _l("之前月用电低于此数不判断停用（千分之一千瓦时）"),
     "power_least_milli": _l("上年同期用电低于此数不判断（千分之一千瓦时）"),
     "bill_overdue_days": _l("水电气账单逾期天数（黄 / 橙 / 红）"), "bills_late": _l("一种水电气账单迟缴笔数（黄 / 橙 / 红）"),
     "bill_days": _l("账单回看天数"), "late_days": _l("晚于到期日多少天算迟缴"),
