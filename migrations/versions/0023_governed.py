@@ -1,6 +1,9 @@
-"""The database itself cuts a profile down to what consent and the switch give a bank; similar firms are told in quarters."""
+"""The database itself cuts a profile down to what consent and the switch give a bank; similar firms are told in quarters.
 
-from migrations.tools import SYSTEM, run
+Thresholds of warnings change by one person's proposal and another one's word.
+"""
+
+from migrations.tools import SYSTEM, grant, guard, run
 
 revision = "0023"
 down_revision = "0022"
@@ -132,6 +135,56 @@ create function hq_profile_peers(names text[], fewest int, most int) returns tab
                    where round_number <= firms), round(4 * less / firms)::int
      from counted $$;
 """
+THRESHOLDS = """
+create table warning_proposal (
+  id uuid constraint pk_warning_proposal primary key,
+  changes jsonb not null constraint ck_warning_proposal_changes check (jsonb_typeof(changes) = 'object' and changes <> '{}'),
+  reason text not null constraint ck_warning_proposal_reason check (length(reason) between 1 and 1000),
+  state text not null constraint ck_warning_proposal_state check (state in ('proposed', 'confirmed', 'refused', 'withdrawn')),
+  proposed_at timestamptz not null,
+  proposed_by uuid not null constraint fk_warning_proposal_proposed_by references person,
+  decided_at timestamptz,
+  decided_by uuid constraint fk_warning_proposal_decided_by references person,
+  constraint ck_warning_proposal_decided check (
+    (state = 'proposed') = (decided_at is null) and (state = 'proposed') = (decided_by is null)),
+  constraint ck_warning_proposal_two_persons check (
+    case state when 'withdrawn' then decided_by = proposed_by else decided_by is distinct from proposed_by end)
+);
+create unique index uq_warning_proposal_open on warning_proposal (state) where state = 'proposed';
+alter table warning_policy add column proposal_id uuid constraint fk_warning_policy_proposal_id references warning_proposal
+  constraint uq_warning_policy_proposal_id unique;
+
+-- Whoever proposes or decides does it under the own name; what is decided stays as it was decided.
+create function hq_warning_proposal_hands() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.state <> 'proposed' or new.proposed_by is distinct from hq_actor() then
+      raise exception 'a proposal names who makes it' using errcode = 'check_violation', constraint = 'ck_warning_proposal_hands';
+    end if;
+    return new;
+  end if;
+  if old.state <> 'proposed' or new.decided_by is distinct from hq_actor() then
+    raise exception 'a decision names who takes it, once' using errcode = 'check_violation',
+      constraint = 'ck_warning_proposal_hands';
+  end if;
+  return new;
+end $$;
+create trigger warning_proposal_hands before insert or update on warning_proposal
+  for each row execute function hq_warning_proposal_hands();
+
+-- No threshold comes into force without a second person's word.
+create function hq_warning_policy_confirmed() returns trigger
+  language plpgsql security definer set search_path = public as $$
+begin
+  if not exists (select 1 from warning_proposal p where p.id = new.proposal_id and p.state = 'confirmed') then
+    raise exception 'thresholds that nobody confirmed' using errcode = 'check_violation',
+      constraint = 'ck_warning_policy_confirmed';
+  end if;
+  return new;
+end $$;
+create trigger warning_policy_confirmed before insert on warning_policy
+  for each row execute function hq_warning_policy_confirmed();
+"""
 
 
 def upgrade() -> None:
@@ -142,3 +195,9 @@ def upgrade() -> None:
         "or (firm_id = hq_org() and (select hq_kind() = 'enterprise') and (select hq_proved())) "
         "or ((select hq_kind() = 'platform') and hq_profile_asked_about(id)))")
     run(PEERS)
+    run(THRESHOLDS)
+    grant("warning_proposal", "select, insert, update (state, decided_at, decided_by)")
+    guard("warning_proposal", see=f"hq_kind() in ('bureau', 'platform') or {SYSTEM}", write="hq_kind() in ('bureau', 'platform')",
+          change="hq_kind() in ('bureau', 'platform')")
+    run("create policy thresholds on transition for select to huiqiao_app "
+        "using (subject_type = 'warning_proposal' and (select hq_kind() in ('bureau', 'platform')))")
