@@ -40,9 +40,9 @@ def card(row: ScoringModel, model: Any, fairness: ModelReport | None, sources: M
 
     ``model``: ``None`` where the file is of an earlier format, of which only the register's own columns are told.
     """
-    read = [] if model is None else [_columns(model, sources), _scale(row, model)]
+    scale, read = ([], []) if model is None else ([_scale(row, model)], [_columns(model, sources)])
     measured = [_measures(row), *_approval(row), *_reliability(row), *_strongest(row, sources)]
-    return [_origin(row, model), *measured, *read, *_groups(row), _fairness(fairness), _limits(row)]
+    return [_origin(row, model), *measured, *_groups(row), _fairness(fairness), *scale, _limits(row), *read]
 
 
 def learned_on(row: ScoringModel) -> str:

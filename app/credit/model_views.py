@@ -111,7 +111,8 @@ def models() -> Any:
         trainings = model_queries.trainings()
         return render_template(
             "credit/models.html", page=MODELS.load(db, model_queries.models_query(), args), trainings=trainings,
-            running=any(one.state == "asked" for one in trainings), may_propose=ctx.can(P.MODEL_PROPOSE), data_names=DATA_NAMES,
+            running=any(one.state == "asked" for one in trainings), at_work=model_queries.running_trainings(),
+            may_propose=ctx.can(P.MODEL_PROPOSE), data_names=DATA_NAMES,
         )
 
 

@@ -12,10 +12,10 @@ from app.core import outbox
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.permissions import Role
-from app.credit import model_service, report_service
+from app.credit import model_service, report_service, training_service
 from app.credit.model_states import ModelState
 from app.credit.models import ScoringModel
-from app.credit.register_models import ModelReport
+from app.credit.register_models import ModelReport, ModelTraining
 from tests import cast
 from tests.credit_cast import consent, firm_with_invoices, model_file
 from tests.model_cast import WHY, Governors, content
@@ -91,7 +91,13 @@ def test_a_training_is_asked_for_once_at_a_time(app: Flask) -> None:
     people = Governors()
     system = visit(app, people.system)
     assert "训练已开始" in posted(system, "/models/new", data="synthetic", note=WHY)
-    assert "训练中" in words(system, "/models")
+    page = words(system, "/models")
+    assert "排队中" in page and "训练中" not in page
+    with transaction(cast.SYSTEM):
+        training = session().query(ModelTraining).one()
+        session().execute(training_service._LOCK, {"id": str(training.id)})
+        page = words(system, "/models")
+    assert "训练中" in page and "排队中" not in page, "while a worker is at it"
     assert "已有一次训练在进行" in posted(system, "/models/new", data="synthetic", note=WHY)
     assert "请写明为什么" in posted(system, "/models/new", data="synthetic", note="")
 
