@@ -38,7 +38,7 @@ check: $(STAMP) ## lint, types, layers, templates, translations
 bench: $(STAMP) ## measure against floors: all, a room's (NAME=evidence) or one (NAME=evidence.import)
 	$(PY) -m benchmarks $(NAME)
 
-train: $(STAMP) ## train the scoring model and let it score (on the labelled real firms where the data folder is there)
+train: $(STAMP) ## train the scoring model and let it score where none does (on a synthetic city)
 	$(VENV)/bin/huiqiao credit train
 
 translations: $(STAMP) ## collect new Chinese sentences into the English catalogue

@@ -1,4 +1,4 @@
-"""``python -m scoring``: train, evaluate, validate on any folder of the two layouts; synthesise a city.
+"""``python -m scoring``: train, evaluate, validate and monitor on any folder of the two layouts; synthesise a city.
 
 Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sentence says why); 2 wrong arguments.
 """
@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the data, the model or the disk does not allow it (one sen
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -16,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scoring.datasets import Description
+    from scoring.evaluation import Evaluation
     from scoring.model import Model
     from scoring.settings import Settings
     from scoring.table import Bools, Table
 
 DEFAULT_SEED = 20260101
+CARD_ROWS = 5000
+"""Rows of which a card tells what moves their scores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    commands = {"train": _train, "evaluate": _evaluate, "validate": _validate, "synthesise": _synthesise}
+    commands = {"train": _train, "evaluate": _evaluate, "validate": _validate, "monitor": _monitor, "synthesise": _synthesise}
     try:
         return commands[options.command](options)
     except (ValueError, OSError) as error:
@@ -43,12 +47,16 @@ def _train(options: argparse.Namespace) -> int:
     described = _description(options) if options.data else None
     table = _period(_read(options, described, training=True), options) if options.data else _city(options)
     settings = _settings(options, described, table)
-    metrics: dict[str, Any] = {}
-    if options.repeats:
-        metrics = _cross_validated(options, table, settings, "Cross-validation of the training")
+    if options.card and not options.repeats:
+        raise ValueError("a card tells how good a model is on rows it has not seen: ask for cross-validation (--repeats)")
+    told = _cross_validated(options, table, settings, "Cross-validation of the training") if options.repeats else None
     model = train(table, settings, seed=options.seed, trained_at=options.date, base_rate=_base_rate(options, described, table))
     kept = {"description": _kept(described)} if described else {}
-    model = replace(model, metrics=metrics, about={**model.about, **kept})
+    model = replace(model, about={**model.about, **kept})
+    if told is not None:
+        moved = _weights(model, table)
+        model = replace(model, metrics={**told.as_metrics(), "features": [list(one) for one in moved]})
+        _card(options, model, told, moved)
     model.save(options.out)
     about = model.about
     print(
@@ -95,6 +103,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 0
     told = evaluate(model, rest, resamples=options.resamples, seed=options.seed)
     _report(f"Model {model.version} on {table.about['set']}", told, options.report)
+    if options.card:
+        _card(options, model, told, _weights(model, rest))
     return 0
 
 
@@ -106,7 +116,30 @@ def _validate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> dict[str, Any]:
+def _monitor(options: argparse.Namespace) -> int:
+    from scoring.model import Model
+    from scoring.monitor import as_json, report, watch
+
+    model = Model.load(options.model)
+    described = _description(options, model)
+    folders, options.data = options.data, options.reference
+    reference = _read(options, described, model=model)
+    options.file, options.as_of = options.now_file or options.file, options.now_as_of or options.as_of
+    now = []
+    for options.data in folders:
+        table = _read(options, described, model=model)
+        now.append((str(table.about.get("as_of") or options.data.name), table))
+    told = watch(model, reference, sorted(now, key=lambda one: one[0]) if described is None else now)
+    text = report(told)
+    print(text)
+    for path, content in ((options.report, text), (options.json, json.dumps(as_json(told), ensure_ascii=False, indent=1) + "\n")):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+    return 0
+
+
+def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> Evaluation:
     from scoring.evaluation import cross_validate
 
     challengers = {} if options.no_challenger else {"scorecard": settings.changed({"kind": "scorecard", "search": 0})}
@@ -115,13 +148,32 @@ def _cross_validated(options: argparse.Namespace, table: Table, settings: Settin
         challengers=challengers, resamples=options.resamples, jobs=options.jobs,
     )  # fmt: skip
     _report(title, told, options.report)
-    return told.as_metrics()
+    return told
 
 
-def _report(title: str, told: Any, file: Path | None) -> None:
-    from scoring.report import markdown
+def _weights(model: Model, table: Table) -> list[tuple[str, float]]:
+    """What the model listens to, on rows of the table: a sample of them says as much as all."""
+    import numpy as np
 
-    text = markdown(title, told)
+    from scoring.encoding import matrix
+    from scoring.report import weights
+
+    known = table.known()
+    rows = known.take(np.arange(0, len(known), max(1, len(known) // CARD_ROWS)))
+    return weights(model, matrix(model.columns, rows.inputs))
+
+
+def _card(options: argparse.Namespace, model: Model, told: Evaluation, moved: Sequence[tuple[str, float]]) -> None:
+    from scoring.report import write_card
+
+    if options.card:
+        print("Model card: " + ", ".join(str(path) for path in write_card(options.card, model, told, moved)) + ".")
+
+
+def _report(title: str, told: Evaluation, file: Path | None) -> None:
+    from scoring.report import report
+
+    text = report(title, told)
     print(text)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -248,11 +300,25 @@ def _parser() -> argparse.ArgumentParser:
     _of_data(evaluating)
     evaluating.add_argument("--model", type=Path, required=True)
     evaluating.add_argument("--predictions", type=Path, help="CSV to write: key, pd, score, grade, status, pd_sample, …")
+    for command in (training, evaluating):
+        command.add_argument("--card", type=Path, metavar="FOLDER", help="folder for the model card, as Markdown and HTML")
     refit = "fit the intercept on a random share of the rows, measure on the rest"
     evaluating.add_argument("--refit-intercept", type=float, default=0.0, metavar="SHARE", help=refit)
     validating = commands.add_parser("validate", help="repeated cross-validation of the whole training")
     _of_data(validating)
     _of_training(validating)
+    monitoring = commands.add_parser("monitor", help="PSI of the score and of every column against a reference, over time")
+    monitoring.add_argument("--model", type=Path, required=True)
+    monitoring.add_argument("--reference", type=Path, required=True, help="folder of the rows to compare with")
+    monitoring.add_argument("--data", type=Path, required=True, nargs="+", help="folder of the rows now, or one a moment")
+    monitoring.add_argument("--dataset", type=Path, help="dataset.toml of a table (default: the model's own)")
+    monitoring.add_argument("--file", default="", help="Parquet file in the folders, where several fit")
+    monitoring.add_argument("--now-file", default="", help="the same for the rows now, where it is another one")
+    monitoring.add_argument("--as-of", type=date.fromisoformat, help="invoices: last day the features may see")
+    monitoring.add_argument("--now-as-of", type=date.fromisoformat, help="the same for the rows now")
+    monitoring.add_argument("--scale-free", action="store_true", help=argparse.SUPPRESS)
+    monitoring.add_argument("--report", type=Path, help="Markdown file to write")
+    monitoring.add_argument("--json", type=Path, help="JSON file to write")
     synthetic = commands.add_parser("synthesise", help="write a synthetic city as delivery files")
     add_arguments(synthetic, DEFAULT_SEED)
     return parser

@@ -36,6 +36,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from scoring.errors import DataError
 from scoring.model import Column
@@ -167,9 +168,19 @@ def read_table(folder: Path, told: Description, file: str = "", training: bool =
         naive=inputs[_NAIVE].to_numpy() if _NAIVE in inputs.columns else None,
         naive_name=told.naive,
         by={name: frame[name].cast(pl.String).fill_null("?").to_numpy() for name in told.report_by if name in frame.columns},
+        when=_when(frame, told),
         base_rate=told.base_rate if isinstance(told.base_rate, float) else None,
         about={"layout": "table", "set": told.name, "file": path.name},
     )
+
+
+def _when(frame: pl.DataFrame, told: Description) -> NDArray[np.str_] | None:
+    """The column of time as it stands, days by their month."""
+    if told.out_of_time is None or told.out_of_time.column not in frame.columns:
+        return None
+    column = frame[told.out_of_time.column]
+    words = column.dt.strftime("%Y-%m") if column.dtype in (pl.Date, pl.Datetime) else column.cast(pl.String)
+    return words.fill_null("?").to_numpy().astype(np.str_)
 
 
 _NAIVE: Final = "@naive"

@@ -17,21 +17,25 @@ from scoring.encoding import matrix
 from scoring.folds import folds_of
 from scoring.measures import (
     RESAMPLES,
+    ROC_AT,
     Interval,
     Part,
     curve_measures,
     probability_measures,
     rank_measures,
+    roc,
     with_intervals,
 )
 from scoring.model import Model, Scores
-from scoring.scale import Float64, probability_of_default
+from scoring.scale import SCALE, Float64, probability_of_default
 from scoring.settings import SETTINGS, Settings
 from scoring.table import Bools, Table
 from scoring.training import Grow, train
 
 BINS = 10
 """Of the reliability curve."""
+SPREAD_BINS = 20
+"""Of the points by outcome."""
 LEAST_GROUP = 50
 """Rows from which a group is reported on its own (proposal)."""
 
@@ -58,9 +62,19 @@ class GroupFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Shares of the good and of the bad rows by points at the rate of the sample. ``edges``: one more than there are bins."""
+
+    edges: Sequence[float]
+    good: Sequence[float]
+    bad: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """``figures``: auc, ks, lift, brier, log_loss, slope, observed_expected. ``rivals``: AUC of other rules on the same rows, and
-    ``leads``: by how much the model's is larger. ``curve``: bad rate by approval rate.
+    ``leads``: by how much the model's is larger. ``curve``: bad rate by approval rate. ``roc``: share of the bad that stand among
+    the riskiest, by the share of the good that stand there too. ``spread``: how points lie by outcome.
     """
 
     protocol: str
@@ -70,16 +84,31 @@ class Evaluation:
     figures: Mapping[str, Interval]
     curve: Mapping[str, Interval]
     reliability: Sequence[Bin]
+    roc: Sequence[tuple[float, float]]
+    spread: Spread
     rivals: Mapping[str, Interval] = field(default_factory=dict)
     leads: Mapping[str, Interval] = field(default_factory=dict)
     groups: Sequence[GroupFigures] = ()
 
     def as_metrics(self) -> dict[str, object]:
         """As it is kept in a model file."""
-        told = {name: [one.value, one.low, one.high] for name, one in self.figures.items()}
-        rivals = {name: [one.value, one.low, one.high] for name, one in self.rivals.items()}
+        told = {name: _listed(one) for name, one in self.figures.items()}
+        rivals = {name: _listed(one) for name, one in self.rivals.items()}
         bins = [[one.rows, one.predicted, one.observed] for one in self.reliability]
-        return {"protocol": self.protocol, "rows": self.rows, "bad": self.bad, "reliability": bins, "rivals": rivals, **told}
+        groups = [
+            {"by": one.by, "name": one.name, "rows": one.rows, "bad_rate": one.bad_rate, "auc": _listed(one.auc),
+             "observed_expected": _listed(one.observed_expected)} for one in self.groups
+        ]  # fmt: skip
+        return {
+            "protocol": self.protocol, "rows": self.rows, "bad": self.bad, "reliability": bins, "rivals": rivals,
+            "groups": groups, "curve": {name: _listed(one) for name, one in self.curve.items()},
+            "roc": [list(point) for point in self.roc],
+            "spread": {name: list(getattr(self.spread, name)) for name in ("edges", "good", "bad")}, **told,
+        }  # fmt: skip
+
+
+def _listed(one: Interval) -> list[float]:
+    return [one.value, one.low, one.high]
 
 
 def score_table(model: Model, table: Table) -> Scores:
@@ -192,6 +221,7 @@ def _judged(
     auc = ranks["auc"]
     leads = {name: (lambda mass, rival=rival: auc(mass) - rival(mass)) for name, rival in rivals.items()}
     measures = {**ranks, **probability_measures(pooled, bad, weight)}
+    risk = _averaged(pooled, len(rows))
     return Evaluation(
         protocol=protocol,
         rows=len(rows),
@@ -199,7 +229,9 @@ def _judged(
         bad_rate=float(np.average(bad, weights=weight)),
         figures=with_intervals(measures, weight, group, resamples=resamples, seed=seed),
         curve=with_intervals(curve_measures(parts, bad), weight, group, resamples=resamples, seed=seed),
-        reliability=reliability(bad, _averaged(pooled, len(rows)), weight),
+        reliability=reliability(bad, risk, weight),
+        roc=[(share, hit) for share, hit in zip(ROC_AT, roc(parts, bad, weight), strict=True)],
+        spread=_spread(bad, risk, weight),
         rivals=with_intervals(rivals, weight, group, resamples=resamples, seed=seed),
         leads=with_intervals(leads, weight, group, resamples=resamples, seed=seed),
         groups=_groups(rows, parts, pooled, resamples, seed),
@@ -225,6 +257,18 @@ def reliability(bad: Float64, pd: Float64, weight: Float64, bins: int = BINS) ->
         for rows in told
         if len(rows)
     ]
+
+
+def _spread(bad: Float64, pd: Float64, weight: Float64) -> Spread:
+    """Bins of equal width over the points of all rows, the outermost half of a per cent taken into the end bins."""
+    risk = np.clip(pd, 1e-9, 1.0 - 1e-9)
+    points = SCALE.points_of(np.log((1.0 - risk) / risk))
+    low, high = np.quantile(points, [0.005, 0.995])
+    edges = np.linspace(np.floor(low / 10) * 10, max(np.ceil(high / 10), np.floor(low / 10) + 1) * 10, SPREAD_BINS + 1)
+    inside = np.clip(points, edges[0], edges[-1])
+    counts = [np.histogram(inside[kind], edges, weights=weight[kind])[0] for kind in (bad == 0, bad == 1)]
+    good, lost = (one / max(one.sum(), 1e-300) for one in counts)
+    return Spread(edges.tolist(), good.tolist(), lost.tolist())
 
 
 def _groups(rows: Table, parts: Sequence[Part], pooled: Sequence[Part], resamples: int, seed: int) -> list[GroupFigures]:

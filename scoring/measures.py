@@ -17,6 +17,8 @@ from scoring.table import Ints
 
 APPROVED: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Approval rates of the curve: the best so many are taken."""
+ROC_AT: Final = tuple(round(0.05 * step, 2) for step in range(21))
+"""Shares of the good rows at which the ROC curve is told."""
 RESAMPLES: Final = 400
 CONFIDENCE: Final = 0.95
 TOP: Final = 0.1
@@ -63,6 +65,13 @@ class Ranking:
         good, bad = self.curve(mass)
         pairs = good.sum() * bad.sum()
         return float((bad * (np.cumsum(good) - 0.5 * good)).sum() / pairs) if pairs > 0.0 else float("nan")
+
+    def roc(self, mass: Float64, at: Float64) -> Float64:
+        """Share of the bad rows among the riskiest, where these hold such shares of the good rows. NaN without both kinds."""
+        good, bad = (np.concatenate([[0.0], np.cumsum(one[::-1])]) for one in self.curve(mass))
+        if not good[-1] * bad[-1] > 0.0:
+            return np.full(len(at), np.nan)
+        return np.asarray(np.interp(at, good / good[-1], bad / bad[-1]), dtype=np.float64)
 
     def ks(self, mass: Float64) -> float:
         """Largest distance between the shares of good and of bad rows below some risk."""
@@ -160,6 +169,12 @@ def curve_measures(parts: Sequence[Part], bad: Float64) -> dict[str, Measure]:
         return lambda mass: _mean([one.bad_rates(mass, (share,))[0] for one in rankings])
 
     return {f"{share:.0%}": at(share) for share in APPROVED}
+
+
+def roc(parts: Sequence[Part], bad: Float64, mass: Float64) -> list[float]:
+    """The ROC curve at ``ROC_AT``, averaged over the parts."""
+    told = [Ranking(part, bad).roc(mass, np.array(ROC_AT)) for part in parts]
+    return [_mean([float(one[at]) for one in told]) for at in range(len(ROC_AT))]
 
 
 def with_intervals(

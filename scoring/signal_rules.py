@@ -13,6 +13,8 @@ from typing import Final
 
 import polars as pl
 
+from scoring.power_signal import stopping
+
 Frames = Mapping[str, pl.DataFrame]
 _COLUMNS: Final = ("firm", "level", "item", "field", "period", "value", "usual")
 
@@ -29,6 +31,10 @@ class SignalParameters:
     together, since the Spring Festival lies in either."""
     power_least_milli: int = 300_000
     """A firm that used less than this in those months a year before is not judged."""
+    power_stops: tuple[float, float, float] = (0.60, 0.80, 0.95)
+    """Share by which the use of the last four weeks (or month) is below the firm's own time before."""
+    power_stop_least_milli: int = 300_000
+    """A firm that used less than this a month is not judged."""
     bill_days: int = 183
     bill_overdue_days: tuple[int, int, int] = (15, 30, 60)
     bills_late: tuple[int, int, int] = (2, 4, 6)
@@ -124,6 +130,15 @@ def power_fall(frames: Frames, as_of: date, parameters: SignalParameters) -> pl.
     )
     fall = 1.0 - pl.col("value") / pl.col("usual")
     return _facts(judged.with_columns(level=_level(fall, parameters.power_falls)), "electricity", "quantity")
+
+
+def power_stop(frames: Frames, as_of: date, parameters: SignalParameters) -> pl.DataFrame | None:
+    """Use that has all but ceased, by days where they are delivered, else by months; see ``power_signal``."""
+    told = stopping(frames, as_of, parameters.power_stop_least_milli)
+    if told.is_empty():
+        return None
+    fall = 1.0 - pl.col("value") / pl.col("usual")
+    return _facts(told.lazy().with_columns(level=_level(fall, parameters.power_stops)), None, None)
 
 
 def _open_bill(as_of: date) -> pl.Expr:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """What is signalled."""
 
     POWER_FALL = "power_fall"
+    POWER_STOP = "power_stop"
     BILLS_UNPAID = "bills_unpaid"
     INSURANCE_UNPAID = "insurance_unpaid"
     HEADS_FALL = "heads_fall"
@@ -60,6 +61,7 @@ class Signal:
 
 _TITLES: Final[Mapping[Kind, tuple[str, str]]] = MappingProxyType({
     Kind.POWER_FALL: ("用电量下降", "Power use has fallen"),
+    Kind.POWER_STOP: ("用电近乎停止", "Power use has all but stopped"),
     Kind.BILLS_UNPAID: ("水电气费拖欠", "Utility bills unpaid or late"),
     Kind.INSURANCE_UNPAID: ("社会保险费欠缴或迟缴", "Social insurance unpaid or late"),
     Kind.HEADS_FALL: ("参保人数下降", "Fewer people insured"),
@@ -75,6 +77,10 @@ LEVELS: Final[Mapping[Level, tuple[str, str]]] = MappingProxyType({
 })  # fmt: skip
 _SAID: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({
     "quantity": ("用电 {value} 千瓦时，上年同期 {usual} 千瓦时", "{value} kWh used, {usual} kWh a year before"),
+    "day_use": ("近四周日均用电 {value} 千瓦时，之前日均 {usual} 千瓦时（春节前后不计）",
+                "{value} kWh a day in the last four weeks, {usual} before (Spring Festival left out)"),
+    "month_use": ("当月用电 {value} 千瓦时，之前月均 {usual} 千瓦时（一、二月不计）",
+                  "{value} kWh used, {usual} a month before (January and February left out)"),
     "overdue": ("账单逾期 {value} 天", "bill {value} days overdue"),
     "late_bills": ("近期 {value} 笔账单迟缴，之前同样时长 {usual} 笔", "{value} bills late lately, {usual} in as long before"),
     "cut_days": ("停供 {value} 天", "supply cut for {value} days"),
@@ -93,7 +99,10 @@ _SAID: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({
     "deregistered": ("已注销", "deregistered"),
 })  # fmt: skip
 _FEN: Final = ("unpaid", "arrears", "defendant", "debtor")
-_BY_MONTH: Final = ("quantity", "late_bills", "cut_days", "unpaid", "late_months", "heads", "arrears", "late_filings")
+_POWER: Final = ("quantity", "day_use", "month_use")
+_BY_MONTH: Final = (
+    "quantity", "month_use", "late_bills", "cut_days", "unpaid", "late_months", "heads", "arrears", "late_filings",
+)  # fmt: skip
 _ITEM_NAMES: Final = {"electricity": ("电费", "Electricity"), "water": ("水费", "Water"), "gas": ("气费", "Gas")}
 
 
@@ -113,7 +122,7 @@ def sentence(fact: Fact, language: str) -> str:
     value, usual = (_number(fact, number) for number in (fact.value, fact.usual))
     when = f"{fact.period:%Y-%m}" if fact.field in _BY_MONTH else f"{fact.period:%Y-%m-%d}"
     said = _SAID[fact.field][english].format(value=value, usual=usual)
-    name = _ITEM_NAMES[fact.item][english] if fact.item in _ITEM_NAMES and fact.field != "quantity" else ""
+    name = _ITEM_NAMES[fact.item][english] if fact.item in _ITEM_NAMES and fact.field not in _POWER else ""
     return f"{when}: {name + ', ' if name else ''}{said}" if english else f"{when} {name}{said}"
 
 
@@ -122,7 +131,7 @@ def _number(fact: Fact, number: int | None) -> str:
         return "–"
     if fact.field in _FEN:
         return f"{number // 100:,}.{number % 100:02d}"
-    return f"{round(number / 1000):,}" if fact.field == "quantity" else f"{number:,}"
+    return f"{round(number / 1000):,}" if fact.field in _POWER else f"{number:,}"
 
 
 def facts_from(stored: Sequence[Mapping[str, Any]]) -> tuple[Fact, ...]:

@@ -25,6 +25,7 @@ from scoring.signal_rules import (
     falling_heads,
     late_filings,
     power_fall,
+    power_stop,
     suspended,
     tax_arrears,
     unpaid_bills,
@@ -38,6 +39,7 @@ __all__ = ["ITEMS", "SIGNAL", "Fact", "Kind", "Level", "Signal", "SignalParamete
 _Rule = Callable[[Mapping[str, pl.DataFrame], date, SignalParameters], pl.DataFrame | None]
 _RULES: Final[Mapping[Kind, tuple[tuple[str, ...], _Rule]]] = MappingProxyType({
     Kind.POWER_FALL: (("electricity",), power_fall),
+    Kind.POWER_STOP: (("electricity_daily", "electricity"), power_stop),
     Kind.BILLS_UNPAID: (("electricity", "water", "gas"), unpaid_bills),
     Kind.INSURANCE_UNPAID: (("social_insurance",), unpaid_insurance),
     Kind.HEADS_FALL: (("social_insurance",), falling_heads),

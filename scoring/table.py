@@ -26,6 +26,7 @@ class Table:
     one group (a borrower) never stand on both sides of a split. ``period``: 0 before the cut in time, 1 after it, -1 neither;
     all 0 where there is no time. ``by``: names of groups to report by. ``naive``: the rule to beat, higher = better firm.
     ``era``: in training rows are told against their own era alone, so that good and bad years teach nothing; all 0 = one era.
+    ``when``: the moment of each row, in an order that sorts, where the set tells one.
     ``thin``: too little is known for a score; ``partial``: some source may not be read. ``about``: where it came from.
     """
 
@@ -42,6 +43,7 @@ class Table:
     naive: Float64 | None = None
     naive_name: str = ""
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    when: NDArray[np.str_] | None = None
     base_rate: float | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class Table:
             partial=self.partial[at],
             naive=None if self.naive is None else self.naive[at],
             by={name: words[at] for name, words in self.by.items()},
+            when=None if self.when is None else self.when[at],
         )
 
     @property

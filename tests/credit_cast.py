@@ -29,6 +29,14 @@ from tests import cast
 EPOCH = date(1970, 1, 1)
 
 
+METRICS = {
+    "auc": 0.7, "roc": [[0.0, 0.0], [0.5, 0.8], [1.0, 1.0]], "reliability": [[20, 0.02, 0.03], [20, 0.1, 0.09]],
+    "curve": {"50%": [0.02, 0.01, 0.04], "100%": [0.05, None, None]}, "features": [["sales_monthly", 12.5]],
+    "spread": {"edges": [500, 600, 700], "good": [0.2, 0.8], "bad": [0.7, 0.3]}, "rivals": {"naive": ["no", "figure", 0]},
+}
+"""What a model file may say of its measuring; the last entry is nothing that a page could show."""
+
+
 @lru_cache(maxsize=2)
 def model_file(seed: int = 11) -> Path:
     """A model file, trained once a test process on a small synthetic city of every source."""
@@ -37,7 +45,7 @@ def model_file(seed: int = 11) -> Path:
     from scoring.training import train
 
     settings = SETTINGS.changed({"rounds": 30, "bootstrap": 2, "calibration_folds": 3})
-    model = train(table(400, 24, seed), settings, seed=seed, trained_at=date(2026, 11, 22), metrics={"auc": 0.7})
+    model = train(table(400, 24, seed), settings, seed=seed, trained_at=date(2026, 11, 22), metrics=METRICS)
     path = Path(mkdtemp(prefix=f"huiqiao-credit-{os.getpid()}-")) / "model.json"
     model.save(path)
     return path

@@ -32,11 +32,10 @@ def add_to(group: click.Group, prepare: Prepare) -> None:
 
     @credit.command()
     def train() -> None:
-        """Train the model in a process of its own and register it. The very first one scores every consenting firm at once;
-        about a later one two people decide.
+        """Train the model in a process of its own and register it. Where none scores it scores every consenting firm at once;
+        otherwise two people decide about it.
 
-        It learns on the labelled real firms where the data folder holds them, else on synthetic firms; then every page
-        says so.
+        It learns on a synthetic city of every source, which every page then says; a model of real firms is trained on the page.
         """
         from app.core.context import Context
         from app.credit import model_service

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from hashlib import sha256
 from math import isnan
 from typing import TYPE_CHECKING
@@ -92,11 +93,13 @@ class Draft:
         return sha256(repr(said).encode() + self.snapshot + feature_list()[0]).digest()
 
 
-def feature_list() -> tuple[bytes, tuple[str, ...]]:
-    """The names of a snapshot in their order, and the hash they are found by."""
-    from scoring.features.registry import NAMES
+@cache
+def feature_list() -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
+    """The hash of a list of features, their names in the order of a snapshot, and what a reason of each may rest on."""
+    from scoring.features.registry import NAMES, grounds
 
-    return sha256("\n".join(NAMES).encode()).digest(), NAMES
+    lines = (f"{name} {ground}" for name, ground in zip(NAMES, grounds(), strict=True))
+    return sha256("\n".join(lines).encode()).digest(), NAMES, grounds()
 
 
 def drafts(firms: Sequence[Firm], scorer: tuple[ScoringModel, Model] | None) -> list[Draft]:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.core.context import Context
 from app.core.working import N_
 from app.credit.models import CreditProfile, FeatureList, ProfileReview
+from app.credit.register_models import LoanExpectation
 from app.credit.warning_models import EarlyWarning
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
@@ -35,6 +36,13 @@ def reviews(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(ProfileReview.firm_id == firm_id).order_by(ProfileReview.asked_at))
 
 
+def expectations(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """What the profile said of the firm on the day each loan was drawn, kept to judge the model by what became of the loan."""
+    hidden = {"firm_id"}
+    columns = [column for column in LoanExpectation.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(LoanExpectation.firm_id == firm_id).order_by(LoanExpectation.drawn_on))
+
+
 def warnings(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     """What was signalled about the firm, with the facts behind it and its own words."""
     hidden = {"firm_id", "answered_by"}
@@ -45,3 +53,4 @@ def warnings(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
 disclosure.add("profiles", N_("信用画像历史"), profiles, order=70)
 disclosure.add("profile_reviews", N_("画像复核"), reviews, order=71)
 disclosure.add("early_warnings", N_("贷后预警"), warnings, order=72)
+disclosure.add("loan_expectations", N_("放款时的画像"), expectations, order=75)

@@ -12,14 +12,13 @@ from app.core.errors import NotFound, Refusal
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.credit.models import CreditProfile
-from app.credit.queries import Place, current_profile, firm_name, model_of, place_of, visible_now
+from app.credit.queries import Place, firm_name, model_by_id, place_of, shown_profile
 from app.credit.rules import PARAMETERS, ProfileState, Shown, Visible, shown_to_bank
 from app.enterprises.models import Enterprise
 from app.evidence import service as evidence
-from app.evidence.consent_queries import grounds, name_case
+from app.evidence.consent_queries import name_case
 from app.evidence.queries import InvoiceSummary
 from app.evidence.rules import Purpose
-from scoring.features.registry import FEATURES, by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class ShownReason:
 
 @dataclass(frozen=True, slots=True)
 class BankProfile:
-    """A profile as a bank may see it: what consent or the switch hides is not in here at all, so no page can show it.
+    """A profile as a bank may see it: what consent or the switch hides never left the database (``hq_profile_shown``).
 
     ``coverage``: of the sources that the bank may read; ``closed_sources``: how many others spoke. ``untold``: reasons that rest
     on a source the bank may not read.
@@ -81,48 +80,17 @@ def bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None = None) -> tu
 
 @use_case(Permission.PROFILE_LOOK, "credit.look")
 def _bank_profile(ctx: Context, firm_id: UUID, case_id: UUID | None) -> BankProfile:
-    profile = current_profile(firm_id)
-    if profile is None or profile.state == ProfileState.NO_CONSENT.value:
-        raise NotFound
-    visible = visible_now()
-    about(profile, case_id=case_id, visible=visible.value)
     name_case(case_id)
-    readable = frozenset(grounds(firm_id, ctx.org_id, case_id))
-    return as_shown(profile, visible, place_of(firm_id), firm_name(firm_id), readable)
-
-
-def as_shown(
-    profile: CreditProfile, visible: Visible, place: Place | None, name: str, readable: frozenset[str],
-) -> BankProfile:
-    """The profile cut down to what consent lets the bank read (``readable``: catalogue items) and to a setting of the switch."""
-    shown = shown_to_bank(visible)
-    model = model_of(profile)
-    told = [row for row in profile.reasons if sources_of(row["feature"]) <= readable]
+    told = shown_profile(firm_id)
+    if told is None:
+        raise NotFound
+    about(CreditProfile(id=told.id), case_id=case_id, visible=told.visible)
+    visible, model = Visible(told.visible), model_by_id(told.model_id)
     return BankProfile(
-        firm_id=profile.firm_id, firm_name=name, state=ProfileState(profile.state), at=profile.at,
-        as_of=profile.as_of, partial=profile.partial, months_covered=profile.months_covered,
-        coverage={source: months for source, months in profile.coverage.items() if source in readable},
-        closed_sources=len(profile.coverage.keys() - readable), visible=visible, shown=shown,
-        place=place if shown.rank else None,
-        grade=profile.grade if shown.grade else None,
-        score=profile.score if shown.score else None,
-        reasons=tuple(
-            ShownReason(row["feature"], row["value"], row["points"] > 0, row["points"] if shown.strength else None)
-            for row in told
-        ),
-        untold=len(profile.reasons) - len(told),
-        model_version=model.version if model else None,
+        firm_id=told.firm_id, firm_name=firm_name(firm_id), state=ProfileState(told.state), at=told.at, as_of=told.as_of,
+        partial=told.partial, months_covered=told.months_covered, coverage=told.coverage, closed_sources=told.closed_sources,
+        visible=visible, shown=shown_to_bank(visible), place=place_of(firm_id), grade=told.grade, score=told.score,
+        reasons=tuple(ShownReason(row["feature"], row["value"], row["up"], row["points"]) for row in told.reasons),
+        untold=told.untold, model_version=model.version if model else None,
         synthetic_model=model is not None and model.trained_on == "synthetic",
     )
-
-
-def sources_of(name: str) -> frozenset[str]:
-    """Every source that the reason of this feature may rest on: of all features of its group, since their points are told as one.
-
-    A feature that is computed no more rests on what nobody can read.
-    """
-    try:
-        group = by_name(name).group
-    except KeyError:
-        return frozenset({name})
-    return frozenset(source for feature in FEATURES if feature.group == group for source in feature.sources)

@@ -5,18 +5,20 @@ Made from the model file and aggregates alone, once; the page and the Markdown f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 
 from app.core.formats import NOTHING, count_text, date_text, is_english, rate_text
 from app.core.pages import Text
 from app.credit.models import ScoringModel
 from app.credit.register_models import ModelReport
+from scoring.card_plots import Words, curve_plot, features_plot, reliability_plot, roc_plot, spread_plot
+from scoring.document import Section
 
 MEASURES: dict[str, Text] = {
     "auc": _l("AUC"), "ks": _l("KS"), "lift": _l("提升倍数"), "brier": _l("Brier 分"), "log_loss": _l("对数损失"),
@@ -33,23 +35,14 @@ FAIRNESS_SHOWN = 30
 """Groups that the card lists; the bureau's page has all of them."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """One part of the card: sentences, then a table with a head."""
-
-    title: str
-    texts: Sequence[str] = ()
-    head: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = field(default_factory=list)
-
-
 def card(row: ScoringModel, model: Any, fairness: ModelReport | None, sources: Mapping[str, str]) -> list[Section]:
     """The sections of a model's card, in the language of the page. ``sources``: names of catalogue items by code.
 
     ``model``: ``None`` where the file is of an earlier format, of which only the register's own columns are told.
     """
-    read = [] if model is None else [_columns(model, sources), _scale(row, model)]
-    return [_origin(row, model), *read, _measures(row), *_reliability(row), _fairness(fairness), _limits(row)]
+    scale, read = ([], []) if model is None else ([_scale(row, model)], [_columns(model, sources)])
+    measured = [_measures(row), *_approval(row), *_reliability(row), *_strongest(row, sources)]
+    return [_origin(row, model), *measured, *_groups(row), _fairness(fairness), *scale, _limits(row), *read]
 
 
 def learned_on(row: ScoringModel) -> str:
@@ -135,11 +128,13 @@ def measures(metrics: Mapping[str, Any]) -> dict[str, tuple[float, float | None,
     return told
 
 
-def figure_text(told: tuple[float, float | None, float | None] | None) -> str:
+def figure_text(told: tuple[float | None, float | None, float | None] | None) -> str:
     """A figure with its interval."""
     if told is None:
         return NOTHING
     value, low, high = told
+    if value is None:
+        return NOTHING
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f}（{low:.3f}–{high:.3f}）"
 
 
@@ -156,7 +151,56 @@ def _measures(row: ScoringModel) -> Section:
         (gettext("AUC"), figure_text((one[0], one[1], one[2])), gettext("对照：%(name)s", name=name))
         for name, one in rivals.items()
     ]
-    return Section(gettext("有多准"), texts, (gettext("指标"), gettext("数值"), gettext("怎么看")), rows)
+    drawn = [Markup(draw(row.metrics, _plot_words())) for name, draw in _RANKING.items() if row.metrics.get(name)]
+    return Section(gettext("有多准"), texts, (gettext("指标"), gettext("数值"), gettext("怎么看")), rows, drawn)
+
+
+_RANKING = {"roc": roc_plot, "spread": spread_plot}
+
+
+def _plot_words() -> Words:
+    return Words(
+        reliability=gettext("校准曲线"), predicted=gettext("预计"), observed=gettext("实际"), roc=gettext("ROC 曲线"),
+        good_taken=gettext("好企业中被算作高风险的占比"), bad_found=gettext("坏企业中被算作高风险的占比"),
+        spread=gettext("好坏企业的评分分布"), points=gettext("评分（按样本违约率）"), share=gettext("占比"),
+        good=gettext("没有违约"), bad=gettext("违约"), curve=gettext("通过率与坏账率"), approved=gettext("通过率"),
+        bad_rate=gettext("通过者的违约率（浅色：置信区间）"), features=gettext("哪些特征最起作用"), mean_points=gettext("分"),
+    )
+
+
+def _approval(row: ScoringModel) -> list[Section]:
+    curve = row.metrics.get("curve") or {}
+    rows = [(name, *(percent_text(value) for value in told)) for name, told in curve.items()]
+    return [Section(
+        gettext("通过率与坏账率"), (gettext("按评分从高到低通过这么多企业，其中会有多少违约（样本违约率下）。"),),
+        (gettext("通过率"), gettext("违约率"), gettext("区间下限"), gettext("区间上限")), rows,
+        [Markup(curve_plot(row.metrics, _plot_words()))],
+    )] if rows else []
+
+
+def percent_text(value: float | None) -> str:
+    """A share as per cent; a dash where it could not be told."""
+    return NOTHING if value is None else rate_text(_fraction(round(value, 6)))
+
+
+def _strongest(row: ScoringModel, sources: Mapping[str, str]) -> list[Section]:
+    told = [(_words(name, sources)[0], float(points)) for name, points in row.metrics.get("features") or []]
+    return [Section(
+        gettext("哪些特征最起作用"), (gettext("每项特征平均让评分上下变动多少分：模型看重什么，不等于违约的原因。"),),
+        (gettext("特征"), gettext("平均变动（分）")), [(name, f"{points:.1f}") for name, points in told],
+        [Markup(features_plot(told, _plot_words()))],
+    )] if told else []
+
+
+def _groups(row: ScoringModel) -> list[Section]:
+    """The groups of the training's own validation; those of the portal's firms follow as fairness."""
+    told = row.metrics.get("groups") or []
+    rows = [
+        (f"{one['by']}: {one['name']}", count_text(int(one["rows"])), percent_text(one["bad_rate"]),
+         figure_text(tuple(one["auc"])), figure_text(tuple(one["observed_expected"]))) for one in told
+    ]
+    head = (gettext("组"), gettext("企业"), gettext("违约率"), gettext("AUC"), gettext("实际 / 预计"))
+    return [Section(gettext("样本中各组的准确性"), (gettext("不足 50 家的组不单列。"),), head, rows)] if rows else []
 
 
 def _reliability(row: ScoringModel) -> list[Section]:
@@ -168,6 +212,7 @@ def _reliability(row: ScoringModel) -> list[Section]:
     return [Section(
         gettext("预计与实际（校准曲线）"), (gettext("企业按预计的违约可能性从低到高分组；预计与实际越接近越好。"),),
         (gettext("组"), gettext("企业"), gettext("预计"), gettext("实际")), rows,
+        [Markup(reliability_plot(row.metrics, _plot_words()))],
     )]
 
 
@@ -194,18 +239,3 @@ def _limits(row: ScoringModel) -> Section:
     elif row.firms < 1000:
         texts.insert(0, gettext("学习用的企业只有 %(count)s 家，区间较宽；上线前应以本地样本复核。", count=count_text(row.firms)))
     return Section(gettext("局限"), texts)
-
-
-def markdown(title: str, sections: Sequence[Section]) -> str:
-    """The card as a Markdown file."""
-    lines = [f"# {title}", ""]
-    for one in sections:
-        lines += [f"## {one.title}", ""]
-        lines += [line for text in one.texts for line in (text, "")]
-        if one.rows:
-            lines += [_line(one.head), _line(["---"] * len(one.head)), *(_line(row) for row in one.rows), ""]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"

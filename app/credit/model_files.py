@@ -12,6 +12,7 @@ from typing import Any
 
 from app.core.errors import N_
 from app.core.paths import ReadableError
+from app.credit.model_shapes import sound_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIAL_SECONDS = 60
@@ -84,7 +85,7 @@ def _told(model: Any) -> ModelFile:
         model=model, version=model.version, trained_on="synthetic" if about.get("set") in SYNTHETIC_SETS else "real",
         trained_at=model.trained_at, window_from=_day(about.get("window_from")),
         window_to=_day(about.get("window_to") or about.get("as_of")), firms=int(about.get("rows", 0)),
-        defaults=int(about.get("defaults", 0)), metrics=dict(model.metrics),
+        defaults=int(about.get("defaults", 0)), metrics=sound_metrics(model.metrics),
         bands={"A": str(bands.a), "B": str(bands.b), "C": str(bands.c), "D": str(bands.d)},
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 
 from app.core.database import session
 from app.core.models import Transition
@@ -34,6 +34,22 @@ def steps_of(model_id: UUID) -> list[Transition]:
 def trainings(limit: int = 5) -> list[ModelTraining]:
     """The latest trainings, newest first."""
     return list(session().scalars(select(ModelTraining).order_by(ModelTraining.asked_at.desc()).limit(limit)))
+
+
+TRAINING_LOCK = "hashtextextended('model_training:' || cast({} as text), 0)"
+"""The advisory lock that a worker holds while it trains: it ends with the worker, however that ends."""
+_RUNNING = text(f"""
+    select t.id from model_training t
+    where t.state = 'asked' and exists (
+      select 1 from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+      where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+        and (l.classid::bigint << 32) | l.objid::bigint = {TRAINING_LOCK.format("t.id")})
+""")
+
+
+def running_trainings() -> set[UUID]:
+    """Trainings that a worker is at, of those asked for; the others wait for one."""
+    return set(session().scalars(_RUNNING))
 
 
 def others_than(model_id: UUID) -> list[ScoringModel]:

@@ -17,6 +17,7 @@ from app.core.database import get_or_404
 from app.core.database import session as db_session
 from app.core.errors import NotFound
 from app.core.exports import EXPORT_LIMIT, wants_export
+from app.core.formats import is_english
 from app.core.ids import new_id
 from app.core.lifecycle import can_fire, refusal
 from app.core.permissions import OrgKind, Permission
@@ -28,7 +29,7 @@ from app.core.web import act, attempt, context, send_list
 from app.credit import fairness_display as display
 from app.credit import model_files, model_queries, model_service, report_service, training_service
 from app.credit.door import room
-from app.credit.model_card import HOW_TO_READ, MEASURES, card, figure_text, learned_on, markdown, measures, period
+from app.credit.model_card import HOW_TO_READ, MEASURES, card, figure_text, learned_on, measures, period
 from app.credit.model_forms import DATA_NAMES, TrainForm, UploadModelForm
 from app.credit.model_states import DECISIONS, MODEL_LIFE, ModelState
 from app.credit.model_training import TrainingData, real_folder
@@ -37,6 +38,7 @@ from app.credit.queries import active_model
 from app.credit.register_models import ModelReport
 from app.evidence.display import item_name
 from app.evidence.models import DataItem
+from scoring import document
 
 P = Permission
 pages.menu.add(_l("评分模型"), "credit.models", P.MODEL_READ, 46)
@@ -109,7 +111,8 @@ def models() -> Any:
         trainings = model_queries.trainings()
         return render_template(
             "credit/models.html", page=MODELS.load(db, model_queries.models_query(), args), trainings=trainings,
-            running=any(one.state == "asked" for one in trainings), may_propose=ctx.can(P.MODEL_PROPOSE), data_names=DATA_NAMES,
+            running=any(one.state == "asked" for one in trainings), at_work=model_queries.running_trainings(),
+            may_propose=ctx.can(P.MODEL_PROPOSE), data_names=DATA_NAMES,
         )
 
 
@@ -231,7 +234,7 @@ def model_card_now() -> Any:
 
 @room.page("/models/<uuid:model_id>/card", P.MODEL_CARD)
 def model_card(model_id: UUID) -> Any:
-    """What those who validate a model need; ``?format=md``: as a file."""
+    """What those who validate a model need; ``?format=md`` or ``html``: as a file."""
     ctx = context()
     with reading(ctx, P.MODEL_CARD):
         found = get_or_404(ScoringModel, model_id)
@@ -244,10 +247,13 @@ def model_card(model_id: UUID) -> Any:
         except model_files.ModelUnusable:
             parsed = None  # of an earlier format: the register keeps it for what it said
         sections = card(found, parsed, model_queries.done_report("fairness", model_id), names)
-        if request.args.get("format") == "md":
-            text = markdown(f"{gettext('模型说明书')} {found.version}", sections)
-            return Response(text, mimetype="text/markdown; charset=utf-8", headers={
-                "Content-Disposition": f"attachment; filename=model-card-{found.version}.md"})
+        wanted = request.args.get("format")
+        if wanted in ("md", "html"):
+            title = f"{gettext('模型说明书')} {found.version}"
+            language = "en" if is_english() else "zh-CN"
+            text = document.markdown(title, sections) if wanted == "md" else document.html(title, sections, language)
+            return Response(text, content_type=f"text/{'markdown' if wanted == 'md' else 'html'}; charset=utf-8", headers={
+                "Content-Disposition": f"attachment; filename=model-card-{found.version}.{wanted}"})
         return render_template(
             "credit/model_card.html", model=found, sections=sections, state=state_chip(found),
             synthetic=found.trained_on == "synthetic", may_read=ctx.can(P.MODEL_READ),

@@ -55,11 +55,16 @@ class ScoringModel(Identified, Base):
 
 
 class FeatureList(Base):
-    """Names of features in the order in which snapshots hold their values. ``sha``: SHA-256 of the names, a line each."""
+    """Names of features in the order in which snapshots hold their values. ``sha``: SHA-256 of all that the list says.
+
+    ``grounds``: by name, the sources (with a space between) that a reason of the feature may rest on; absent from lists of
+    before, whose reasons no bank is told.
+    """
 
     __tablename__ = "feature_list"
     sha: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     names: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    grounds: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class CreditProfile(Identified, Base):

@@ -46,13 +46,15 @@ DIMENSIONS: Final[Mapping[str, tuple[Text, tuple[str, ...]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """``shares``: per axis the share (0 to 100) of similar firms that do worse, ties half; the median firm has 50."""
+    """``shares``: per axis the share (0 to 100) of similar firms that do worse, the median firm has 50. Each feature is told in
+    quarters and ``firms`` as a round number that there are at least, so that no single other firm shows.
+    """
 
     firms: int
     shares: Mapping[str, Decimal | None]
 
 
-_STANDING = text("select feature, peers, below, equal from hq_profile_peers(:names, :least, :most)")
+_STANDING = text("select feature, peers, quarter from hq_profile_peers(:names, :least, :most)")
 
 
 def peers(comparing: Comparing = COMPARING) -> Peers | None:
@@ -66,22 +68,19 @@ def peers(comparing: Comparing = COMPARING) -> Peers | None:
     return Peers(max(row.peers for row in told.values()), shares)
 
 
-def _share(rows: list[tuple[str, int, int, int]]) -> Decimal | None:
+def _share(rows: list[tuple[str, int, int]]) -> Decimal | None:
     """The mean over the features that are known."""
     if not rows:
         return None
-    worse = []
-    for name, firms, below, equal in rows:
-        beaten = below if by_name(name).direction > 0 else firms - below - equal
-        worse.append(Decimal(100) * (beaten + Decimal(equal) / 2) / firms)
-    return (sum(worse, Decimal(0)) / len(worse)).quantize(Decimal(1))
+    worse = [quarter if by_name(name).direction > 0 else 4 - quarter for name, _, quarter in rows]
+    return (Decimal(25 * sum(worse)) / len(worse)).quantize(Decimal(1))
 
 
 def web(found: Peers) -> Web:
     """The drawing."""
     labels = [label for label, _ in DIMENSIONS.values()]
     return Web(
-        gettext("与同行业、同规模的 %(count)d 家企业相比", count=found.firms), labels,
+        gettext("与同行业、同规模的至少 %(count)d 家企业相比", count=found.firms), labels,
         [Series(gettext("本企业"), list(found.shares.values())), Series(gettext("中位数"), [50] * len(labels))],
         unit=gettext("不如本企业的百分比"), axis=gettext("方面"),
     )

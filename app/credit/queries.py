@@ -14,8 +14,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.calendar import now
 from app.core.database import session
-from app.credit.models import CreditPolicy, CreditProfile, ProfileReview, ScoringModel
-from app.credit.rules import PARAMETERS, ProfileState, ReviewState, Visible, rank_percent, shown_to_bank
+from app.credit.models import CreditProfile, ProfileReview, ScoringModel
+from app.credit.rules import PARAMETERS, ProfileState, ReviewState, Visible
 from app.enterprises.models import Enterprise
 from app.evidence.models import Consent, DataItem
 from app.identity.models import Organisation
@@ -43,21 +43,15 @@ class CardProfile:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A firm's place: ``better`` of ``scored`` firms have a higher score."""
+    """A firm's place: among the first ``percent`` per cent of ``scored`` firms, rounded up."""
 
-    better: int
+    percent: int
     scored: int
-
-    @property
-    def percent(self) -> int:
-        """Among the first x %."""
-        return rank_percent(self.better, self.scored)
 
 
 def visible_now() -> Visible:
-    """The switch as it stands; its default where nobody has set it (compliance.md §1)."""
-    found = session().scalar(select(CreditPolicy.visible).order_by(CreditPolicy.valid_from.desc()).limit(1))
-    return Visible(found) if found else PARAMETERS.visible
+    """The switch as it stands; rank where nobody has set it (compliance.md §1)."""
+    return Visible(session().execute(select(func.hq_score_visible())).scalar_one())
 
 
 def current_profile(firm_id: UUID) -> CreditProfile | None:
@@ -78,9 +72,9 @@ def active_model() -> ScoringModel | None:
     return session().scalar(select(ScoringModel).where(ScoringModel.active))
 
 
-def model_of(profile: CreditProfile) -> ScoringModel | None:
+def model_by_id(model_id: UUID | None) -> ScoringModel | None:
     """The model that scored a profile, without its content."""
-    return session().get(ScoringModel, profile.model_id) if profile.model_id else None
+    return session().get(ScoringModel, model_id) if model_id else None
 
 
 def models_by_id(ids: set[UUID]) -> dict[UUID, ScoringModel]:
@@ -90,50 +84,41 @@ def models_by_id(ids: set[UUID]) -> dict[UUID, ScoringModel]:
     return {model.id: model for model in session().scalars(select(ScoringModel).where(ScoringModel.id.in_(ids)))}
 
 
-_PLACE = text("select better, scored from hq_profile_place(:ids)")
+_PLACE = text("select percent, scored from hq_profile_place(:ids)")
 
 
 def place_of(firm_id: UUID) -> Place | None:
     """The firm's place among all scored firms; ``None`` without a score, or where the actor may not know it."""
     row = session().execute(_PLACE, {"ids": [firm_id]}).one_or_none()
-    return Place(row.better, row.scored) if row else None
+    return Place(row.percent, row.scored) if row else None
 
 
-_CARDS = text("""
-    select s.firm_id, s.state, p.id is not null as consented, p.grade, p.score, coalesce(p.partial, false) as partial,
-           place.better, place.scored, coalesce(m.trained_on = 'synthetic', false) as synthetic,
-           (select visible from credit_policy order by valid_from desc limit 1) as visible
-    from hq_profile_standing(:ids) s
-    left join hq_profile_place(:ids) place on place.firm_id = s.firm_id
-    left join credit_profile p on p.firm_id = s.firm_id and p.current
-    left join scoring_model m on m.id = p.model_id
-""")
+_CARDS = text("select * from hq_profile_cards(:ids)")
 
 
 def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
     """What the cards of these firms say, in one statement. Firms without any profile are absent.
 
-    Rank, grade and score come from rows that row-level security lets the viewer see (a consent names the
-    bank), cut down to what the switch shows. For the others the database tells only that a profile exists or
-    that data do not suffice.
+    The database gives a bank that a consent names what the switch shows, and of other firms only that a profile exists or that
+    data do not suffice.
     """
     if not firm_ids:
         return {}
-    cards: dict[UUID, CardProfile] = {}
-    for row in session().execute(_CARDS, {"ids": list(firm_ids)}):
-        visible = Visible(row.visible) if row.visible else PARAMETERS.visible
-        shown = shown_to_bank(visible)
-        cards[row.firm_id] = CardProfile(
-            rank_percent=rank_percent(row.better, row.scored) if row.consented and row.scored else None,
-            grade=row.grade if shown.grade else None,
-            score=row.score if shown.score else None,
-            insufficient=row.state == ProfileState.INSUFFICIENT.value,
-            partial=row.partial,
-            visible=visible.value,
-            synthetic_model=row.synthetic,
-            consented=row.consented,
+    return {
+        row.firm_id: CardProfile(
+            rank_percent=row.percent, grade=row.grade, score=row.score, insufficient=row.state == ProfileState.INSUFFICIENT.value,
+            partial=row.partial, visible=row.visible, synthetic_model=row.synthetic, consented=row.consented,
         )
-    return cards
+        for row in session().execute(_CARDS, {"ids": list(firm_ids)})
+    }
+
+
+_SHOWN = text("select * from hq_profile_shown(:firm)")
+
+
+def shown_profile(firm_id: UUID) -> Any | None:
+    """The row of a firm's profile that consent and switch give a bank, in the case it named; ``None`` where they give none."""
+    return session().execute(_SHOWN, {"firm": firm_id}).one_or_none()
 
 
 _SINCE = text("select hq_profile_since(:firm)")
@@ -146,7 +131,7 @@ def profile_since(firm_id: UUID) -> datetime | None:
 
 
 _GLANCE = text("""
-    select e.state as firm, p.state as profile, p.grade, coalesce(p.partial, false) as partial, place.better, place.scored,
+    select e.state as firm, p.state as profile, p.grade, coalesce(p.partial, false) as partial, place.percent, place.scored,
            exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is null
                    and c.state = 'ACTIVE' and c.valid_until > now()) as consented,
            exists (select 1 from consent c where c.firm_id = e.id and c.receiver_org_id is not null and c.state = 'ACTIVE'
@@ -184,7 +169,7 @@ def glance(firm_id: UUID) -> Glance | None:
     row = session().execute(_GLANCE, {"firm": firm_id}).one_or_none()
     if row is None:
         return None
-    place = Place(row.better, row.scored) if row.scored else None
+    place = Place(row.percent, row.scored) if row.scored else None
     return Glance(
         row.firm == "verified", row.consented, row.consented_to_others, row.profile, row.grade, place, row.partial, row.synthetic,
     )

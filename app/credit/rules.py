@@ -48,7 +48,6 @@ class Parameters:
 
     item: str = "invoices"
     month_complete_from: int = 25
-    visible: Visible = Visible.RANK
     review_days: int = 20
     review_due_soon_days: int = 5
     chunk: int = 500
@@ -83,18 +82,6 @@ def shown_to_bank(visible: Visible) -> Shown:
         score=visible is Visible.SCORE,
         strength=visible is Visible.SCORE,
     )
-
-
-def rank_percent(better: int, scored: int) -> int:
-    """The rank as "among the first x %": ``better`` of ``scored`` firms have a higher score. Between 1 and
-    100.
-
-    Whole per cent, rounded up: a finer rank would tell the score of a firm to whoever knows a few others.
-    Raises ``ValueError`` where the counts cannot be.
-    """
-    if not 0 <= better < scored:
-        raise ValueError("a scored firm has fewer firms above it than there are scored firms")
-    return max(1, -(-100 * better // scored))
 
 
 def known_until(last_line: date, parameters: Parameters = PARAMETERS) -> date:

@@ -81,8 +81,8 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
     ended = [standing[draft.firm_id][0] for draft in fresh if draft.firm_id in standing]
     if ended:
         session().execute(_END, {"ended": ended})
-    sha, names = feature_list()
-    session().execute(insert(FeatureList).values(sha=sha, names=list(names)).on_conflict_do_nothing())
+    sha, names, grounds = feature_list()
+    session().execute(insert(FeatureList).values(sha=sha, names=list(names), grounds=list(grounds)).on_conflict_do_nothing())
     absent = np.full(len(names), np.nan).tobytes()
     values = np.frombuffer(b"".join(draft.snapshot or absent for draft in fresh), "<f8")
     raw: Any = session().connection().connection.driver_connection

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.core.calendar import now
 from app.core.context import Context
@@ -18,10 +18,12 @@ from app.core.settings import Settings, load_settings
 from app.core.use_case import about, use_case
 from app.credit import model_files, model_service
 from app.credit.model_files import ModelUnusable
+from app.credit.model_queries import TRAINING_LOCK
 from app.credit.model_training import CITY_FIRMS, REPEATS, TrainingData, TrainingFailed, train_on
 from app.credit.models import ScoringModel
 from app.credit.register_models import ModelTraining
 
+_LOCK = text(f"select pg_advisory_xact_lock({TRAINING_LOCK.format(':id')})")
 KEPT_OUTPUT = 8000
 """Characters of the trainer's words that are kept."""
 
@@ -52,6 +54,7 @@ def run_training(
     if training.state != "asked":
         about(training, state=training.state)
         return training
+    session().execute(_LOCK, {"id": str(training.id)})
     with tempfile.TemporaryDirectory(prefix="huiqiao-train-") as folder:
         out = Path(folder) / "model.json"
         try:

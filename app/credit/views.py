@@ -32,6 +32,7 @@ from app.credit import explaining, look_service, peers, profile_paper, queries, 
 from app.credit import model_views as model_views
 from app.credit import run_views as run_views
 from app.credit import service as service  # its handlers register on import
+from app.credit import threshold_views as threshold_views
 from app.credit import warning_views as warning_views
 from app.credit.door import room
 from app.credit.forms import AnswerReviewForm, AskReviewForm
@@ -239,7 +240,7 @@ def review(review_id: UUID) -> Any:
     fresh_token(form)
     found, profile = review_service.look_at_review(ctx.with_token(None), review_id)
     with reading(ctx, Permission.ENTERPRISE_DESK):
-        model = queries.model_of(profile)
+        model = queries.model_by_id(profile.model_id)
         return render_template(
             "credit/review.html", review=found, profile=profile, firm=queries.firm_name(found.firm_id), form=form,
             reasons=explaining.reasons(profile), sources=sources.shown_sources(profile.coverage), source_names=source_names(),

@@ -68,3 +68,20 @@ class WarningPolicy(Identified, Base):
     __tablename__ = "warning_policy"
     valid_from: Mapped[datetime]
     parameters: Mapped[dict[str, Any]]
+    proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("warning_proposal.id"))
+
+
+class WarningProposal(Identified, Base):
+    """Other thresholds that somebody proposes. ``state``: warning_states.ProposalState; at most one waits at a time.
+
+    ``changes``: name of a field of ``SignalParameters`` → [value before, value proposed].
+    """
+
+    __tablename__ = "warning_proposal"
+    changes: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    state: Mapped[str]
+    proposed_at: Mapped[datetime]
+    proposed_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, text
 
 from app.core.database import session
-from app.credit.warning_models import EarlyWarning, WarningConcern, WarningPolicy
-from app.credit.warning_states import ConcernState, WarningState
+from app.core.models import Transition
+from app.credit.warning_models import EarlyWarning, WarningConcern, WarningPolicy, WarningProposal
+from app.credit.warning_states import ConcernState, ProposalState, WarningState
 from app.identity.models import Organisation
 from scoring.monitoring import wilson
 from scoring.signals import SIGNAL, SignalParameters
@@ -23,6 +24,26 @@ def parameters_now() -> SignalParameters:
         return SIGNAL
     known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     return SignalParameters(**known)
+
+
+def proposals(limit: int = 50) -> list[WarningProposal]:
+    """Proposals of other thresholds, newest first."""
+    return list(session().scalars(select(WarningProposal).order_by(WarningProposal.proposed_at.desc()).limit(limit)))
+
+
+def waiting_proposal() -> WarningProposal | None:
+    """The proposal that waits for a second person."""
+    return session().scalar(select(WarningProposal).where(WarningProposal.state == ProposalState.PROPOSED.value))
+
+
+def steps_of(proposal_ids: list[UUID]) -> dict[UUID, list[Transition]]:
+    """Who proposed and who decided, with the reason, by proposal and in order, newest first."""
+    steps: dict[UUID, list[Transition]] = {proposal_id: [] for proposal_id in proposal_ids}
+    for row in session().scalars(select(Transition).where(
+        Transition.subject_type == WarningProposal.__tablename__, Transition.subject_id.in_(proposal_ids),
+    ).order_by(Transition.at.desc(), Transition.id.desc())):
+        steps[row.subject_id].append(row)
+    return steps
 
 
 def concern_of(warning_id: UUID, org_id: UUID | None, *, lock: bool = False) -> WarningConcern | None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
 from app.credit.rules import PARAMETERS
-from app.credit.warning_models import EarlyWarning, LoanOutcome, WarningConcern, WarningPolicy
+from app.credit.warning_models import EarlyWarning, LoanOutcome, WarningConcern
 from app.credit.warning_queries import concern_of, parameters_now
 from app.credit.warning_reading import Readable, frames_by_day, readable
 from app.credit.warning_states import CONCERN_LIFE, WARNING_LIFE, ConcernState, WarningState
@@ -256,18 +256,3 @@ def answer(ctx: Context, warning_id: UUID, words: str) -> EarlyWarning:
                 notify(known.org_id, N_("企业对一项预警信号作了说明。"), path=f"/warnings/{warning_id}")
     about(warning)
     return warning
-
-
-@use_case(Permission.WARNING_TICK, "warning.set_policy", returns=WarningPolicy)
-def set_policy(ctx: Context, changes: Mapping[str, Any]) -> WarningPolicy:
-    """Other thresholds from now on, on top of those that hold; they count when a firm is next computed.
-
-    Raises ``ValueError`` for a name that is no parameter.
-    """
-    if unknown := set(changes) - {field.name for field in fields(SignalParameters)}:
-        raise ValueError(f"unknown parameters: {', '.join(sorted(unknown))}")
-    policy = WarningPolicy(valid_from=now(), parameters=asdict(parameters_now()) | dict(changes))
-    session().add(policy)
-    session().flush()
-    about(policy, changes={name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()})
-    return policy

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
-from app.credit.warning_models import EarlyWarning, WarningConcern
+from app.credit.warning_models import EarlyWarning, WarningConcern, WarningProposal
 
 
 class WarningState(StrEnum):
@@ -24,6 +24,15 @@ class ConcernState(StrEnum):
     CLOSED = "CLOSED"
 
 
+class ProposalState(StrEnum):
+    """Where a proposal of other thresholds stands."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
 WARNING_LIFE = Lifecycle(EarlyWarning.__tablename__, WarningState, (
     Move(WarningState.OPEN, "close", WarningState.CLOSED, (P.WARNING_TICK,), shared=False),
 ))
@@ -34,4 +43,13 @@ CONCERN_LIFE = Lifecycle(WarningConcern.__tablename__, ConcernState, (
     Move(ConcernState.ACKNOWLEDGED, "reopen", ConcernState.OPEN, (P.WARNING_TICK,), shared=False),
     Move(ConcernState.OPEN, "close", ConcernState.CLOSED, (P.WARNING_TICK,), shared=False),
     Move(ConcernState.ACKNOWLEDGED, "close", ConcernState.CLOSED, (P.WARNING_TICK,), shared=False),
+))
+
+PROPOSAL_LIFE = Lifecycle(WarningProposal.__tablename__, ProposalState, (
+    Move(ProposalState.PROPOSED, "confirm", ProposalState.CONFIRMED, (P.WARNING_DECIDE,), needs_reason=True, stamp="decided_by",
+         other_than=("proposed_by",), shared=False),
+    Move(ProposalState.PROPOSED, "refuse", ProposalState.REFUSED, (P.WARNING_DECIDE,), needs_reason=True, stamp="decided_by",
+         other_than=("proposed_by",), shared=False),
+    Move(ProposalState.PROPOSED, "withdraw", ProposalState.WITHDRAWN, (P.WARNING_PROPOSE,), needs_reason=True,
+         stamp="decided_by", shared=False),
 ))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -33,7 +32,6 @@ from app.evidence.display import chip, item_name
 from app.evidence.models import DataItem
 from app.identity.models import Organisation
 from scoring.signal_words import Kind, Level, facts_from, level_name, sentence, title
-from scoring.signals import SignalParameters
 
 P = Permission
 pages.menu.add(_l("贷后预警"), "credit.warnings", P.WARNING_READ, 35)
@@ -184,7 +182,7 @@ def warning(warning_id: UUID) -> Any:
 
 @room.page("/warnings/worth", P.WARNING_JUDGE)
 def warning_worth() -> Any:
-    """What warnings were worth, by kind and level, and the thresholds behind them. No firm is named."""
+    """What warnings were worth, by kind and level. No firm is named."""
     with reading(context(), P.WARNING_JUDGE):
         parameters = warning_queries.parameters_now()
         rows = warning_queries.worth(parameters.judged_days)
@@ -195,10 +193,9 @@ def warning_worth() -> Any:
          _share(one.precision), _interval(one.interval))
         for one in rows if one.raised >= LEAST_SHOWN
     ]
-    named = [(gettext(text), _value(getattr(parameters, name))) for name, text in PARAMETER_NAMES.items()]
     return render_template("credit/warning_worth.html", rows=shown, hidden=len(rows) - len(shown), bad=bad, warned=warned,
-                           recall=_share(warned / bad if bad else None), parameters=named, days=parameters.judged_days,
-                           least=LEAST_SHOWN)
+                           recall=_share(warned / bad if bad else None), days=parameters.judged_days,
+                           least=LEAST_SHOWN, may_see=context().can(P.WARNING_RULES))
 
 
 def _share(value: float | None) -> str:
@@ -207,30 +204,6 @@ def _share(value: float | None) -> str:
 
 def _interval(value: tuple[float, float] | None) -> str:
     return "" if value is None else f"{_share(value[0])} – {_share(value[1])}"
-
-
-def _value(value: Any) -> str:
-    if not isinstance(value, tuple):
-        return f"{value:,}"
-    return " / ".join(rate_text(Decimal(str(one)), 0) if isinstance(one, float) else f"{one:,}" for one in value)
-
-
-PARAMETER_NAMES: dict[str, Text] = {
-    "power_falls": _l("用电量同比下降（黄 / 橙 / 红）"), "power_months": _l("用电量比较的月数"),
-    "power_least_milli": _l("上年同期用电低于此数不判断（千分之一千瓦时）"),
-    "bill_overdue_days": _l("水电气账单逾期天数（黄 / 橙 / 红）"), "bills_late": _l("一种水电气账单迟缴笔数（黄 / 橙 / 红）"),
-    "bill_days": _l("账单回看天数"), "late_days": _l("晚于到期日多少天算迟缴"),
-    "insurance_unpaid": _l("社会保险费欠缴月数（黄 / 橙 / 红）"), "insurance_late": _l("社会保险费迟缴月数（黄 / 橙 / 红）"),
-    "insurance_day": _l("社会保险费当月到期日"), "insurance_days": _l("社会保险费回看天数"),
-    "heads_falls": _l("参保人数下降（黄 / 橙 / 红）"), "heads_back": _l("参保人数与几个月前比较"),
-    "heads_least": _l("参保人数至少减少多少人"),
-    "tax_overdue_days": _l("欠税天数（黄 / 橙 / 红）"), "tax_least_fen": _l("低于此数的欠税不计（分）"),
-    "not_filed_days": _l("逾期未申报天数（黄 / 橙 / 红）"), "filings_late": _l("一年逾期申报次数（黄 / 橙 / 红）"),
-    "filing_late_days": _l("晚于申报期限多少天算逾期"), "case_days": _l("立案后多少天内算新案件"),
-    "dishonesty_days": _l("列入名单后多少天内算新"), "judged_days": _l("出现后多少天内变为不良，算预警正确"),
-    "facts": _l("每项信号最多列出几条依据"),
-}
-assert set(PARAMETER_NAMES) == {field.name for field in fields(SignalParameters)}
 
 
 def bank_waits(ctx: Context) -> Iterable[Wait]:

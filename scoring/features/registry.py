@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from scoring.features import cross, flows, invoice_list, power, staff, standing, tax, utilities
@@ -38,6 +39,18 @@ MONTHLY: Final[tuple[str, ...]] = (
 def fed_from(source: str) -> tuple[Feature, ...]:
     """The features that are absent when the source may not be read."""
     return tuple(feature for feature in FEATURES if source in feature.sources)
+
+
+@cache
+def grounds() -> tuple[str, ...]:
+    """By place of a feature, the sources (with a space between) that a reason it leads may rest on.
+
+    These are the sources of all features of its group, since their points are told as one.
+    """
+    groups: dict[str, set[str]] = {}
+    for feature in FEATURES:
+        groups.setdefault(feature.group, set()).update(feature.sources)
+    return tuple(" ".join(sorted(groups[feature.group])) for feature in FEATURES)
 
 
 def by_name(name: str) -> Feature:

@@ -9,16 +9,20 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core import outbox
 from app.core.cases import join_case, open_case
 from app.core.context import Context
 from app.core.database import engine, identify, session, transaction
 from app.core.errors import ErrorCode, Refusal
+from app.core.ids import new_id
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import look_service, model_service, queries
-from app.credit.rules import ProfileState, Visible, rank_percent
+from app.credit.models import CreditProfile, FeatureList
+from app.credit.rules import ProfileState, Visible
+from app.evidence import service as evidence
 from app.evidence.models import EvidenceLook
-from scoring.features.registry import by_name
+from app.evidence.rules import Purpose
 from tests import cast
 from tests.credit_cast import city, consent, current, deliver, firm_with_invoices, register_model, revoke
 
@@ -39,54 +43,120 @@ def profiles_seen(ctx: Context | None) -> set[UUID]:
     return {row[0] for row in seen(ctx, "select firm_id from credit_profile")}  # type: ignore[misc]
 
 
-def test_only_the_firm_and_the_banks_it_named_see_its_profile_in_sql() -> None:
+def told(ctx: Context | None, firm: cast.Cast) -> list[sa.Row[tuple[object, ...]]]:
+    """What the database gives a lender that looks at a firm."""
+    return seen(ctx, "select * from hq_profile_shown(:firm)", firm=firm.id)
+
+
+def placed(ctx: Context, firm: cast.Cast) -> bool:
+    """Whether the database tells the firm's place, grade and score to whoever asks."""
+    card = seen(ctx, "select 1 from hq_profile_cards(:firms) where num_nonnulls(percent, grade, score) > 0", firms=[firm.id])
+    place = seen(ctx, "select * from hq_profile_place(:firms)", firms=[firm.id])
+    assert len(card) == len(place)
+    return bool(place)
+
+
+def test_the_table_of_profiles_is_read_by_the_firm_and_by_no_bank() -> None:
     register_model()
     firm, other = firm_with_invoices(0), firm_with_invoices(1)
     named, unnamed, bureau = cast.bank("珠岸银行"), cast.bank("越秀农商银行"), cast.bureau()
     consent(firm, None, named)
     consent(other, None)
-    assert profiles_seen(named[Role.BANK_OFFICER]) == {firm.id}
-    assert profiles_seen(unnamed[Role.BANK_OFFICER]) == set()
-    assert profiles_seen(bureau[Role.BUREAU_LEADER]) == set()
-    assert profiles_seen(cast.platform()[Role.DESK]) == set()
-    assert profiles_seen(cast.provider()[Role.PROVIDER_CLERK]) == set()
-    assert profiles_seen(other[Role.FIRM_CLERK]) == {other.id}
-    assert profiles_seen(None) == set()
+    assert profiles_seen(firm[Role.FIRM_CLERK]) == {firm.id} and profiles_seen(other[Role.FIRM_CLERK]) == {other.id}
+    platform, provider = cast.platform()[Role.DESK], cast.provider()[Role.PROVIDER_CLERK]
+    for ctx in (named[Role.BANK_OFFICER], unnamed[Role.BANK_OFFICER], bureau[Role.BUREAU_LEADER], platform, provider, None):
+        assert profiles_seen(ctx) == set()
+    assert len(told(named[Role.BANK_OFFICER], firm)) == 1 and told(named[Role.BANK_OFFICER], other) == []
+    for ctx in (unnamed[Role.BANK_OFFICER], bureau[Role.BUREAU_LEADER], platform, provider, firm[Role.FIRM_CLERK], None):
+        assert told(ctx, firm) == [], "the door for lenders opens to the named lender alone"
 
 
-def test_revoking_the_banks_consent_closes_the_row_to_that_bank_at_once() -> None:
-    register_model()
-    firm, bank, second = firm_with_invoices(), cast.bank("珠岸银行"), cast.bank("越秀农商银行")
-    consent(firm, None, bank, second)
-    officer = bank[Role.BANK_OFFICER]
-    assert profiles_seen(officer) == {firm.id}
-    revoke(firm, bank, run_jobs=False)
-    assert profiles_seen(officer) == set()
-    assert profiles_seen(second[Role.BANK_OFFICER]) == {firm.id}
-    assert seen(officer, "select * from hq_profile_place(:firms)", firms=[firm.id]) == []
-
-
-def test_revoking_the_portals_consent_leaves_no_score_to_any_bank() -> None:
+@pytest.mark.parametrize("visible", SWITCH)
+def test_the_database_gives_a_named_bank_what_switch_and_consent_allow_and_no_more(visible: Visible) -> None:
     register_model()
     firm, bank = firm_with_invoices(), cast.bank()
     consent(firm, None, bank)
-    revoke(firm)
+    model_service.set_visible(cast.SYSTEM, visible)
+    standing = current(firm)
+    row, = told(bank[Role.BANK_OFFICER], firm)
+    assert standing is not None and row.id == standing.id
+    assert row.grade == (standing.grade if visible is not Visible.RANK else None)
+    assert row.score == (standing.score if visible is Visible.SCORE else None)
+    grounds = dict(zip(standing.listed.names, standing.listed.grounds or [], strict=True)) if standing.listed else {}
+    readable = {"invoices", *(code for (code,) in seen(cast.SYSTEM, "select code from data_item where not consent_needed"))}
+    open_to_it = [one for one in standing.reasons if set(grounds[one["feature"]].split()) <= readable]
+    assert row.reasons == [{
+        "feature": one["feature"], "value": one["value"], "up": one["points"] > 0,
+        "points": one["points"] if visible is Visible.SCORE else None,
+    } for one in open_to_it]
+    assert row.untold == len(standing.reasons) - len(open_to_it) and 0 < len(open_to_it) < len(standing.reasons)
+    assert "invoices" in row.coverage and set(row.coverage) <= readable
+    hidden = {"account", "snapshot", "probability", "pd_low", "pd_high", "points", "digest", "consent_ids"}
+    assert not hidden & set(row._mapping)
+
+
+def test_reasons_whose_ground_nobody_wrote_down_are_not_told() -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    consent(firm, None, bank)
+    standing = current(firm)
+    assert standing is not None
+    with transaction(cast.SYSTEM):  # a profile of before, whose list says nothing of sources
+        old = {"sha": bytes(32), "names": sa.select(FeatureList.names).scalar_subquery()}
+        session().execute(sa.insert(FeatureList).values(old))
+        values = {column.name: getattr(standing, column.name) for column in CreditProfile.__table__.columns}
+        session().execute(sa.text("update credit_profile set current = false"))
+        session().execute(sa.insert(CreditProfile).values(values | {"id": new_id(), "feature_list": bytes(32)}))
+    row, = told(bank[Role.BANK_OFFICER], firm)
+    assert row.reasons == [] and row.untold == len(standing.reasons) > 0
+
+
+def test_a_consent_for_a_case_opens_the_profile_in_that_case_alone() -> None:
+    register_model()
+    firm, bank = firm_with_invoices(), cast.bank()
+    with transaction(cast.SYSTEM):
+        case, another = open_case("need", firm.id, "流动资金"), open_case("need", firm.id, "设备")
+        join_case(case.id, bank.id)
+    consent(firm)
+    evidence.give_consent(firm[Role.FIRM_REPRESENTATIVE], ["invoices"], [bank.id], purpose=Purpose.CASE, case_id=case.id)
+    officer = bank[Role.BANK_OFFICER]
+    assert placed(officer, firm), "beside its need the firm stands in the list"
+    for named, rows in ((None, 0), (another.id, 0), (case.id, 1)):
+        with Session(engine()) as db:
+            identify(db, officer)
+            db.execute(sa.text("select set_config('hq.case', :case, true)"), {"case": str(named or "")})
+            assert len(db.execute(sa.text("select * from hq_profile_shown(:firm)"), {"firm": firm.id}).all()) == rows
+
+
+def test_revoking_a_consent_closes_the_profile_to_that_bank_at_once() -> None:
+    register_model()
+    firm, bank, second = firm_with_invoices(), cast.bank("珠岸银行"), cast.bank("越秀农商银行")
+    consent(firm, None, bank, second)
+    officer, other = bank[Role.BANK_OFFICER], second[Role.BANK_OFFICER]
+    assert told(officer, firm) and placed(officer, firm)
+    revoke(firm, bank, run_jobs=False)
+    assert told(officer, firm) == [] and not placed(officer, firm)
+    assert told(other, firm) and placed(other, firm)
+    revoke(firm, run_jobs=False)
+    assert told(other, firm) == [] and not placed(other, firm), "the score rests on the consent to the portal"
+    outbox.drain()
     standing = current(firm)
     assert standing is not None and standing.state == ProfileState.NO_CONSENT.value
-    assert seen(bank[Role.BANK_OFFICER], "select score from credit_profile") == [(None,)]
     with pytest.raises(Refusal) as refused:
-        look_service.bank_profile(bank[Role.BANK_OFFICER], firm.id)
+        look_service.bank_profile(other, firm.id)
     assert refused.value.code is ErrorCode.NOT_FOUND
 
 
-def test_a_bank_never_sees_the_history_before_its_consent() -> None:
+def test_a_bank_reads_what_stands_and_a_firm_its_history() -> None:
     register_model()
     firm, bank = firm_with_invoices(), cast.bank()
     consent(firm)
     deliver(firm, city()[4].lines)
     consent(firm, None, bank)
+    standing = current(firm)
+    assert standing is not None and [row.id for row in told(bank[Role.BANK_OFFICER], firm)] == [standing.id]
     with reading(bank[Role.BANK_OFFICER], Permission.PROFILE_LOOK):
-        assert [row.current for row in queries.profile_history(firm.id)] == [True]
+        assert queries.profile_history(firm.id) == []
     with reading(firm[Role.FIRM_CLERK], Permission.PROFILE_READ):
         assert len(queries.profile_history(firm.id)) == 2
 
@@ -178,10 +248,6 @@ def test_a_look_at_a_profile_holds_nothing_that_the_switch_hides(visible: Visibl
     assert standing is not None and summary.months
     assert shown.grade == (standing.grade if visible is not Visible.RANK else None)
     assert shown.score == (standing.score if visible is Visible.SCORE else None)
-    by_invoices = [row["feature"] for row in standing.reasons if by_name(row["feature"]).sources == ("invoices",)]
-    assert [reason.feature for reason in shown.reasons] == by_invoices, "what rests on other sources is not told to this bank"
-    assert shown.untold == len(standing.reasons) - len(by_invoices)
-    assert all((reason.points is not None) == (visible is Visible.SCORE) for reason in shown.reasons)
     if visible is Visible.RANK:
         words = repr(shown)
         assert standing.grade is not None and f"grade='{standing.grade}'" not in words
@@ -229,19 +295,13 @@ def test_the_place_counts_every_scored_firm_and_tells_no_other_firms_score() -> 
             place = queries.place_of(firm.id)
             others = queries.place_of(next(one.id for one in firms if one.id != firm.id))
         assert place is not None and place.scored == 4
-        assert place.better == sum(score > scores[firm.id] for score in scores.values())
+        assert place.percent == -(-100 * sum(score > scores[firm.id] for score in scores.values()) // 4) or place.percent == 1
         assert others is None
 
 
-@pytest.mark.parametrize(("better", "scored", "percent"), [(0, 1, 1), (0, 200, 1), (1, 200, 1), (3, 200, 2), (199, 200, 100)])
-def test_a_rank_is_told_in_whole_per_cent_rounded_up(better: int, scored: int, percent: int) -> None:
-    assert rank_percent(better, scored) == percent
-
-
-@pytest.mark.parametrize(("better", "scored"), [(0, 0), (5, 5), (-1, 5)])
-def test_a_rank_that_cannot_be_is_no_rank(better: int, scored: int) -> None:
-    with pytest.raises(ValueError, match="scored firm"):
-        rank_percent(better, scored)
+def test_a_rank_is_told_in_whole_per_cent_rounded_up() -> None:
+    for better, scored, percent in ((0, 1, 1), (0, 200, 1), (1, 200, 1), (3, 200, 2), (199, 200, 100)):
+        assert seen(None, "select hq_rank_percent(:better, :scored)", better=better, scored=scored) == [(percent,)]
 
 
 def test_the_station_of_the_line_is_told_to_the_city_without_the_profile() -> None:

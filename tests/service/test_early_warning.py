@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.core import outbox
 from app.core.calendar import today
@@ -15,13 +17,14 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.models import Notice
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
-from app.credit import warning_queries, warning_service
+from app.credit import threshold_service, warning_queries, warning_service
 from app.credit.warning_models import EarlyWarning, LoanOutcome, WarningConcern
 from app.evidence import service as evidence
 from app.evidence.models import EvidenceLook
 from app.loans import service as loans
 from app.loans.rules import FiveClass
 from app.loans.service import RepaymentReport
+from scoring.signals import SIGNAL
 from tests import cast
 from tests.warning_cast import Lender, lender
 
@@ -207,11 +210,42 @@ def test_a_loan_gone_bad_makes_the_warning_right_and_stays_bad(database: object)
 
 
 def test_other_thresholds_count_from_the_next_computation(town: Lender) -> None:
-    warning_service.set_policy(cast.SYSTEM, {"bill_overdue_days": (50, 70, 90)})
+    bureau = town.city.bureau
+    auditor, leader = bureau[Role.BUREAU_AUDITOR], bureau[Role.BUREAU_LEADER]
+    proposal = threshold_service.propose(auditor, replace(SIGNAL, bill_overdue_days=(50, 70, 90)), "误报太多")
     town.bill(40)
-    assert town.warnings() == []
-    with pytest.raises(ValueError):
-        warning_service.set_policy(cast.SYSTEM, {"no_such": 1})
+    assert [one.level for one in town.warnings()] == [2], "a proposal alone changes nothing"
+    with pytest.raises(Refusal) as refused:
+        threshold_service.propose(auditor, replace(SIGNAL, bill_days=90), "另一项")
+    assert refused.value.code is ErrorCode.ALREADY_DONE
+    with pytest.raises(Refusal):
+        threshold_service.decide(auditor, proposal.id, "confirm", "自己同意")
+    threshold_service.decide(leader, proposal.id, "confirm", "同意")
+    town.compute()
+    assert [one.state for one in town.warnings()] == ["CLOSED"]
+    with transaction(cast.SYSTEM, read_only=True):
+        assert warning_queries.parameters_now() == replace(SIGNAL, bill_overdue_days=(50, 70, 90))
+    for wrong in ({"bill_overdue_days": (70, 50, 90)}, {"power_falls": (0.2, 0.5, 1.5)}, {"insurance_day": 31}):
+        with pytest.raises(Refusal) as refused:
+            threshold_service.propose(auditor, replace(SIGNAL, **wrong), "不通")
+        assert refused.value.field == next(iter(wrong))
+
+
+def test_the_database_lets_no_threshold_through_that_a_second_person_has_not_confirmed(town: Lender) -> None:
+    auditor = town.city.bureau[Role.BUREAU_AUDITOR]
+    proposal = threshold_service.propose(auditor, replace(SIGNAL, bill_days=90), "回看太长")
+    assert auditor.actor_id is not None
+    decided = "update warning_proposal set state = 'confirmed', decided_at = now(), decided_by = :me"
+    with pytest.raises(DBAPIError, match="ck_warning_proposal_two_persons"), transaction(auditor):
+        session().execute(text(decided), {"me": auditor.actor_id})
+    with pytest.raises(DBAPIError, match="a decision names who takes it"), transaction(auditor):
+        session().execute(text(decided), {"me": town.city.bureau[Role.BUREAU_LEADER].actor_id})
+    for source in (proposal.id, None):
+        with pytest.raises(DBAPIError, match="nobody confirmed"), transaction(cast.SYSTEM):
+            session().execute(text("insert into warning_policy values (gen_random_uuid(), now(), '{}', :source)"),
+                              {"source": source})
+    with transaction(town.bank[Role.BANK_OFFICER], read_only=True):
+        assert session().execute(text("select * from warning_proposal")).all() == []
 
 
 def test_a_delivery_computes_the_firms_it_touched(town: Lender) -> None:

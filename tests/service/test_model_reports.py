@@ -15,8 +15,9 @@ from app.core.calendar import today
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.ids import new_id
+from app.core.permissions import Role
 from app.core.settings import Settings
-from app.credit import model_service, outcome_service, report_service, training_service, warning_service
+from app.credit import disclosing, model_service, outcome_service, report_service, training_service, warning_service
 from app.credit.model_training import TrainingData
 from app.credit.models import ScoringModel
 from app.credit.register_models import LoanExpectation, ModelReport, ModelTraining
@@ -68,6 +69,9 @@ def test_what_was_expected_is_kept_when_the_loan_is_drawn_and_never_changed() ->
     with transaction(cast.SYSTEM, read_only=True):
         kept = session().scalars(sa.select(LoanExpectation)).one()
     assert (kept.loan_id, kept.grade, kept.probability) == (loan, profile.grade, profile.probability)
+    with transaction(firm[Role.FIRM_CLERK], read_only=True):
+        (told,) = disclosing.expectations(firm[Role.FIRM_CLERK], firm.id)
+    assert told["loan_id"] == loan and told["grade"] == profile.grade, "the firm's own export tells it"
 
 
 def test_loans_old_enough_are_held_against_what_was_expected() -> None:

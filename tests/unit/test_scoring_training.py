@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,7 +20,7 @@ from scoring.errors import DataError, ModelError
 from scoring.evaluation import evaluate, refit_intercept, reliability, score_table
 from scoring.fitting import logistic, non_negative
 from scoring.folds import folds_of, resample
-from scoring.measures import Part, Probabilities, Ranking, draws
+from scoring.measures import ROC_AT, Part, Probabilities, Ranking, draws, roc
 from scoring.model import Column, Model
 from scoring.settings import SETTINGS
 from scoring.table import Table
@@ -366,11 +367,40 @@ def test_the_command_trains_predicts_without_outcomes_and_measures_with_them(
     assert frame.columns[:6] == ["key", "pd", "score", "grade", "status", "pd_sample"]
     assert frame.height == 30 and set(frame["status"]) == {"ok"} and frame["pd"].is_between(0.0, 1.0).all()
     report = tmp_path / "report.md"
-    late = [*said, "--period", "late", "--model", str(out), "--refit-intercept", "0.2", "--resamples", "20"]
+    late = [*said, "--period", "late", "--model", str(out), "--refit-intercept", "0.2", "--resamples", "20", "--card", str(new)]
     assert main(["evaluate", *late, "--report", str(report), "--predictions", str(csv)]) == 0
     text = report.read_text(encoding="utf-8")
     assert "| AUC |" in text and "naive rule: sales" in text and "| town | east |" in text
     assert set(pl.read_csv(csv)["status"]) == {"ok", "refit"}
+    card, page = (new / "model-card.md").read_text(encoding="utf-8"), (new / "model-card.html").read_text(encoding="utf-8")
+    assert "| AUC |" in card and "| town | east |" in card and "## What weighs most" in card
+    titles = {"ROC curve", "Points by outcome", "Approval rate and bad rate", "Reliability", "What weighs most"}
+    assert page.count("<svg") == len(titles) and all(f">{title}</title>" in page for title in titles)
+    assert "src=" not in page and "http" not in page and "<script" not in page, "the file needs nothing else"
+
+
+def test_the_monitor_says_year_by_year_what_has_shifted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, told = tmp_path / "model.json", tmp_path / "told.json"
+    said = ["--data", str(folder), "--dataset", str(folder / "loans.toml")]
+    assert main(["train", *said, "--out", str(out), "--date", "2026-01-01", "--period", "early"]) == 0
+    same, other = tmp_path / "same", tmp_path / "other"
+    for path, lost in ((same, 0.0), (other, 1.5)):
+        path.mkdir()
+        loans(600, 9).with_columns(pl.col("sales") - lost).write_parquet(path / "loans_new.parquet")
+    capsys.readouterr()
+    watch = ["monitor", "--model", str(out), "--reference", str(folder), "--json", str(told), "--data"]
+    assert main([*watch, str(same)]) == 0
+    text = capsys.readouterr().out
+    assert "**stable**" in text and "observed bad" in text and "| sales |" in text
+    assert main([*watch, str(other)]) == 0
+    assert "**shifted**" in capsys.readouterr().out
+    found = json.loads(told.read_text(encoding="utf-8"))
+    assert found["features"][0]["name"] == "sales" and found["features"][0]["band"] == "shifted"
+    years = [one["name"] for one in found["moments"]]
+    assert len(years) > 1 and years == sorted(years) and sum(one["rows"] for one in found["moments"]) == 600
+    assert main(["monitor", "--model", str(out), "--reference", str(tmp_path), "--data", str(same)]) == 1
 
 
 def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -378,6 +408,13 @@ def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path
     assert main(["validate", *said]) == 0
     told = capsys.readouterr().out
     assert "1 x 3-fold" in told and "calibration slope" in told and "| scorecard |" in told
+
+
+def test_the_roc_curve_finds_the_bad_before_the_good() -> None:
+    risk, bad = np.array([0.1, 0.2, 0.3, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])
+    sharp = roc([Part(np.arange(4), risk)], bad, np.ones(4))
+    blind = roc([Part(np.arange(4), np.full(4, 0.5))], bad, np.ones(4))
+    assert sharp == pytest.approx([1.0] * len(ROC_AT)) and blind == pytest.approx(list(ROC_AT))
 
 
 def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

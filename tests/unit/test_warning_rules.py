@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from scoring.signal_words import Kind, Level, Signal, facts_from, level_name, se
 from scoring.signals import as_signals, signals
 
 AS_OF = date(2026, 11, 25)
-DATES = ("period", "due_on", "paid_on", "filed_on", "closed_on", "listed_on", "removed_on", "as_of")
+DATES = ("period", "day", "due_on", "paid_on", "filed_on", "closed_on", "listed_on", "removed_on", "as_of")
 TEXTS = ("kind", "role", "status", "metering", "basis", "list_name", "tax_kind")
 
 
@@ -55,6 +55,38 @@ def test_a_fall_in_power_use_is_graded_against_the_year_before(recent: int, leve
     if found:
         (fact,) = found[Kind.POWER_FALL].facts
         assert (fact.item, fact.field, fact.value, fact.usual) == ("electricity", "quantity", 3 * recent, 3_000_000)
+
+
+def days(recent: int, n: int = 330, last: date = date(2026, 11, 20), **more: Any) -> pl.DataFrame:
+    """Use by days, the last 28 of ``recent`` thousandths of a kWh."""
+    span = [last - timedelta(days=back) for back in range(n)][::-1]
+    return frame(*({"meter": 1, "day": day, "quantity_milli": recent if at >= n - 28 else 40_000} | more
+                   for at, day in enumerate(span)))
+
+
+def test_use_that_all_but_ceases_is_told_by_days_else_by_months() -> None:
+    for recent, level in ((20_000, None), (14_000, Level.NOTICE), (6_000, Level.WARNING), (0, Level.ALARM)):
+        found = told(electricity_daily=days(recent))
+        assert (found[Kind.POWER_STOP].level if found else None) is level
+    (fact,) = found[Kind.POWER_STOP].facts
+    assert (fact.item, fact.field, fact.value, fact.usual) == ("electricity_daily", "day_use", 0, 40_000)
+    assert sentence(fact, "zh").endswith("近四周日均用电 0 千瓦时，之前日均 40 千瓦时（春节前后不计）")
+    stopped = power(1_000_000).with_columns(
+        quantity_milli=pl.when(pl.col("period") == date(2026, 10, 1)).then(0).otherwise(pl.col("quantity_milli")))
+    (fact,) = told(electricity=stopped)[Kind.POWER_STOP].facts
+    assert (fact.item, fact.field, fact.value, fact.usual) == ("electricity", "month_use", 0, 1_000_000)
+    both = told(electricity=stopped, electricity_daily=days(0))[Kind.POWER_STOP]
+    assert both.item == "electricity_daily", "told once"
+
+
+def test_no_stop_is_told_of_the_festival_of_few_days_of_shared_meters_or_of_silence() -> None:
+    festival = days(0, last=date(2026, 3, 4))
+    assert told(date(2026, 3, 5), electricity_daily=festival.filter(pl.col("day") > date(2026, 2, 5))) == {}
+    idle = days(40_000, last=date(2026, 3, 5)).with_columns(quantity_milli=pl.when(
+        pl.col("day").is_between(date(2026, 2, 5), date(2026, 3, 6))).then(0).otherwise(pl.col("quantity_milli")))
+    assert told(date(2026, 3, 6), electricity_daily=idle) == {}, "every firm rests about the new year"
+    assert told(electricity_daily=days(0, n=80)) == {} and told(electricity_daily=days(0, basis="shared")) == {}
+    assert told(electricity_daily=days(0, last=date(2026, 8, 20))) == {}, "nothing read is not nothing used"
 
 
 def test_months_that_nobody_metered_and_shared_meters_are_no_fall() -> None:
@@ -178,7 +210,7 @@ def test_what_may_not_be_read_says_nothing_and_others_are_left_out() -> None:
 
 
 def test_a_fact_is_told_in_both_languages() -> None:
-    (signal,) = told(electricity=power(100_000)).values()
+    signal = told(electricity=power(100_000))[Kind.POWER_FALL]
     assert sentence(signal.facts[0], "zh") == "2026-10 用电 300 千瓦时，上年同期 3,000 千瓦时"
     assert sentence(signal.facts[0], "en") == "2026-10: 300 kWh used, 3,000 kWh a year before"
     assert (title(signal.kind, "zh"), level_name(signal.level, "en")) == ("用电量下降", "Red alarm")

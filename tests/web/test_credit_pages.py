@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from app.core.cases import join_case, open_case
 from app.core.database import session, transaction
 from app.core.errors import MESSAGES, ErrorCode
+from app.core.ids import new_id
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
 from app.credit import explaining, look_service, model_service, peers, review_service
@@ -27,13 +28,14 @@ from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import Visible
 from app.credit.what_helps_views import advice_of
 from app.credit.what_if import WhatIf
-from scoring.features.registry import SOURCES, by_name
+from scoring.features.registry import NAMES, by_name, grounds
 from tests import cast
 from tests.credit_cast import consent, current, deliver, firm_with_invoices, model_file, register_model, revoke
 from tests.web.visitors import visit
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
+GROUNDS = dict(zip(NAMES, grounds(), strict=True))
 SYNTHETIC = "评分模型是用合成企业学出来的"
 NO_SCORE = "评分是怎么加出来的"
 """Stands on the page exactly where a score does."""
@@ -283,11 +285,19 @@ def test_similar_firms_are_compared_only_from_ten_on(app: Flask) -> None:
     assert "同行业、同规模、已评分的企业不到 10 家" in text_of(client, "/profile"), "nine others are too few"
     consent(firms[10])
     page = client.get("/profile").text
-    assert "与同行业、同规模的 10 家企业相比" in page and 'class="chart chart-web"' in page
+    assert "与同行业、同规模的至少 10 家企业相比" in page and 'class="chart chart-web"' in page
     with reading(firms[0][Role.FIRM_CLERK], Permission.PROFILE_READ):
         found = peers.peers()
     assert found is not None and found.firms == 10
     assert found.shares["payment"] is None, "nobody consented to bills"
+    asked = sa.text("select * from hq_profile_peers(array['sales_monthly'], 1, 1000)")
+    with reading(firms[0][Role.FIRM_CLERK], Permission.PROFILE_READ) as db:
+        (told,) = db.execute(asked)
+    assert told.peers == 10 and told.quarter in range(5)
+    consent(firm_with_invoices(11))
+    with reading(firms[0][Role.FIRM_CLERK], Permission.PROFILE_READ) as db:
+        (later,) = db.execute(asked)
+    assert later.peers == 10, "that one more came is not told"
     with reading(cast.bank()[Role.BANK_OFFICER], Permission.PROFILE_LOOK):
         assert peers.peers() is None
 
@@ -360,7 +370,7 @@ def test_a_bank_reads_what_the_switch_allows_and_no_more(app: Flask, visible: Vi
     assert profile is not None
     page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
     assert firm.name in page and SYNTHETIC in page and "前 1%" in page
-    told = [row for row in profile.reasons if look_service.sources_of(row["feature"]) == {"invoices"}]
+    told = [row for row in profile.reasons if GROUNDS[row["feature"]] == "invoices"]
     said = zip(profile.reasons, sentences(profile), strict=True)
     assert told and all(sentence in page for row, sentence in said if row in told)
     assert ("信用等级，从 A 到 E" in page) == (visible is not Visible.RANK)
@@ -379,19 +389,18 @@ def test_reasons_from_what_the_bank_may_not_read_are_counted_and_not_told(app: F
     profile = current(firm)
     assert profile is not None
     secret = {"feature": "power_late_share", "value": 0.4567, "points": -12345, "strength": "-12345.000000"}
-    values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
-    told = CreditProfile(**values | {
-        "reasons": [*profile.reasons, secret], "coverage": profile.coverage | {"electricity": 24},
-    })
-    with transaction(cast.SYSTEM, read_only=True):
-        shown = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset({"invoices"}))
-        all_of_it = look_service.as_shown(told, Visible.SCORE, None, firm.name, frozenset(SOURCES))
+    with transaction(cast.SYSTEM):  # the same profile once more, now with a reason from the bills
+        session().execute(sa.text("update credit_profile set current = false"))
+        values = {column.name: getattr(profile, column.name) for column in CreditProfile.__table__.columns}
+        session().execute(sa.insert(CreditProfile).values(values | {
+            "id": new_id(), "reasons": [*profile.reasons, secret], "coverage": profile.coverage | {"electricity": 24},
+            "current": True,
+        }))
+    shown, _ = look_service.bank_profile(bank[Role.BANK_OFFICER], firm.id)
     assert "power" not in repr(shown) and "0.4567" not in repr(shown) and "-12345" not in repr(shown)
-    assert shown.untold >= 1 and shown.closed_sources >= 1 and shown.coverage.keys() == {"invoices"}
-    assert all_of_it.untold == 0 and all_of_it.reasons[-1].points == -12345
+    assert shown.untold >= 1 and shown.closed_sources >= 1 and "electricity" not in shown.coverage
     page = text_of(visit(app, bank[Role.BANK_OFFICER]), f"/profiles/{firm.id}")
-    untold = sum(not look_service.sources_of(row["feature"]) <= {"invoices"} for row in profile.reasons)
-    assert (f"另有 {untold} 条原因" in page) == (untold > 0)
+    assert f"另有 {shown.untold} 条原因" in page
 
 
 def test_a_bank_that_no_consent_names_finds_nothing(app: Flask) -> None:

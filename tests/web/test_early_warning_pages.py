@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from openpyxl import load_workbook
@@ -77,9 +78,35 @@ def test_whom_it_does_not_concern_finds_no_page(enter, town):
 def test_the_city_sees_what_warnings_are_worth_and_no_firm(enter, town):
     client = enter(town.city.bureau, Role.BUREAU_LEADER)
     page = client.get("/warnings/worth").text
-    assert "25% / 40% / 60%" in page and "有 1 行不足 5 次，不显示。" in page
+    assert "有 1 行不足 5 次，不显示。" in page
     assert town.firm.name not in page
     assert client.get("/warnings").status_code == 403
+
+
+def test_thresholds_are_proposed_by_one_person_and_come_into_force_by_another(enter, town):
+    auditor, leader = enter(town.city.bureau, Role.BUREAU_AUDITOR), enter(town.city.bureau, Role.BUREAU_LEADER)
+    page = auditor.get("/warnings/thresholds").text
+    assert "25% / 40% / 60%" in page and "300" in page and "还没有调整过" in page
+    typed = {name: field["value"] for name, field in fields_of(page).items()}
+    wrong = auditor.post("/warnings/thresholds", data=typed | {"power_falls": "一半", "reason": "误报太多"}).text
+    assert "请按这样的样子填写：25% / 40% / 60%" in wrong and "一半" in wrong
+    told = auditor.post("/warnings/thresholds", data=typed | {"power_falls": "30 / 45 / 65", "reason": "误报太多"},
+                        follow_redirects=True).text
+    assert "已提出，请由另一个人决定" in told and "由提出人以外的" not in told and "提出，请另一人决定" not in told
+    assert "决定预警参数的调整" in leader.get("/").text
+    page = leader.get("/warnings/thresholds").text
+    assert "30% / 45% / 65%" in page and "同意并生效" in page
+    action = re.search(r'action="(/warnings/thresholds/[^"]+)"', page)[1]
+    assert "新参数已生效" in leader.post(action, data={"event": "confirm", "reason": "同意"}, follow_redirects=True).text
+    page = enter(cast.platform(), Role.SYSTEM_ADMIN).get("/warnings/thresholds").text
+    assert "30% / 45% / 65%" in page and "已生效" in page and "误报太多" in page
+    assert enter(town.bank, Role.BANK_OFFICER).get("/warnings/thresholds").status_code == 403
+
+
+def fields_of(page):
+    """The inputs of a page by name."""
+    found = (dict(re.findall(r'([a-z-]+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]+>", page))
+    return {one["name"]: one | {"value": one.get("value", "")} for one in found if one.get("type") == "text"}
 
 
 def test_the_pages_speak_english(enter, town):

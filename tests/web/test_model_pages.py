@@ -12,10 +12,10 @@ from app.core import outbox
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.permissions import Role
-from app.credit import model_service, report_service
+from app.credit import model_service, report_service, training_service
 from app.credit.model_states import ModelState
 from app.credit.models import ScoringModel
-from app.credit.register_models import ModelReport
+from app.credit.register_models import ModelReport, ModelTraining
 from tests import cast
 from tests.credit_cast import consent, firm_with_invoices, model_file
 from tests.model_cast import WHY, Governors, content
@@ -91,7 +91,13 @@ def test_a_training_is_asked_for_once_at_a_time(app: Flask) -> None:
     people = Governors()
     system = visit(app, people.system)
     assert "训练已开始" in posted(system, "/models/new", data="synthetic", note=WHY)
-    assert "训练中" in words(system, "/models")
+    page = words(system, "/models")
+    assert "排队中" in page and "训练中" not in page
+    with transaction(cast.SYSTEM):
+        training = session().query(ModelTraining).one()
+        session().execute(training_service._LOCK, {"id": str(training.id)})
+        page = words(system, "/models")
+    assert "训练中" in page and "排队中" not in page, "while a worker is at it"
     assert "已有一次训练在进行" in posted(system, "/models/new", data="synthetic", note=WHY)
     assert "请写明为什么" in posted(system, "/models/new", data="synthetic", note="")
 
@@ -109,6 +115,10 @@ def test_the_card_is_read_by_banks_and_a_candidate_s_is_not(app: Flask) -> None:
     file = officer.get(f"/models/{active.id}/card?format=md")
     assert file.mimetype == "text/markdown" and file.get_data(as_text=True).startswith("# 模型说明书")
     assert "| --- |" in file.get_data(as_text=True)
+    drawn = officer.get(f"/models/{active.id}/card?format=html").get_data(as_text=True)
+    for title in ("ROC 曲线", "好坏企业的评分分布", "通过率与坏账率", "校准曲线", "哪些特征最起作用"):
+        assert f">{title}</title>" in drawn and title in page
+    assert "月均销售额" in drawn and 'lang="zh-CN"' in drawn and "src=" not in drawn and "rivals" not in active.metrics
     assert officer.get(f"/models/{candidate.id}/card").status_code == 404
     assert visit(app, people.leader).get(f"/models/{candidate.id}/card").status_code == 200
     english = officer.post("/language", data={"language": "en", "next": f"/models/{active.id}/card"}, follow_redirects=True)
