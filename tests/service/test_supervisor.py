@@ -151,30 +151,9 @@ def roles(processes: list[psutil.Process]) -> set[str]:
     return {part for part in parts if any(part in line for line in lines)}
 
 
-def test_ctrl_c_twice_stops_everything_in_order_and_leaves_no_process(home: Path) -> None:
+def test_a_killed_worker_is_started_again_and_ctrl_c_twice_stops_everything_in_order(home: Path) -> None:
     with running_portal(home) as (portal, processes):
         assert len(roles(processes)) == 5
-        portal.send_signal(signal.SIGINT)
-        portal.send_signal(signal.SIGINT)
-        assert portal.wait(PATIENCE) == 0
-        assert psutil.wait_procs(processes, timeout=0)[1] == []
-    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
-
-
-def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(home: Path) -> None:
-    with running_portal(home) as (portal, processes):
-        portal.kill()
-        portal.wait(PATIENCE)
-        _, alive = psutil.wait_procs(processes, timeout=60)
-        assert alive == []
-    with running_portal(home) as (portal, processes):
-        assert len(roles(processes)) == 5
-        portal.terminate()
-        assert portal.wait(PATIENCE) == 0
-
-
-def test_a_worker_that_was_killed_is_started_again(home: Path) -> None:
-    with running_portal(home) as (portal, processes):
         worker = next(process for process in processes if "workers.worker" in process.cmdline())
         worker.kill()
         worker.wait(PATIENCE)
@@ -186,5 +165,20 @@ def test_a_worker_that_was_killed_is_started_again(home: Path) -> None:
             psutil.wait_procs([supervisor], timeout=0.1)
         assert now
         assert now[0].pid != worker.pid
+        portal.send_signal(signal.SIGINT)
+        portal.send_signal(signal.SIGINT)
+        assert portal.wait(PATIENCE) == 0
+        assert psutil.wait_procs([*processes, *now], timeout=0)[1] == []
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(home: Path) -> None:
+    with running_portal(home) as (portal, processes):
+        portal.kill()
+        portal.wait(PATIENCE)
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert alive == []
+    with running_portal(home) as (portal, processes):
+        assert len(roles(processes)) == 5
         portal.terminate()
         assert portal.wait(PATIENCE) == 0
