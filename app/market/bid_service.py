@@ -23,13 +23,15 @@ from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_, Problem, WorkingLine
 from app.enterprises.rules import SizeClass
+from app.market import bars, policy
+from app.market.bid_models import Bid, BidFee
+from app.market.bid_words import BidState
 from app.market.costs import AllIn, all_in_rate
 from app.market.lifecycles import BID
-from app.market.models import Bid, BidFee, Need, Product
-from app.market.need_rules import LEVELS
-from app.market.rules import check_offer
+from app.market.models import Need, Product
+from app.market.offer_rules import check_offer
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
-from app.market.words import BidState, NeedState, ProductState
+from app.market.words import NeedState, ProductState
 
 constraint("uq_bid_live", ErrorCode.BID_EXISTS)
 constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
@@ -57,12 +59,12 @@ def size_of(need: Need) -> SizeClass:
 def earliest_validity(need: Need) -> date:
     """A bid must last until the firm was asked to choose: five working days after closing [P]."""
     assert need.closes_at is not None
-    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), LEVELS.choice_target_wd)
+    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), policy.levels().choice_target_wd)
 
 
 def check_terms(need: Need, terms: BidTerms) -> list[Problem]:
     """Everything that forbids a bid on a need, each at its field."""
-    problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need))
+    problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need), policy.limits())
     earliest = earliest_validity(need)
     if terms.valid_until < earliest:
         message = N_("报价有效期应不早于 %(earliest)s，企业须有时间选定。")
@@ -151,6 +153,7 @@ def offer_of(bid: Bid) -> Offer:
 @use_case(Permission.BID_DRAFT, "bid.draft", returns=Bid)
 def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
     """Drafts a bid on an open need. Raises ``BID_INVALID``, ``BID_AFTER_CLOSE``, ``BID_EXISTS`` (one live bid a bank)."""
+    bars.raise_if_barred(ctx)
     need = _hold_need(need_id)
     bid = Bid(
         need_id=need.id,

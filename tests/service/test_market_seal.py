@@ -14,6 +14,7 @@ from app.market import bid_service, choice_service, service
 from app.market.models import Need
 from tests import cast, market_cast
 from tests.database import TestDatabase
+from tests.seal_tools import rows
 
 SEALED = ("transition", "audit_event", "outbox", "notice", "paper")
 """Kernel tables whose rows carry the seal."""
@@ -51,18 +52,6 @@ def test_no_bank_opens_the_envelope_in_sql_and_no_other_firm_either(database: Te
     for kind, stranger in (("bank", town.bank), ("bank", town.rival), ("enterprise", cast.firm()), ("bureau", cast.bureau())):
         assert rows(database, (None, stranger.id, kind), opening, town.need.seal_id) == []
     assert len(rows(database, (None, town.firm.id, "enterprise"), opening, town.need.seal_id)) == 1
-
-
-def rows(database: TestDatabase, identity: tuple[UUID | None, UUID | None, str | None], sql: str, *values: Any) -> list[Any]:
-    """What a statement returns to the portal's login role with an identity (person, organisation, kind) set."""
-    actor, org, kind = identity
-    dsn = make_url(database.app_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn) as connection:
-        connection.execute(
-            "select set_config('hq.actor', %s, true), set_config('hq.org', %s, true), set_config('hq.kind', %s, true)",
-            [str(actor or ""), str(org or ""), kind or ""],
-        )
-        return connection.execute(sql, values).fetchall()
 
 
 def identities(town: Town) -> dict[str, tuple[UUID | None, UUID | None, str | None]]:
