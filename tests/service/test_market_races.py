@@ -80,7 +80,7 @@ def test_a_submission_and_a_closing_at_once_leave_a_bid_in_or_out_and_never_half
     )
     assert closed.state == NeedState.CLOSED
     state = owner_sql(database, "select state from bid where id = %s", bid.id)[0][0]
-    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_AFTER_CLOSE else BidState.SUBMITTED)
+    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_LATE else BidState.SUBMITTED)
 
 
 def test_a_form_sent_twice_does_its_work_once(database: TestDatabase) -> None:
@@ -128,7 +128,7 @@ def test_a_bid_after_the_hour_is_refused_even_before_the_ticker_has_come(databas
     let_time_pass(database, need)
     with pytest.raises(Refusal) as caught:
         bid_service.submit_bid(bank[Role.BANK_APPROVER], bid.id)
-    assert caught.value.sentence == "该需求的报价已经截止，不能再提交报价。"
+    assert caught.value.code is ErrorCode.BID_LATE
 
 
 def test_offers_not_chosen_in_time_expire_and_both_sides_are_told(database: TestDatabase) -> None:
