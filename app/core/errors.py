@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     BID_EXISTS = "bid_exists"
     BID_EXPIRED = "bid_expired"
     BID_INVALID = "bid_invalid"
+    BID_LATE = "bid_late"
     BOOKING_EXISTS = "booking_exists"
     BOOKING_LATE = "booking_late"
     BOOKING_REFUSED = "booking_refused"
@@ -120,6 +121,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
     ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
+    ErrorCode.BID_LATE: N_("报价已于 %(closed)s 截止，您的提交在 %(arrived)s 到达，没有计入。这次提交已留下记录。"),
     ErrorCode.BID_INVALID: N_("报价有需要改正的地方，请看标出的各项。"),
     ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
     ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),

@@ -17,9 +17,7 @@ from app.core.permissions import OrgKind, Permission
 from app.loans import queries
 from app.loans.models import Loan
 from app.loans.states import EVENT_TEXTS, LoanState
-from app.market.rules import ServiceLevels
-
-LEVELS = ServiceLevels()
+from app.market import policy
 
 menu.add(_l("贷款"), "loans.loans", Permission.LOAN_READ, 30)
 for _event, _text in EVENT_TEXTS.items():
@@ -28,12 +26,13 @@ for _event, _text in EVENT_TEXTS.items():
 
 def decision_due(opened_at: datetime) -> datetime:
     """By when the bank is asked to approve (market service levels)."""
-    return end_of_working_day(add_working_days(opened_at.astimezone(SHANGHAI).date(), LEVELS.decision_target_wd))
+    return end_of_working_day(add_working_days(opened_at.astimezone(SHANGHAI).date(), policy.levels().decision_target_wd))
 
 
 def report_due(approved_at: datetime) -> datetime:
     """By when the bank is asked to report the drawdown (market service levels)."""
-    return end_of_working_day(add_working_days(approved_at.astimezone(SHANGHAI).date(), LEVELS.drawdown_report_target_wd))
+    target = policy.levels().drawdown_report_target_wd
+    return end_of_working_day(add_working_days(approved_at.astimezone(SHANGHAI).date(), target))
 
 
 def line_stations(ctx: Context, case: Case) -> list[Station]:

@@ -39,8 +39,8 @@ from app.loans.standing import (
     schedule_rows,
 )
 from app.loans.states import LOAN, LoanState
+from app.market.bid_queries import choice_terms
 from app.market.choice_service import cancel_choice
-from app.market.queries import choice_terms
 from app.market.rules import RepaymentMethod, schedule
 
 constraint("uq_loan_note_no", ErrorCode.NOTE_TAKEN, "note_no")

@@ -20,13 +20,14 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
-from app.market import bid_service, need_rules, queries, queue, service
+from app.market import bid_queries, bid_service, need_rules, queries, queue, service
+from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
 from app.market.display import bid_chip, card_title, deadline, kind_text, months_text, need_chip
 from app.market.door import room
 from app.market.fields import put_problems
-from app.market.forms import BidForm, SendForm
+from app.market.forms import SendForm
 from app.market.lifecycles import BID
 from app.market.models import Bid, Need
 from app.market.product_service import conventions_of
@@ -44,7 +45,7 @@ def new_bid(need_id: UUID) -> Any:
         service.look_at_need(ctx, need_id)
     with reading(ctx, Permission.BID_DRAFT):
         need = queries.need_to_bid_on(ctx, need_id)
-        live = queries.own_live_bid(ctx, need_id)
+        live = bid_queries.own_live_bid(ctx, need_id)
         if live is not None and live.state != BidState.WITHDRAWN and request.method == "GET":
             return redirect(url_for("market.bid", bid_id=live.id))
         products = queries.own_products(ctx)
@@ -61,7 +62,7 @@ def edit_bid(bid_id: UUID) -> Any:
     """A draft, changed."""
     ctx = context()
     with reading(ctx, Permission.BID_DRAFT):
-        bid = queries.bid_with_fees(bid_id)
+        bid = bid_queries.bid_with_fees(bid_id)
         if bid.state != BidState.DRAFT:
             return redirect(url_for("market.bid", bid_id=bid_id))
         need = get_or_404(Need, bid.need_id)
@@ -165,9 +166,9 @@ def bids() -> Any:
     with reading(ctx, Permission.BID_READ) as db:
         args = remembered(BIDS, request.args, session)
         if wants_export(request.args):
-            rows = _named(BIDS.load_all(db, queries.bids_query(ctx), args, 10_000))
+            rows = _named(BIDS.load_all(db, bid_queries.bids_query(ctx), args, 10_000))
             return send_list(BIDS, rows, gettext("本行报价"), "bids.xlsx", counted=False)
-        page = BIDS.load(db, queries.bids_query(ctx), args)
+        page = BIDS.load(db, bid_queries.bids_query(ctx), args)
         return render_template("market/bids.html", page=replace(page, rows=_named(page.rows)))
 
 
@@ -176,10 +177,10 @@ def bid(bid_id: UUID) -> Any:
     """One bid: its terms, its costs, who drafted it, and what may be done now."""
     ctx = context()
     with reading(ctx, Permission.BID_READ):
-        found = queries.bid_with_fees(bid_id)
+        found = bid_queries.bid_with_fees(bid_id)
         need = get_or_404(Need, found.need_id)
-        steps = queries.steps_of_bid(ctx, bid_id)
-        names = queries.people({found.drafted_by, found.submitted_by, *(step.actor_id for step in steps)})
+        steps = bid_queries.steps_of_bid(ctx, bid_id)
+        names = bid_queries.people({found.drafted_by, found.submitted_by, *(step.actor_id for step in steps)})
         entries = [
             TimelineEntry(
                 step.at,
@@ -203,7 +204,7 @@ def bid(bid_id: UUID) -> Any:
             names=names,
             entries=entries,
             can=can,
-            lines=queries.working_lines(found.working),
+            lines=bid_queries.working_lines(found.working),
             case=queries.case_of(need),
             form=SendForm(),
             card_title=card_title,
@@ -225,7 +226,7 @@ def bid_sheet(bid_id: UUID) -> Any:
 
 def sheet_page(bid_id: UUID, crumbs: list[tuple[str, str]]) -> Any:
     """The cost sheet for whoever may read the bid. Runs inside a reading."""
-    found = queries.bid_with_fees(bid_id)
+    found = bid_queries.bid_with_fees(bid_id)
     need = get_or_404(Need, found.need_id)
     case = queries.case_of(need)
     names = organisation_names({found.org_id, need.org_id})
@@ -236,7 +237,7 @@ def sheet_page(bid_id: UUID, crumbs: list[tuple[str, str]]) -> Any:
         case=case,
         bank=names.get(found.org_id, ""),
         firm=names.get(need.org_id, "") or card_title(need),
-        lines=queries.working_lines(found.working),
+        lines=bid_queries.working_lines(found.working),
         crumbs=crumbs,
         conventions=conventions_of(found.conventions),
         months_text=months_text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,17 +23,20 @@ from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_, Problem, WorkingLine
 from app.enterprises.rules import SizeClass
+from app.market import bars, policy
+from app.market.bid_models import Bid, BidFee
+from app.market.bid_words import BidState
 from app.market.costs import AllIn, all_in_rate
 from app.market.lifecycles import BID
-from app.market.models import Bid, BidFee, Need, Product
-from app.market.need_rules import LEVELS
-from app.market.rules import check_offer
+from app.market.models import Need, Product
+from app.market.offer_rules import check_offer
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
-from app.market.words import BidState, NeedState, ProductState
+from app.market.words import NeedState, ProductState
 
 constraint("uq_bid_live", ErrorCode.BID_EXISTS)
 constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
 constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
+constraint("ck_bid_settled", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_two_people", ErrorCode.SAME_PERSON)
 
 _RATE = Decimal("0.000001")
@@ -57,12 +60,12 @@ def size_of(need: Need) -> SizeClass:
 def earliest_validity(need: Need) -> date:
     """A bid must last until the firm was asked to choose: five working days after closing [P]."""
     assert need.closes_at is not None
-    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), LEVELS.choice_target_wd)
+    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), policy.levels().choice_target_wd)
 
 
 def check_terms(need: Need, terms: BidTerms) -> list[Problem]:
     """Everything that forbids a bid on a need, each at its field."""
-    problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need))
+    problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need), policy.limits())
     earliest = earliest_validity(need)
     if terms.valid_until < earliest:
         message = N_("报价有效期应不早于 %(earliest)s，企业须有时间选定。")
@@ -151,6 +154,7 @@ def offer_of(bid: Bid) -> Offer:
 @use_case(Permission.BID_DRAFT, "bid.draft", returns=Bid)
 def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
     """Drafts a bid on an open need. Raises ``BID_INVALID``, ``BID_AFTER_CLOSE``, ``BID_EXISTS`` (one live bid a bank)."""
+    bars.raise_if_barred(ctx)
     need = _hold_need(need_id)
     bid = Bid(
         need_id=need.id,
@@ -233,17 +237,47 @@ def discard_bid(ctx: Context, bid_id: UUID) -> Bid:
     return bid
 
 
-@use_case(Permission.BID_SUBMIT, "bid.submit", returns=Bid)
 def submit_bid(ctx: Context, bid_id: UUID) -> Bid:
-    """Hands the bid in, sealed and binding. Raises ``SAME_PERSON``, ``APPROVAL_LIMIT``, ``BID_AFTER_CLOSE``, ``BID_INVALID``."""
+    """Hands the bid in, sealed and binding: before the hour it is in, after it out, with both times and on record.
+
+    Raises ``SAME_PERSON``, ``APPROVAL_LIMIT``, ``BID_INVALID``, ``BID_LATE``.
+    """
+    try:
+        return _submit(ctx, bid_id)
+    except Refusal as refusal:
+        if refusal.code is not ErrorCode.BID_AFTER_CLOSE:
+            raise
+        closed, arrived = _late(ctx.with_token(None), bid_id)
+        raise Refusal(ErrorCode.BID_LATE, closed=exact_text(closed), arrived=exact_text(arrived)) from refusal
+
+
+@use_case(Permission.BID_SUBMIT, "bid.late")
+def _late(ctx: Context, bid_id: UUID) -> tuple[datetime, datetime]:
+    """Leaves on record that a bid came too late: when bidding closed, when the bid was judged."""
+    bid, arrived = get_or_404(Bid, bid_id), now()
+    need = get_or_404(Need, bid.need_id)
+    closed = need.closed_at or (need.closes_at if need.state == NeedState.OPEN else need.ended_at)
+    assert closed is not None
+    about(bid, closed=closed, arrived=arrived)
+    return closed, arrived
+
+
+def exact_text(moment: datetime) -> str:
+    """A moment in Shanghai to the millisecond: 11-24 18:00:00.214."""
+    local = moment.astimezone(SHANGHAI)
+    return f"{local:%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+@use_case(Permission.BID_SUBMIT, "bid.submit", returns=Bid)
+def _submit(ctx: Context, bid_id: UUID) -> Bid:
     bid, need = _own_bid(ctx, bid_id)
     limit = ctx.approval_limit_fen or 0
     if bid.amount_fen > limit:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(limit))
     if bid.valid_until < earliest_validity(need):
         raise Refusal(ErrorCode.BID_INVALID, field="valid_until")
-    bid.submitted_at = now()
     fire(ctx, BID, bid, "submit")
+    session().refresh(bid, ["submitted_at"])  # the database judges the hour and writes it down
     about(
         bid,
         amount_fen=bid.amount_fen,

@@ -24,9 +24,9 @@ from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.identity.models import Organisation
 from app.identity.service import keep_case
+from app.market.closing_service import lapse_bid
 from app.market.lifecycles import BID, CHOICE, NEED
 from app.market.models import Bid, Choice, Need
-from app.market.service import lapse_bid
 from app.market.words import BidState, ChoiceState, NeedState
 
 constraint("uq_choice_live", ErrorCode.CHOICE_EXISTS)

@@ -1,11 +1,13 @@
-"""States of the market as data: product, need, bid, choice."""
+"""States of the market as data: product and need. What follows the closing is in ``bid_lifecycles``."""
 
 from __future__ import annotations
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
-from app.market.words import BidState as B
-from app.market.words import ChoiceState, NeedState, ProductState
+from app.market.bid_lifecycles import BID, CHOICE, NEED_AFTER
+from app.market.words import NeedState, ProductState
+
+__all__ = ["BID", "CHOICE", "NEED", "PRODUCT"]
 
 PRODUCT = Lifecycle(
     "product",
@@ -25,33 +27,6 @@ NEED = Lifecycle(
         Move(NeedState.OPEN, "extend", NeedState.OPEN, (P.NEED_CLOSE,)),
         Move(NeedState.OPEN, "close", NeedState.CLOSED, (P.NEED_CLOSE, P.NEED_TICK)),
         Move(NeedState.OPEN, "withdraw", NeedState.WITHDRAWN, (P.NEED_CLOSE,), needs_reason=True),
-        Move(NeedState.CLOSED, "withdraw", NeedState.WITHDRAWN, (P.NEED_CLOSE,), needs_reason=True),
-        Move(NeedState.CLOSED, "choose", NeedState.CHOSEN, (P.CHOICE_MAKE,)),
-        Move(NeedState.CLOSED, "lapse", NeedState.LAPSED, (P.NEED_CLOSE, P.NEED_TICK)),
-        Move(NeedState.CHOSEN, "lapse", NeedState.LAPSED, (P.NEED_TICK,), needs_reason=True),
+        *NEED_AFTER,
     ),
-)
-
-# Never shared: what one bank did is no business of the bank that is chosen, also after the seal has opened.
-BID = Lifecycle(
-    "bid",
-    B,
-    (
-        Move(B.DRAFT, "edit", B.DRAFT, (P.BID_DRAFT,), shared=False),
-        Move(B.DRAFT, "propose", B.PROPOSED, (P.BID_DRAFT,), shared=False),
-        Move(B.DRAFT, "discard", B.WITHDRAWN, (P.BID_DRAFT,), shared=False),
-        Move(B.DRAFT, "submit", B.SUBMITTED, (P.BID_SUBMIT,), stamp="submitted_by", other_than=("drafted_by",), shared=False),
-        Move(B.PROPOSED, "return", B.DRAFT, (P.BID_SUBMIT, P.BID_DRAFT), needs_reason=True, shared=False),
-        Move(B.PROPOSED, "submit", B.SUBMITTED, (P.BID_SUBMIT,), stamp="submitted_by", other_than=("drafted_by",), shared=False),
-        Move(B.SUBMITTED, "withdraw", B.WITHDRAWN, (P.BID_WITHDRAW,), needs_reason=True, shared=False),
-        Move(B.SUBMITTED, "choose", B.CHOSEN, (P.NEED_TICK,), shared=False),
-        Move(B.SUBMITTED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
-        Move(B.DRAFT, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
-        Move(B.PROPOSED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
-        Move(B.CHOSEN, "lapse", B.LAPSED, (P.NEED_TICK,), needs_reason=True, shared=False),
-    ),
-)
-
-CHOICE = Lifecycle(
-    "choice", ChoiceState, (Move(ChoiceState.LIVE, "cancel", ChoiceState.CANCELLED, (P.LOAN_OPEN,), needs_reason=True),)
 )

@@ -1,16 +1,18 @@
-"""Products, needs, sealed bids, choices."""
+"""Products and needs. Bids and choices are in ``bid_models``, offered from here too."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.database import Base, Identified
+from app.market.bid_models import Bid, BidFee, Choice
+
+__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee", "Product", "ProductVersion"]
 
 
 class Product(Identified, Base):
@@ -97,83 +99,3 @@ class NeedInvitee(Base):
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
 
 
-class Bid(Identified, Base):
-    """报价: a bank's sealed, binding offer. Amounts in 分, rates as fractions per year, term in months.
-
-    ``all_in_rate`` is 12 × the monthly rate at which all money balances, ``effective_rate`` compounds it;
-    ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there.
-    """
-
-    __tablename__ = "bid"
-    need_id: Mapped[UUID]
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
-    seal_id: Mapped[UUID]
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
-    product_id: Mapped[UUID]
-    product_version: Mapped[int]
-    state: Mapped[str]
-    amount_fen: Mapped[int]
-    annual_rate: Mapped[Decimal]
-    term_months: Mapped[int]
-    method: Mapped[str]
-    conventions: Mapped[dict[str, Any]]
-    conditions: Mapped[str]
-    valid_until: Mapped[date]
-    all_in_rate: Mapped[Decimal]
-    effective_rate: Mapped[Decimal]
-    simple_rate: Mapped[Decimal]
-    interest_fen: Mapped[int]
-    fees_fen: Mapped[int]
-    total_extra_fen: Mapped[int]
-    working: Mapped[list[Any]]
-    drafted_by: Mapped[UUID | None]
-    drafted_at: Mapped[datetime]
-    submitted_by: Mapped[UUID | None]
-    submitted_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]
-    return_reason: Mapped[str | None]
-
-    fees: Mapped[list[BidFee]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidFee.no")
-
-    __table_args__ = (
-        ForeignKeyConstraint(["need_id", "seal_id"], ["need.id", "need.seal_id"], name="fk_bid_need_id"),
-        ForeignKeyConstraint(
-            ["product_id", "product_version"],
-            ["product_version.product_id", "product_version.version"],
-            name="fk_bid_product_id",
-        ),
-    )
-
-
-class BidFee(Base):
-    """A charge beside interest: 分 each time, who gets it, when it is paid."""
-
-    __tablename__ = "bid_fee"
-    bid_id: Mapped[UUID] = mapped_column(ForeignKey("bid.id"), primary_key=True)
-    no: Mapped[int] = mapped_column(primary_key=True)
-    org_id: Mapped[UUID]
-    seal_id: Mapped[UUID]
-    kind: Mapped[str]
-    amount_fen: Mapped[int]
-    payee: Mapped[str]
-    at: Mapped[str]
-    every_months: Mapped[int]
-    text: Mapped[str]
-
-
-class Choice(Identified, Base):
-    """选定: the firm takes one bid. ``cost_sheet`` is what was compared at that moment, frozen."""
-
-    __tablename__ = "choice"
-    need_id: Mapped[UUID]
-    bid_id: Mapped[UUID]
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
-    bank_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
-    state: Mapped[str]
-    cost_sheet: Mapped[dict[str, Any]]
-    made_at: Mapped[datetime]
-    made_by: Mapped[UUID | None]
-    cancelled_at: Mapped[datetime | None]
-
-    __table_args__ = (ForeignKeyConstraint(["bid_id", "need_id"], ["bid.id", "bid.need_id"], name="fk_choice_bid_id"),)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import SHANGHAI, now, today
+from app.core.calendar import now
 from app.core.context import Context
 from app.core.formats import datetime_text, money_text
 from app.core.models import Case
 from app.core.pages import (
     CaseLink,
-    Figure,
     NextStep,
     Station,
     Wait,
@@ -27,15 +26,13 @@ from app.core.pages import (
     stations,
 )
 from app.core.permissions import OrgKind, Permission
-from app.core.queries import organisation_names
-from app.market import queries
-from app.market.display import card_title, need_title
+from app.market import bid_queries, queries
+from app.market.display import need_title
 from app.market.need_rules import choice_asked_by, choice_ends_at
-from app.market.words import NEED_STATES, NEED_TONES, BidState, NeedState
+from app.market.words import NEED_STATES, NEED_TONES, NeedState
 
 menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10)
 menu.add(_l("需求"), "market.queue_list", Permission.QUEUE_READ, 10)
-menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
 menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70)
 
 for _event, _text in {
@@ -49,20 +46,6 @@ for _event, _text in {
     "lapse": _l("融资需求失效"),
 }.items():
     event_texts.add("need", _event, _text)
-for _event, _text in {
-    "create": _l("起草报价"),
-    "edit": _l("修改报价"),
-    "propose": _l("提请审批"),
-    "discard": _l("删除报价草稿"),
-    "return": _l("退回起草人"),
-    "submit": _l("密封提交报价"),
-    "withdraw": _l("撤回报价"),
-    "choose": _l("报价被选定"),
-    "lapse": _l("报价失效"),
-}.items():
-    event_texts.add("bid", _event, _text)
-for _event, _text in {"make": _l("选定生效，银行进入审批"), "cancel": _l("选定被取消")}.items():
-    event_texts.add("choice", _event, _text)
 for _event, _text in {"create": _l("新增产品"), "edit": _l("修改产品"), "retire": _l("停用产品")}.items():
     event_texts.add("product", _event, _text)
 
@@ -129,7 +112,7 @@ def links(ctx: Context, case: Case) -> list[CaseLink]:
     if need is None:
         return []
     if ctx.org_kind is OrgKind.BANK:
-        bid = queries.own_live_bid(ctx, need.id) if ctx.can(Permission.BID_READ) else None
+        bid = bid_queries.own_live_bid(ctx, need.id) if ctx.can(Permission.BID_READ) else None
         return [CaseLink(_l("本行报价"), money_text(bid.amount_fen), url_for("market.bid", bid_id=bid.id), "info")] if bid else []
     if ctx.org_kind is not OrgKind.ENTERPRISE:
         return []
@@ -160,62 +143,4 @@ def firm_waits(ctx: Context) -> list[Wait]:
     return waits
 
 
-def _day_ends() -> datetime:
-    return datetime.combine(today(), time.max, SHANGHAI)
-
-
-def bank_figures(ctx: Context) -> list[Figure]:
-    """The bank's day in figures."""
-    desk = queries.bank_desk(ctx, _day_ends())
-    return [
-        Figure(
-            _l("今天截止，尚未报价"),
-            str(desk.due_today),
-            tone="wait" if desk.due_today else "plain",
-            url=url_for("market.queue_list", f="1", unanswered="1", sort="closes_at", dir="asc"),
-        ),
-        Figure(_l("开放中的需求"), f"{desk.open_needs:,}", url=url_for("market.queue_list")),
-        Figure(
-            _l("待审批的报价"),
-            str(desk.proposed),
-            tone="wait" if desk.proposed else "plain",
-            url=url_for("market.bids", f="1", state=BidState.PROPOSED.value),
-        ),
-    ]
-
-
-def bank_waits(ctx: Context) -> list[Wait]:
-    """An approver: bids to decide on. An officer: drafts to finish, those sent back first."""
-    wanted = [BidState.PROPOSED] if ctx.can(Permission.BID_SUBMIT) else [BidState.DRAFT]
-    rows = queries.waiting_bids(ctx, wanted)
-    names = organisation_names({row.firm_id for row in rows})
-    text = _l("审批报价") if ctx.can(Permission.BID_SUBMIT) else _l("完成报价草稿")
-    drafts = [
-        Wait(
-            text,
-            f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
-            url_for("market.bid", bid_id=row.id),
-            due=row.closes_at,
-            tone="wait",
-            order=20,
-        )
-        for row in rows
-    ]
-    if not ctx.can(Permission.BID_DRAFT):
-        return drafts
-    return drafts + [
-        Wait(
-            _l("需求今天截止，尚未报价"),
-            f"{card_title(need)} · {money_text(need.amount_fen)}",
-            url_for("market.queue_need", need_id=need.id),
-            due=need.closes_at,
-            tone="wait",
-            order=30,
-        )
-        for need in queries.due_without_bid(ctx, _day_ends())
-    ]
-
-
 home.add_waits(Permission.NEED_READ, firm_waits)
-home.add_figures(Permission.QUEUE_READ, bank_figures)
-home.add_waits(Permission.BID_READ, bank_waits)

@@ -22,17 +22,28 @@ from app.core.tables import Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
-from app.market import bank_views, choice_service, need_rules, product_views, queries, queue_views, registers, service
+from app.market import (
+    bank_views,
+    bid_queries,
+    bid_registers,
+    need_rules,
+    offer_views,
+    product_views,
+    queries,
+    queue_views,
+    registers,
+    service,
+)
 from app.market import disclosing as disclosing
-from app.market.display import kind_text, months_text, need_chip, need_title
+from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
 from app.market.fields import put_problems
 from app.market.forms import AudienceForm, PurposeForm, SendForm, TermsForm
 from app.market.lifecycles import NEED
-from app.market.models import Bid, Need
+from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "product_views", "queue_views", "registers", "room"]
+__all__ = ["bank_views", "bid_registers", "offer_views", "product_views", "queue_views", "registers", "room"]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
@@ -227,8 +238,8 @@ def need(need_id: UUID) -> Any:
         if found.state == NeedState.DRAFT:
             return redirect(_step_url(found, STEPS[min(found.step, 4) - 1]))
         case = queries.case_of(found)
-        rows = queries.offers(found) if found.closed_at is not None else []
-        choice = queries.live_choice(found.id)
+        rows = bid_queries.offers(found) if found.closed_at is not None else []
+        choice = bid_queries.live_choice(found.id)
         return render_template(
             "market/need.html",
             need=found,
@@ -254,50 +265,12 @@ def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
     return can
 
 
-@room.page("/needs/<uuid:need_id>/offers", Permission.NEED_READ)
-def offers(need_id: UUID) -> Any:
-    """The opened offers side by side, every cost counted in."""
-    ctx = context()
-    with reading(ctx, Permission.NEED_READ):
-        found = get_or_404(Need, need_id)
-        if found.closed_at is None:
-            return redirect(url_for("market.need", need_id=need_id))
-        case = queries.case_of(found)
-        return render_template(
-            "market/offers.html",
-            need=found,
-            case=case,
-            line=pages.build_line(ctx, case) if case else None,
-            rows=queries.offers(found),
-            can_choose=can_fire(ctx, NEED, found, "choose"),
-            title=need_title(found),
-            choice=queries.live_choice(found.id),
-            levels=need_rules.LEVELS,
-            months_text=months_text,
-        )
-
-
 @room.page("/offers/<uuid:bid_id>/sheet", Permission.NEED_READ)
 def cost_sheet(bid_id: UUID) -> Any:
     """贷款明白纸 of one offer, made to be printed."""
     ctx = context()
     with reading(ctx, Permission.NEED_READ):
         return bank_views.sheet_page(bid_id, [(gettext("融资"), url_for("market.needs"))])
-
-
-@room.page("/offers/<uuid:bid_id>/choose", Permission.CHOICE_MAKE, methods=["POST"])
-def choose(bid_id: UUID) -> Any:
-    """Takes this offer."""
-    ctx = context()
-    with reading(ctx, Permission.CHOICE_MAKE):
-        need_id = get_or_404(Bid, bid_id).need_id
-    made: list[UUID] = []
-    response = act(
-        lambda: made.append(choice_service.choose_bid(ctx, bid_id).id),
-        to=url_for("market.offers", need_id=need_id),
-        done=gettext("已选定。银行会在承诺的时间内完成审批，进度会出现在这里。"),
-    )
-    return redirect(url_for("market.need", need_id=need_id)) if made else response
 
 
 def _need_button(name: str, call: Any, done: Any) -> None:

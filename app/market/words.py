@@ -5,6 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from app.core.working import N_
+from app.market.bid_words import BID_STATES as BID_STATES
+from app.market.bid_words import BID_TONES as BID_TONES
+from app.market.bid_words import BidState as BidState
+from app.market.bid_words import ChoiceState as ChoiceState
 from app.market.terms import RepaymentMethod
 
 
@@ -17,24 +21,6 @@ class NeedState(StrEnum):
     CHOSEN = "CHOSEN"
     WITHDRAWN = "WITHDRAWN"
     LAPSED = "LAPSED"
-
-
-class BidState(StrEnum):
-    """Where a bank's bid stands. PROPOSED waits for the approver; a submitted bid never changes its terms."""
-
-    DRAFT = "DRAFT"
-    PROPOSED = "PROPOSED"
-    SUBMITTED = "SUBMITTED"
-    WITHDRAWN = "WITHDRAWN"
-    CHOSEN = "CHOSEN"
-    LAPSED = "LAPSED"
-
-
-class ChoiceState(StrEnum):
-    """A choice is live until it is cancelled with a reason (the bank does not lend after all)."""
-
-    LIVE = "LIVE"
-    CANCELLED = "CANCELLED"
 
 
 class ProductState(StrEnum):
@@ -86,14 +72,6 @@ NEED_TONES = {
     NeedState.DRAFT: "plain", NeedState.OPEN: "info", NeedState.CLOSED: "wait", NeedState.CHOSEN: "good",
     NeedState.WITHDRAWN: "plain", NeedState.LAPSED: "plain",
 }  # fmt: skip
-BID_STATES: dict[str, str] = {
-    BidState.DRAFT: N_("起草中"), BidState.PROPOSED: N_("待审批"), BidState.SUBMITTED: N_("已提交"),
-    BidState.WITHDRAWN: N_("已撤回"), BidState.CHOSEN: N_("被选定"), BidState.LAPSED: N_("未被选定或已失效"),
-}  # fmt: skip
-BID_TONES = {
-    BidState.DRAFT: "plain", BidState.PROPOSED: "wait", BidState.SUBMITTED: "info", BidState.WITHDRAWN: "plain",
-    BidState.CHOSEN: "good", BidState.LAPSED: "plain",
-}  # fmt: skip
 PRODUCT_STATES: dict[str, str] = {ProductState.ACTIVE: N_("在售"), ProductState.RETIRED: N_("已停用")}
 PRODUCT_KINDS: dict[str, str] = {
     ProductKind.CREDIT: N_("信用"), ProductKind.RECEIVABLE_PLEDGE: N_("应收账款质押"),
@@ -121,9 +99,3 @@ SIZES: dict[str, str] = {
     "unknown": N_("规模未定"),
 }
 FORMS: dict[str, str] = {"company": N_("企业"), "sole_trader": N_("个体"), "cooperative": N_("合作社")}
-
-
-WITHDRAWN_NOTICES = (
-    N_("企业已撤回融资需求，本行的报价随之失效，内容未向任何人开启。"), N_("企业已撤回融资需求，本行的报价随之失效。"),
-)
-"""What the database itself tells a bank whose sealed bid ends with its need (migration 0006, ``hq_need_withdrawn``)."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
 
 from app.core import database as portal
 from app.core import outbox
@@ -21,36 +17,14 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.money import WAN, YUAN
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
-from app.market import bid_service, choice_service, queries, queue, service
+from app.market import bid_queries, bid_service, choice_service, queue, service
 from app.market.models import Choice, Need
 from app.market.terms import Fee, FeeKind, FeeTime, Payee
 from app.market.words import BidState, NeedState
 from tests import cast, market_cast
 from tests.cast import SYSTEM
 from tests.database import TestDatabase
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Runs the calls at the same moment; a refusal is its own result."""
-    gate = Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        gate.wait()
-        try:
-            return call()
-        except Refusal as refusal:
-            return refusal.code
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def owner_sql(database: TestDatabase, sql: str, *values: Any) -> list[Any]:
-    """A statement as the owner of the tables, past every policy: for arranging and for counting."""
-    dsn = make_url(database.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn) as connection:
-        cursor = connection.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
+from tests.seal_tools import at_once, owner_sql
 
 
 def let_time_pass(database: TestDatabase, need: Need) -> None:
@@ -106,7 +80,7 @@ def test_a_submission_and_a_closing_at_once_leave_a_bid_in_or_out_and_never_half
     )
     assert closed.state == NeedState.CLOSED
     state = owner_sql(database, "select state from bid where id = %s", bid.id)[0][0]
-    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_AFTER_CLOSE else BidState.SUBMITTED)
+    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_LATE else BidState.SUBMITTED)
 
 
 def test_a_form_sent_twice_does_its_work_once(database: TestDatabase) -> None:
@@ -133,7 +107,7 @@ def test_a_closing_that_comes_late_still_runs_and_runs_once(database: TestDataba
     assert service.settle_due_needs(SYSTEM) == 1
     assert service.settle_due_needs(SYSTEM) == 0
     with reading(firm[Role.FIRM_CLERK], Permission.NEED_READ):
-        rows = queries.offers(portal.get_or_404(Need, need.id))
+        rows = bid_queries.offers(portal.get_or_404(Need, need.id))
     assert [row.best for row in rows] == [True]
     assert owner_sql(database, "select count(*) from transition where event = 'close'") == [(1,)]
 
@@ -154,7 +128,7 @@ def test_a_bid_after_the_hour_is_refused_even_before_the_ticker_has_come(databas
     let_time_pass(database, need)
     with pytest.raises(Refusal) as caught:
         bid_service.submit_bid(bank[Role.BANK_APPROVER], bid.id)
-    assert caught.value.sentence == "该需求的报价已经截止，不能再提交报价。"
+    assert caught.value.code is ErrorCode.BID_LATE
 
 
 def test_offers_not_chosen_in_time_expire_and_both_sides_are_told(database: TestDatabase) -> None:

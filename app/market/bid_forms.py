@@ -1,0 +1,125 @@
+"""Forms of a bid: shape and plausibility of what is typed; the rules judge the rest."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import DateField, FieldList, Form, FormField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
+
+from app.core.money import WAN, YUAN
+from app.enterprises.rules import SizeClass
+from app.market.bid_models import Bid
+from app.market.bid_service import BidTerms, offer_of, size_of
+from app.market.fields import MoneyField, PercentField, TokenField
+from app.market.forms import named
+from app.market.models import Need, Product
+from app.market.rules import BANNED_FOR_SMALL, CLOSED_LIST
+from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.words import METHODS
+
+FEE_ROWS = 6
+"""Rows for charges on the bid form; no offer of the papers has more than three."""
+
+
+class FeeForm(Form):
+    """One charge beside interest."""
+
+    kind = SelectField(_l("名目"), [Optional()], validate_choice=False)
+    amount = MoneyField(_l("每次金额"), unit=YUAN)
+    payee = SelectField(_l("付给"), [Optional()], validate_choice=False)
+    at = SelectField(_l("何时"), [Optional()], validate_choice=False)
+    every_months = IntegerField(_l("每几个月"), [Optional()])
+    text = StringField(_l("说明"), [Optional(), Length(max=100)])
+
+    def validate_amount(self, field: MoneyField) -> None:
+        """A charge that is named must say how much, and the other way round."""
+        if self.kind.data and field.data is None and not field.errors:
+            raise ValidationError(gettext("请填写这项费用的金额。"))
+        if field.data is not None and self.kind.data not in set(FeeKind):
+            raise ValidationError(gettext("请从清单中选择收费名目。"))
+
+    def fee(self) -> Fee | None:
+        """The charge, or ``None`` for an empty row."""
+        if not self.kind.data or self.amount.data is None or self.kind.data not in set(FeeKind):
+            return None
+        payee = Payee(self.payee.data) if self.payee.data in set(Payee) else Payee.OTHER
+        at = FeeTime(self.at.data) if self.at.data in set(FeeTime) else FeeTime.START
+        return Fee(FeeKind(self.kind.data), self.amount.data, payee, at, self.every_months.data or 1, self.text.data or "")
+
+
+class BidForm(FlaskForm):
+    """A bank's offer."""
+
+    product_id = SelectField(_l("产品"), [InputRequired(_l("请选择产品。"))])
+    amount = MoneyField(_l("金额"), [InputRequired(_l("请填写金额。"))], unit=WAN)
+    annual_rate = PercentField(_l("名义年利率"), [InputRequired(_l("请填写年利率。"))])
+    term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限，用整数月。"))])
+    method = SelectField(_l("还款方式"), [InputRequired(_l("请选择还款方式。"))])
+    valid_until = DateField(_l("报价有效至"), [InputRequired(_l("请填写日期。"))])
+    conditions = TextAreaField(
+        _l("对企业的要求"), [Optional(), Length(max=1000)], description=_l("例如保证人、抵押物。没有要求请留空。")
+    )
+    fees = FieldList(FormField(FeeForm), label=_l("利息之外的费用"), min_entries=FEE_ROWS, max_entries=FEE_ROWS)
+    idempotency_token = TokenField()
+
+    def __init__(self, need: Need, products: list[Product], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.product_id.choices = [(str(product.id), product.name) for product in products]
+        self.method.choices = named(METHODS)
+        big = size_of(need) in (SizeClass.MEDIUM, SizeClass.LARGE)
+        kinds = [*CLOSED_LIST, *(sorted(BANNED_FOR_SMALL) if big else ())]
+        for row in self.fees:
+            row.form.kind.choices = [("", gettext("（无）")), *((kind.value, gettext(FEE_NAMES[kind][0])) for kind in kinds)]
+            row.form.payee.choices = [(payee.value, gettext(payee.label)) for payee in Payee]
+            row.form.at.choices = [(at.value, gettext(at.label)) for at in FeeTime]
+
+    def terms(self) -> BidTerms:
+        """The bid as the rules judge it. Call it after a successful ``validate``."""
+        assert self.amount.data is not None and self.annual_rate.data is not None and self.term_months.data is not None
+        fees = tuple(fee for row in self.fees if (fee := row.form.fee()) is not None)
+        offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, RepaymentMethod(self.method.data), fees)
+        return BidTerms(UUID(self.product_id.data), offer, self.valid_until.data, self.conditions.data or "")
+
+    @staticmethod
+    def values_of(bid: Bid) -> dict[str, Any]:
+        """A draft as the form shows it."""
+        fees: list[dict[str, Any]] = [
+            {
+                "kind": fee.kind.value,
+                "amount": fee.amount_fen,
+                "payee": fee.payee.value,
+                "at": fee.at.value,
+                "every_months": fee.every_months,
+                "text": fee.text,
+            }
+            for fee in offer_of(bid).fees
+        ]
+        return {
+            "product_id": str(bid.product_id),
+            "amount": bid.amount_fen,
+            "annual_rate": bid.annual_rate,
+            "term_months": bid.term_months,
+            "method": bid.method,
+            "valid_until": bid.valid_until,
+            "conditions": bid.conditions,
+            "fees": fees + [{} for _ in range(FEE_ROWS - len(fees))],
+        }
+
+    @staticmethod
+    def values_for(need: Need, products: list[Product], valid_until: date) -> dict[str, Any]:
+        """A new bid begins with what the firm asked for."""
+        method = need.repayment if need.repayment in METHODS else RepaymentMethod.INTEREST_ONLY.value
+        product = next((one for one in products if one.kind == need.product_kind), products[0] if products else None)
+        return {
+            "product_id": str(product.id) if product else None,
+            "amount": need.amount_fen,
+            "term_months": need.term_months,
+            "method": method,
+            "valid_until": valid_until,
+        }

@@ -1,0 +1,40 @@
+"""States of what happens from the closing on, as data: bid, choice, and the need between its closing and its end."""
+
+from __future__ import annotations
+
+from app.core.lifecycle import Lifecycle, Move
+from app.core.permissions import Permission as P
+from app.market.bid_words import BidState as B
+from app.market.bid_words import ChoiceState
+from app.market.words import NeedState
+
+NEED_AFTER: tuple[Move, ...] = (
+    Move(NeedState.CLOSED, "withdraw", NeedState.WITHDRAWN, (P.NEED_CLOSE,), needs_reason=True),
+    Move(NeedState.CLOSED, "choose", NeedState.CHOSEN, (P.CHOICE_MAKE,)),
+    Move(NeedState.CLOSED, "lapse", NeedState.LAPSED, (P.NEED_CLOSE, P.NEED_TICK)),
+    Move(NeedState.CHOSEN, "lapse", NeedState.LAPSED, (P.NEED_TICK,), needs_reason=True),
+)
+
+# Never shared: what one bank did is no business of the bank that is chosen, also after the seal has opened.
+BID = Lifecycle(
+    "bid",
+    B,
+    (
+        Move(B.DRAFT, "edit", B.DRAFT, (P.BID_DRAFT,), shared=False),
+        Move(B.DRAFT, "propose", B.PROPOSED, (P.BID_DRAFT,), shared=False),
+        Move(B.DRAFT, "discard", B.WITHDRAWN, (P.BID_DRAFT,), shared=False),
+        Move(B.DRAFT, "submit", B.SUBMITTED, (P.BID_SUBMIT,), stamp="submitted_by", other_than=("drafted_by",), shared=False),
+        Move(B.PROPOSED, "return", B.DRAFT, (P.BID_SUBMIT, P.BID_DRAFT), needs_reason=True, shared=False),
+        Move(B.PROPOSED, "submit", B.SUBMITTED, (P.BID_SUBMIT,), stamp="submitted_by", other_than=("drafted_by",), shared=False),
+        Move(B.SUBMITTED, "withdraw", B.WITHDRAWN, (P.BID_WITHDRAW,), needs_reason=True, shared=False),
+        Move(B.SUBMITTED, "choose", B.CHOSEN, (P.NEED_TICK,), shared=False),
+        Move(B.SUBMITTED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
+        Move(B.DRAFT, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
+        Move(B.PROPOSED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
+        Move(B.CHOSEN, "lapse", B.LAPSED, (P.NEED_TICK,), needs_reason=True, shared=False),
+    ),
+)
+
+CHOICE = Lifecycle(
+    "choice", ChoiceState, (Move(ChoiceState.LIVE, "cancel", ChoiceState.CANCELLED, (P.LOAN_OPEN,), needs_reason=True),)
+)

@@ -1,0 +1,95 @@
+"""What bids and choices tell the shared pages: menu, the bank's home, words of the timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+
+from flask import url_for
+from flask_babel import lazy_gettext as _l
+
+from app.core.calendar import SHANGHAI, today
+from app.core.context import Context
+from app.core.formats import money_text
+from app.core.pages import Figure, Wait, event_texts, home, menu
+from app.core.permissions import Permission
+from app.core.queries import organisation_names
+from app.market import bid_queries
+from app.market.bid_words import BidState
+from app.market.display import card_title
+
+menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
+
+for _event, _text in {
+    "create": _l("起草报价"),
+    "edit": _l("修改报价"),
+    "propose": _l("提请审批"),
+    "discard": _l("删除报价草稿"),
+    "return": _l("退回起草人"),
+    "submit": _l("密封提交报价"),
+    "withdraw": _l("撤回报价"),
+    "choose": _l("报价被选定"),
+    "lapse": _l("报价失效"),
+}.items():
+    event_texts.add("bid", _event, _text)
+for _event, _text in {"make": _l("选定生效，银行进入审批"), "cancel": _l("选定被取消")}.items():
+    event_texts.add("choice", _event, _text)
+
+
+def _day_ends() -> datetime:
+    return datetime.combine(today(), time.max, SHANGHAI)
+
+
+def bank_figures(ctx: Context) -> list[Figure]:
+    """The bank's day in figures."""
+    desk = bid_queries.bank_desk(ctx, _day_ends())
+    return [
+        Figure(
+            _l("今天截止，尚未报价"),
+            str(desk.due_today),
+            tone="wait" if desk.due_today else "plain",
+            url=url_for("market.queue_list", f="1", unanswered="1", sort="closes_at", dir="asc"),
+        ),
+        Figure(_l("开放中的需求"), f"{desk.open_needs:,}", url=url_for("market.queue_list")),
+        Figure(
+            _l("待审批的报价"),
+            str(desk.proposed),
+            tone="wait" if desk.proposed else "plain",
+            url=url_for("market.bids", f="1", state=BidState.PROPOSED.value),
+        ),
+    ]
+
+
+def bank_waits(ctx: Context) -> list[Wait]:
+    """An approver: bids to decide on. An officer: drafts to finish, those sent back first."""
+    wanted = [BidState.PROPOSED] if ctx.can(Permission.BID_SUBMIT) else [BidState.DRAFT]
+    rows = bid_queries.waiting_bids(ctx, wanted)
+    names = organisation_names({row.firm_id for row in rows})
+    text = _l("审批报价") if ctx.can(Permission.BID_SUBMIT) else _l("完成报价草稿")
+    drafts = [
+        Wait(
+            text,
+            f"{names.get(row.firm_id) or card_title(row)} · {money_text(row.amount_fen)}",
+            url_for("market.bid", bid_id=row.id),
+            due=row.closes_at,
+            tone="wait",
+            order=20,
+        )
+        for row in rows
+    ]
+    if not ctx.can(Permission.BID_DRAFT):
+        return drafts
+    return drafts + [
+        Wait(
+            _l("需求今天截止，尚未报价"),
+            f"{card_title(need)} · {money_text(need.amount_fen)}",
+            url_for("market.queue_need", need_id=need.id),
+            due=need.closes_at,
+            tone="wait",
+            order=30,
+        )
+        for need in bid_queries.due_without_bid(ctx, _day_ends())
+    ]
+
+
+home.add_figures(Permission.QUEUE_READ, bank_figures)
+home.add_waits(Permission.BID_READ, bank_waits)
