@@ -16,8 +16,8 @@ from app.core.money import WAN, YUAN
 from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, LoanTerms, RepaymentReport
 from app.market.fields import MoneyField, PercentField, TokenField
+from app.market.product_words import PRODUCT_KINDS
 from app.market.terms import RepaymentMethod
-from app.market.words import PRODUCT_KINDS
 
 LARGEST_RATE = Decimal("0.36")
 """Above it a rate is a slip of the point, not an offer (fraction per year, the cap of the market's all-in rate)."""

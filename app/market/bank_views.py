@@ -20,7 +20,7 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
-from app.market import bid_service, need_rules, queries, queue, service
+from app.market import bid_service, need_rules, product_queries, queries, queue, service
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
 from app.market.display import bid_chip, card_title, deadline, kind_text, months_text, need_chip
@@ -47,7 +47,7 @@ def new_bid(need_id: UUID) -> Any:
         live = queries.own_live_bid(ctx, need_id)
         if live is not None and live.state != BidState.WITHDRAWN and request.method == "GET":
             return redirect(url_for("market.bid", bid_id=live.id))
-        products = queries.own_products(ctx)
+        products = product_queries.own_products(ctx)
         row = card(ctx, need)
         closes = need.closes_at
         assert closes is not None
@@ -66,7 +66,7 @@ def edit_bid(bid_id: UUID) -> Any:
             return redirect(url_for("market.bid", bid_id=bid_id))
         need = get_or_404(Need, bid.need_id)
         row = card(ctx, need)
-        form = BidForm(need, queries.own_products(ctx), data=BidForm.values_of(bid))
+        form = BidForm(need, product_queries.own_products(ctx), data=BidForm.values_of(bid))
     return _editor(need, row, form, bid)
 
 

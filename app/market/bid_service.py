@@ -25,11 +25,13 @@ from app.core.working import N_, Problem, WorkingLine
 from app.enterprises.rules import SizeClass
 from app.market.costs import AllIn, all_in_rate
 from app.market.lifecycles import BID
-from app.market.models import Bid, BidFee, Need, Product
+from app.market.models import Bid, BidFee, Need
 from app.market.need_rules import LEVELS
+from app.market.product_models import Product
+from app.market.product_words import ProductState
 from app.market.rules import check_offer
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
-from app.market.words import BidState, NeedState, ProductState
+from app.market.words import BidState, NeedState
 
 constraint("uq_bid_live", ErrorCode.BID_EXISTS)
 constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)

@@ -1,20 +1,11 @@
-"""States of the market as data: product, need, bid, choice."""
+"""States of the market as data: need, bid, choice. A product's are in ``product_words``."""
 
 from __future__ import annotations
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
 from app.market.words import BidState as B
-from app.market.words import ChoiceState, NeedState, ProductState
-
-PRODUCT = Lifecycle(
-    "product",
-    ProductState,
-    (
-        Move(ProductState.ACTIVE, "edit", ProductState.ACTIVE, (P.PRODUCT_EDIT,), shared=False),
-        Move(ProductState.ACTIVE, "retire", ProductState.RETIRED, (P.PRODUCT_EDIT,), shared=False),
-    ),
-)
+from app.market.words import ChoiceState, NeedState
 
 NEED = Lifecycle(
     "need",

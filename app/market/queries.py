@@ -20,8 +20,9 @@ from app.core.permissions import OrgKind
 from app.core.working import Value, WorkingLine
 from app.enterprises.industries import section_of
 from app.identity.models import Organisation, Person
-from app.market.models import Bid, Choice, Need, NeedInvitee, Product, ProductVersion
-from app.market.words import PURPOSES, BidState, ChoiceState, NeedState, ProductState
+from app.market.models import Bid, Choice, Need, NeedInvitee
+from app.market.product_models import ProductVersion
+from app.market.words import PURPOSES, BidState, ChoiceState, NeedState
 
 
 def need_to_bid_on(ctx: Context, need_id: UUID) -> Need:
@@ -228,7 +229,7 @@ def live_choice(need_id: UUID) -> Choice | None:
     return session().scalar(select(Choice).where(Choice.need_id == need_id, Choice.state == ChoiceState.LIVE.value))
 
 
-# --- bids and products of a bank -------------------------------------------------------------------------------------
+# --- bids of a bank --------------------------------------------------------------------------------------------------
 
 
 def bids_query(ctx: Context) -> Any:
@@ -301,20 +302,6 @@ def people(ids: set[UUID | None]) -> dict[UUID, str]:
         return {}
     rows = session().execute(select(Person.id, Person.name).where(Person.id.in_(known)))
     return {row.id: row.name for row in rows}
-
-
-def own_products(ctx: Context, *, active: bool = True) -> list[Product]:
-    """The bank's products by name."""
-    stmt = select(Product).where(Product.org_id == ctx.org_id).order_by(Product.name)
-    return list(session().scalars(stmt.where(Product.state == ProductState.ACTIVE.value) if active else stmt))
-
-
-def products_query(ctx: Context) -> Any:
-    """A bank sees its own products, a firm those of every bank that are on offer."""
-    stmt = select(Product, Organisation.name.label("bank")).join(Organisation, Organisation.id == Product.org_id)
-    if ctx.org_kind is OrgKind.BANK:
-        return stmt.where(Product.org_id == ctx.org_id)
-    return stmt.where(Product.state == ProductState.ACTIVE.value)
 
 
 # --- what waits ------------------------------------------------------------------------------------------------------

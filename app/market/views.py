@@ -22,7 +22,7 @@ from app.core.tables import Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
-from app.market import bank_views, choice_service, need_rules, product_views, queries, queue_views, registers, service
+from app.market import bank_views, choice_service, fit_views, need_rules, product_views, queries, queue_views, registers, service
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
@@ -32,7 +32,7 @@ from app.market.lifecycles import NEED
 from app.market.models import Bid, Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "product_views", "queue_views", "registers", "room"]
+__all__ = ["bank_views", "fit_views", "product_views", "queue_views", "registers", "room"]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {

@@ -1,10 +1,11 @@
-"""The words of the market: states, purposes, kinds of product, ways of sending a need out; each with its Chinese name."""
+"""The words of the market: states, purposes, ways of sending a need out; each with its Chinese name."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from app.core.working import N_
+from app.market.product_words import PRODUCT_KINDS
 from app.market.terms import RepaymentMethod
 
 
@@ -35,26 +36,6 @@ class ChoiceState(StrEnum):
 
     LIVE = "LIVE"
     CANCELLED = "CANCELLED"
-
-
-class ProductState(StrEnum):
-    """A retired product takes no new bids; bids that name it keep the version they were made with."""
-
-    ACTIVE = "ACTIVE"
-    RETIRED = "RETIRED"
-
-
-class ProductKind(StrEnum):
-    """Kinds of loan by their security; the compensation rule names the first six (穗金管规字〔2025〕1号)."""
-
-    CREDIT = "CREDIT"
-    RECEIVABLE_PLEDGE = "RECEIVABLE_PLEDGE"
-    IP_PLEDGE = "IP_PLEDGE"
-    ENVIRONMENT_PLEDGE = "ENVIRONMENT_PLEDGE"
-    LOAN_INSURANCE = "LOAN_INSURANCE"
-    GUARANTEED = "GUARANTEED"
-    MORTGAGE = "MORTGAGE"
-    OTHER = "OTHER"
 
 
 class Purpose(StrEnum):
@@ -93,13 +74,6 @@ BID_STATES: dict[str, str] = {
 BID_TONES = {
     BidState.DRAFT: "plain", BidState.PROPOSED: "wait", BidState.SUBMITTED: "info", BidState.WITHDRAWN: "plain",
     BidState.CHOSEN: "good", BidState.LAPSED: "plain",
-}  # fmt: skip
-PRODUCT_STATES: dict[str, str] = {ProductState.ACTIVE: N_("在售"), ProductState.RETIRED: N_("已停用")}
-PRODUCT_KINDS: dict[str, str] = {
-    ProductKind.CREDIT: N_("信用"), ProductKind.RECEIVABLE_PLEDGE: N_("应收账款质押"),
-    ProductKind.IP_PLEDGE: N_("知识产权质押"), ProductKind.ENVIRONMENT_PLEDGE: N_("环境权益质押"),
-    ProductKind.LOAN_INSURANCE: N_("保证保险"), ProductKind.GUARANTEED: N_("担保"), ProductKind.MORTGAGE: N_("抵押"),
-    ProductKind.OTHER: N_("其他"),
 }  # fmt: skip
 WANTED_KINDS: dict[str, str] = {ANY: N_("不限，由银行建议"), **PRODUCT_KINDS}
 PURPOSES: dict[str, str] = {
