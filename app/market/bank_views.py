@@ -216,33 +216,6 @@ def bid(bid_id: UUID) -> Any:
         )
 
 
-@room.page("/bids/<uuid:bid_id>/sheet", Permission.BID_READ)
-def bid_sheet(bid_id: UUID) -> Any:
-    """贷款明白纸 of the bank's own bid."""
-    with reading(context(), Permission.BID_READ):
-        return sheet_page(bid_id, [(gettext("本行报价"), url_for("market.bids"))])
-
-
-def sheet_page(bid_id: UUID, crumbs: list[tuple[str, str]]) -> Any:
-    """The cost sheet for whoever may read the bid. Runs inside a reading."""
-    found = queries.bid_with_fees(bid_id)
-    need = get_or_404(Need, found.need_id)
-    case = queries.case_of(need)
-    names = organisation_names({found.org_id, need.org_id})
-    return render_template(
-        "market/sheet.html",
-        bid=found,
-        need=need,
-        case=case,
-        bank=names.get(found.org_id, ""),
-        firm=names.get(need.org_id, "") or card_title(need),
-        lines=queries.working_lines(found.working),
-        crumbs=crumbs,
-        conventions=conventions_of(found.conventions),
-        months_text=months_text,
-    )
-
-
 def _bid_button(name: str, permission: Permission, call: Any, done: Any) -> None:
     """A button of the bid page: one use case, then back to the page."""
 

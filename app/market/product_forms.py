@@ -23,7 +23,6 @@ from app.market.product_service import USUAL_CAPACITY, ProductFields
 from app.market.product_words import PRODUCT_KINDS
 from app.market.rule_form import RULE_ROWS, RuleFields, rule_values
 from app.market.rules import OfferLimits
-from app.market.terms import RepaymentMethod
 from app.market.words import METHODS, SIZES
 
 
@@ -197,6 +196,6 @@ class ProductForm(RuleFields, FlaskForm):
             "interest_day": 21,
             "min_term_months": 1,
             "min_amount": LIMITS.min_amount_fen,
-            "repayments": [method.value for method in RepaymentMethod],
+            "repayments": list(METHODS),
             "officer_capacity": USUAL_CAPACITY,
         }

@@ -22,7 +22,18 @@ from app.core.tables import Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
-from app.market import bank_views, choice_service, fit_views, need_rules, product_views, queries, queue_views, registers, service
+from app.market import (
+    bank_views,
+    choice_service,
+    fit_views,
+    need_rules,
+    product_views,
+    queries,
+    queue_views,
+    registers,
+    service,
+    sheet_views,
+)
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
@@ -32,7 +43,7 @@ from app.market.lifecycles import NEED
 from app.market.models import Bid, Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "fit_views", "product_views", "queue_views", "registers", "room"]
+__all__ = ["bank_views", "fit_views", "product_views", "queue_views", "registers", "room", "sheet_views"]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
@@ -275,14 +286,6 @@ def offers(need_id: UUID) -> Any:
             levels=need_rules.LEVELS,
             months_text=months_text,
         )
-
-
-@room.page("/offers/<uuid:bid_id>/sheet", Permission.NEED_READ)
-def cost_sheet(bid_id: UUID) -> Any:
-    """贷款明白纸 of one offer, made to be printed."""
-    ctx = context()
-    with reading(ctx, Permission.NEED_READ):
-        return bank_views.sheet_page(bid_id, [(gettext("融资"), url_for("market.needs"))])
 
 
 @room.page("/offers/<uuid:bid_id>/choose", Permission.CHOICE_MAKE, methods=["POST"])

@@ -90,7 +90,7 @@ def test_a_product_asks_for_range_place_size_and_consent_in_one_tree() -> None:
         RuleLine("dishonest", "is", True, negated=True),
     ]))  # fmt: skip
     assert check_tree(tree) == []
-    firm = {"amount_fen": 300 * WAN, "term_months": 12, "industry": "3411", "district": "440112", "size": "small",
+    firm: dict[str, Any] = {"amount_fen": 300 * WAN, "term_months": 12, "industry": "3411", "district": "440112", "size": "small",
             "dishonest": False, "high_tech": True}  # fmt: skip
     halfway = judge(tree, {**firm, CONSENT: frozenset({"invoices"})})
     assert halfway.verdict is UNKNOWN
@@ -143,10 +143,11 @@ def test_a_rule_that_is_none_is_told_in_a_sentence() -> None:
     deep: Any = good
     for _ in range(MOST_DEPTH):
         deep = {"all": [deep]}
-    for broken in (
+    wrong: tuple[Any, ...] = (
         [], "x", {"all": []}, {"all": [good], "any": [good]}, {"not": {}}, leaf("salary", "at_least", 1),
         leaf("headcount", "in", ["1"]),
         leaf("headcount", "at_least", True), leaf("headcount", "at_least", -1), leaf("district", "in", ["110101"]),
         leaf("dishonest", "is", "yes"), {**good, "more": 1}, deep, {"all": [good] * (MOST_LEAVES + 1)},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for broken in wrong:
         assert [problem.code for problem in check_tree(broken)] == ["RULE_BROKEN"], broken
