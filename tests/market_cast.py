@@ -13,7 +13,8 @@ from app.core.calendar import today
 from app.core.money import WAN, YUAN
 from app.core.permissions import OrgKind, Role
 from app.market import bid_service, choice_service, product_service, service
-from app.market.models import Bid, Choice, Need, Product
+from app.market.models import Bid, Choice, Need
+from app.market.product_models import Product
 from app.market.terms import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from tests.cast import PASSWORD, Cast
 

@@ -82,6 +82,7 @@ class ErrorCode(StrEnum):
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
     PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
+    PRODUCT_RULE_SIZE = "product_rule_size"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -100,6 +101,7 @@ class ErrorCode(StrEnum):
     RETURNS_USED_UP = "returns_used_up"
     RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
+    RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
     STATE_CHANGED = "state_changed"
@@ -181,6 +183,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
     ErrorCode.PERSONAL_TEXT_UNSIGNED: N_("其中有属于您个人的信息，请对每个接收方另外签署个人信息授权，或不选这些资料。"),
+    ErrorCode.PRODUCT_RULE_SIZE: N_("产品的准入条件太长，请减少条件或取值。"),
     ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
     ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
     ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),
@@ -199,6 +202,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
+    ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),

@@ -27,7 +27,8 @@ from app.loans import service as loans
 from app.loans.models import Instalment, Loan
 from app.market import bid_service, choice_service, product_service
 from app.market import service as needs
-from app.market.models import Bid, Need, Product
+from app.market.models import Bid, Need
+from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.pool import claim_service
 from app.pool import service as pool

@@ -29,8 +29,8 @@ from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass
 from app.loans.standing import live_repayments, owed_fen, schedule_rows
 from app.loans.states import LOAN, LoanState
+from app.market.product_words import PRODUCT_KINDS
 from app.market.terms import RepaymentMethod
-from app.market.words import PRODUCT_KINDS
 
 __all__ = ["registers", "room"]
 

@@ -20,7 +20,7 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
-from app.market import bid_queries, bid_service, need_rules, queries, queue, service
+from app.market import bid_queries, bid_service, need_rules, product_queries, queries, queue, service
 from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
@@ -48,7 +48,7 @@ def new_bid(need_id: UUID) -> Any:
         live = bid_queries.own_live_bid(ctx, need_id)
         if live is not None and live.state != BidState.WITHDRAWN and request.method == "GET":
             return redirect(url_for("market.bid", bid_id=live.id))
-        products = queries.own_products(ctx)
+        products = product_queries.own_products(ctx)
         row = card(ctx, need)
         closes = need.closes_at
         assert closes is not None
@@ -67,7 +67,7 @@ def edit_bid(bid_id: UUID) -> Any:
             return redirect(url_for("market.bid", bid_id=bid_id))
         need = get_or_404(Need, bid.need_id)
         row = card(ctx, need)
-        form = BidForm(need, queries.own_products(ctx), data=BidForm.values_of(bid))
+        form = BidForm(need, product_queries.own_products(ctx), data=BidForm.values_of(bid))
     return _editor(need, row, form, bid)
 
 
@@ -215,33 +215,6 @@ def bid(bid_id: UUID) -> Any:
             same_person=ctx.can(Permission.BID_SUBMIT) and found.drafted_by == ctx.actor_id and found.state == BidState.PROPOSED,
             over_limit=ctx.can(Permission.BID_SUBMIT) and found.amount_fen > (ctx.approval_limit_fen or 0),
         )
-
-
-@room.page("/bids/<uuid:bid_id>/sheet", Permission.BID_READ)
-def bid_sheet(bid_id: UUID) -> Any:
-    """贷款明白纸 of the bank's own bid."""
-    with reading(context(), Permission.BID_READ):
-        return sheet_page(bid_id, [(gettext("本行报价"), url_for("market.bids"))])
-
-
-def sheet_page(bid_id: UUID, crumbs: list[tuple[str, str]]) -> Any:
-    """The cost sheet for whoever may read the bid. Runs inside a reading."""
-    found = bid_queries.bid_with_fees(bid_id)
-    need = get_or_404(Need, found.need_id)
-    case = queries.case_of(need)
-    names = organisation_names({found.org_id, need.org_id})
-    return render_template(
-        "market/sheet.html",
-        bid=found,
-        need=need,
-        case=case,
-        bank=names.get(found.org_id, ""),
-        firm=names.get(need.org_id, "") or card_title(need),
-        lines=bid_queries.working_lines(found.working),
-        crumbs=crumbs,
-        conventions=conventions_of(found.conventions),
-        months_text=months_text,
-    )
 
 
 def _bid_button(name: str, permission: Permission, call: Any, done: Any) -> None:

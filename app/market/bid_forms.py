@@ -18,7 +18,8 @@ from app.market.bid_models import Bid
 from app.market.bid_service import BidTerms, offer_of, size_of
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.forms import named
-from app.market.models import Need, Product
+from app.market.models import Need
+from app.market.product_models import Product
 from app.market.rules import BANNED_FOR_SMALL, CLOSED_LIST
 from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
 from app.market.words import METHODS

@@ -19,7 +19,8 @@ from app.core.working import Value, WorkingLine
 from app.identity.models import Organisation, Person
 from app.market.bid_models import Bid, Choice
 from app.market.bid_words import BidState, ChoiceState
-from app.market.models import Need, ProductVersion
+from app.market.models import Need
+from app.market.product_models import ProductVersion
 from app.market.words import PURPOSES, NeedState
 
 

@@ -28,10 +28,12 @@ from app.market.bid_models import Bid, BidFee
 from app.market.bid_words import BidState
 from app.market.costs import AllIn, all_in_rate
 from app.market.lifecycles import BID
-from app.market.models import Need, Product
+from app.market.models import Need
 from app.market.offer_rules import check_offer
+from app.market.product_models import Product
+from app.market.product_words import ProductState
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
-from app.market.words import NeedState, ProductState
+from app.market.words import NeedState
 
 constraint("uq_bid_live", ErrorCode.BID_EXISTS)
 constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)

@@ -1,22 +1,13 @@
-"""States of the market as data: product and need. What follows the closing is in ``bid_lifecycles``."""
+"""States of the market as data: need. What follows the closing is in ``bid_lifecycles``, a product's are in ``product_words``."""
 
 from __future__ import annotations
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
 from app.market.bid_lifecycles import BID, CHOICE, NEED_AFTER
-from app.market.words import NeedState, ProductState
+from app.market.words import NeedState
 
-__all__ = ["BID", "CHOICE", "NEED", "PRODUCT"]
-
-PRODUCT = Lifecycle(
-    "product",
-    ProductState,
-    (
-        Move(ProductState.ACTIVE, "edit", ProductState.ACTIVE, (P.PRODUCT_EDIT,), shared=False),
-        Move(ProductState.ACTIVE, "retire", ProductState.RETIRED, (P.PRODUCT_EDIT,), shared=False),
-    ),
-)
+__all__ = ["BID", "CHOICE", "NEED"]
 
 NEED = Lifecycle(
     "need",

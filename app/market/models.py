@@ -1,4 +1,4 @@
-"""Products and needs. Bids and choices are in ``bid_models``, offered from here too."""
+"""Needs. Products are in ``product_models``, bids and choices in ``bid_models``."""
 
 from __future__ import annotations
 
@@ -12,42 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.core.database import Base, Identified
 from app.market.bid_models import Bid, BidFee, Choice
 
-__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee", "Product", "ProductVersion"]
-
-
-class Product(Identified, Base):
-    """金融产品: what a bank offers. Amounts in 分, terms in months.
-
-    ``eligibility``: industries (prefixes of GB/T 4754 codes), districts, sizes; an empty list means any.
-    """
-
-    __tablename__ = "product"
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
-    name: Mapped[str]
-    kind: Mapped[str]
-    min_amount_fen: Mapped[int]
-    max_amount_fen: Mapped[int]
-    min_term_months: Mapped[int]
-    max_term_months: Mapped[int]
-    eligibility: Mapped[dict[str, Any]]
-    conventions: Mapped[dict[str, Any]]
-    state: Mapped[str]
-    version: Mapped[int]
-    created_at: Mapped[datetime]
-    changed_at: Mapped[datetime]
-    changed_by: Mapped[UUID | None]
-
-
-class ProductVersion(Base):
-    """A product as it was: bids name the version they were made with, and nothing edits it."""
-
-    __tablename__ = "product_version"
-    product_id: Mapped[UUID] = mapped_column(ForeignKey("product.id"), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True)
-    org_id: Mapped[UUID]
-    facts: Mapped[dict[str, Any]]
-    at: Mapped[datetime]
-    made_by: Mapped[UUID | None]
+__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee"]
 
 
 class Need(Identified, Base):

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from app.core.audit import plain
 from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, fire
+from app.core.outbox import emit
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, use_case
 from app.identity.models import Organisation
 from app.market.costs import Conventions, DayCount, FirstPeriod, HolidayRule
-from app.market.lifecycles import PRODUCT
-from app.market.models import Product, ProductVersion
-from app.market.words import ProductState
+from app.market.fit_rules import check_tree
+from app.market.product_models import Product, ProductVersion
+from app.market.product_words import PRODUCT, ProductState
+from app.market.terms import RepaymentMethod
+from app.market.words import METHODS
 
 constraint("uq_product_name", ErrorCode.CONSTRAINT, "name")
 for _name in ("ck_product_amounts", "ck_product_min_amount", "ck_product_max_amount"):
     constraint(_name, ErrorCode.INVALID, "max_amount")
 for _name in ("ck_product_terms", "ck_product_min_term", "ck_product_max_term"):
     constraint(_name, ErrorCode.INVALID, "max_term_months")
+constraint("ck_product_rule", ErrorCode.PRODUCT_RULE_SIZE, "rule")
+constraint("ck_product_rates", ErrorCode.INVALID, "max_rate")
+constraint("ck_product_repayments", ErrorCode.INVALID, "repayments")
+constraint("ck_product_sources", ErrorCode.INVALID, "required_sources")
+constraint("ck_product_capacity", ErrorCode.INVALID, "officer_capacity")
+constraint("ck_product_seats", ErrorCode.INVALID, "seats")
+constraint("ck_product_budget", ErrorCode.INVALID, "budget")
+constraint("ck_product_part", ErrorCode.INVALID, "part_min")
 
 
 USUAL = Conventions()
 """30/360, interest on the 21st (peer-platforms paper §2 [P])."""
+USUAL_CAPACITY = 20
+"""Needs that one officer holds at once, where the bank says nothing else [P]."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductFields:
-    """What a product says: amounts in 分, terms in months; empty industries, districts, sizes mean any."""
+    """What a product says: amounts in 分, terms in months, rates as fractions per year; see ``Product``."""
 
     name: str
     kind: str
@@ -44,6 +59,21 @@ class ProductFields:
     districts: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     conventions: Conventions = USUAL
+    min_rate: Decimal | None = None
+    max_rate: Decimal | None = None
+    repayments: tuple[str, ...] = tuple(METHODS)
+    required_sources: tuple[str, ...] = ()
+    officer_capacity: int = USUAL_CAPACITY
+    seats: int | None = None
+    budget_fen: int | None = None
+    part_min_fen: int | None = None
+    rule: dict[str, Any] = field(default_factory=dict)
+
+
+_COLUMNS = (
+    "kind", "min_amount_fen", "max_amount_fen", "min_term_months", "max_term_months", "min_rate", "max_rate", "officer_capacity",
+    "seats", "budget_fen", "part_min_fen",
+)  # fmt: skip
 
 
 def conventions_json(conventions: Conventions) -> dict[str, Any]:
@@ -67,9 +97,13 @@ def conventions_of(stored: dict[str, Any]) -> Conventions:
 
 
 def _write(product: Product, fields: ProductFields) -> None:
-    for column in ("kind", "min_amount_fen", "max_amount_fen", "min_term_months", "max_term_months"):
+    for column in _COLUMNS:
         setattr(product, column, getattr(fields, column))
-    product.name = fields.name.strip()
+    if check_tree(fields.rule):
+        raise Refusal(ErrorCode.RULE_BROKEN, field="rule")
+    product.name, product.rule = fields.name.strip(), fields.rule
+    product.repayments = [RepaymentMethod(method).value for method in fields.repayments]
+    product.required_sources = sorted(fields.required_sources)
     product.eligibility = {
         "industries": sorted(fields.industries),
         "districts": sorted(fields.districts),
@@ -81,14 +115,13 @@ def _write(product: Product, fields: ProductFields) -> None:
 def _archive(ctx: Context, product: Product, fields: ProductFields) -> None:
     facts = asdict(fields)
     facts["conventions"] = product.conventions
-    facts = {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
     session().flush()
     session().add(
         ProductVersion(
             product_id=product.id,
             version=product.version,
             org_id=product.org_id,
-            facts=facts,
+            facts=plain(facts),
             at=now(),
             made_by=ctx.actor_id,
         )
@@ -114,6 +147,7 @@ def create_product(ctx: Context, fields: ProductFields, bank_id: UUID | None = N
     begin(ctx, PRODUCT, product)
     _archive(ctx, product, fields)
     about(product, name=product.name, version=1)
+    emit("product.changed", product_id=product.id)
     return product
 
 
@@ -127,6 +161,7 @@ def edit_product(ctx: Context, product_id: UUID, fields: ProductFields) -> Produ
     product.changed_at, product.changed_by = now(), ctx.actor_id
     _archive(ctx, product, fields)
     about(product, name=product.name, version=product.version)
+    emit("product.changed", product_id=product.id)
     return product
 
 
@@ -137,6 +172,7 @@ def retire_product(ctx: Context, product_id: UUID) -> Product:
     fire(ctx, PRODUCT, product, "retire")
     product.changed_at, product.changed_by = now(), ctx.actor_id
     about(product, name=product.name)
+    emit("product.changed", product_id=product.id)
     return product
 
 

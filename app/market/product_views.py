@@ -19,13 +19,14 @@ from app.core.pieces import chip
 from app.core.tables import Column, Table
 from app.core.use_case import reading
 from app.core.web import act, attempt, context
-from app.market import product_service, queries
+from app.evidence.consent_queries import consentable
+from app.market import product_queries, product_service
 from app.market.door import room
-from app.market.forms import ProductForm
-from app.market.lifecycles import PRODUCT
-from app.market.models import Product
-from app.market.need_rules import LIMITS
-from app.market.words import PRODUCT_KINDS, PRODUCT_STATES, ProductState
+from app.market.product_display import history, item_names, rates_text, terms_text
+from app.market.product_forms import ProductForm
+from app.market.product_models import Product
+from app.market.product_words import PRODUCT, PRODUCT_KINDS, PRODUCT_STATES, ProductState
+from app.market.rule_form import rule_values
 
 PRODUCTS = Table(
     "products",
@@ -50,9 +51,14 @@ PRODUCTS = Table(
             _l("期限"),
             Product.max_term_months,
             align="right",
-            render=lambda row: gettext(
-                "%(low)s–%(high)s 个月", low=row.Product.min_term_months, high=row.Product.max_term_months
-            ),
+            render=lambda row: terms_text(row.Product),
+        ),
+        Column(
+            "max_rate",
+            _l("年利率"),
+            Product.max_rate,
+            align="right",
+            render=lambda row: rates_text(row.Product.min_rate, row.Product.max_rate),
         ),
         Column(
             "state",
@@ -72,10 +78,17 @@ PRODUCTS = Table(
         )
     ],
     default_sort="name",
-    row_url=lambda row: url_for("market.product", product_id=row.Product.id) if _ours(row.Product) else None,
+    row_url=lambda row: _row_url(row.Product),
     empty_title=_l("还没有产品"),
     empty_hint=_l("产品写明金额、期限、面向的行业和地区，用来为本行排序需求；每份报价都注明所用的产品版本。"),
 )
+
+
+def _row_url(product: Product) -> str | None:
+    """The bank's administrator edits, a firm reads what fits; other people of a bank have nothing to open."""
+    if context().org_kind is OrgKind.ENTERPRISE:
+        return url_for("market.product_fit", product_id=product.id)
+    return url_for("market.product", product_id=product.id) if _ours(product) else None
 
 
 def _ours(product: Product) -> bool:
@@ -88,7 +101,7 @@ def products() -> Any:
     """A bank's own products, or for a firm those of all banks."""
     ctx = context()
     with reading(ctx, Permission.PRODUCT_READ) as db:
-        page = PRODUCTS.load(db, queries.products_query(ctx), remembered(PRODUCTS, request.args, session))
+        page = PRODUCTS.load(db, product_queries.products_query(ctx), remembered(PRODUCTS, request.args, session))
         return render_template(
             "market/products.html", page=page, own=ctx.org_kind is OrgKind.BANK, may_edit=ctx.can(Permission.PRODUCT_EDIT)
         )
@@ -97,12 +110,13 @@ def products() -> Any:
 @room.page("/products/new", Permission.PRODUCT_EDIT, methods=["GET", "POST"])
 def new_product() -> Any:
     """Puts a product on offer."""
-    form = ProductForm(data={"interest_day": 21, "min_term_months": 1, "min_amount": LIMITS.min_amount_fen})
+    with reading(context(), Permission.PRODUCT_EDIT):
+        form = ProductForm(consentable(), data=ProductForm.values_for_new())
     if form.validate_on_submit():
         made = attempt(form, lambda: product_service.create_product(context(), form.fields()))
         if made is not None:
             return redirect(url_for("market.products"))
-    return render_template("market/product_form.html", form=form, product=None, can_retire=False)
+    return render_template("market/product_form.html", form=form, product=None, can_retire=False, versions=[], kept_rule=False)
 
 
 @room.page("/products/<uuid:product_id>", Permission.PRODUCT_EDIT, methods=["GET", "POST"])
@@ -113,13 +127,21 @@ def product(product_id: UUID) -> Any:
         found = get_or_404(Product, product_id)
         if found.org_id != ctx.org_id:
             raise Refusal(ErrorCode.NOT_FOUND)
-    form = ProductForm(data=ProductForm.values_of(found))
+        items = consentable()
+        form = ProductForm(items, data=ProductForm.values_of(found))
+        kept = found.rule if rule_values(found.rule) is None else None
+        versions = history(product_queries.versions(product_id), item_names(items))
     if form.validate_on_submit():
-        changed = attempt(form, lambda: product_service.edit_product(ctx, product_id, form.fields()))
+        changed = attempt(form, lambda: product_service.edit_product(ctx, product_id, form.fields(kept)))
         if changed is not None:
             return redirect(url_for("market.products"))
     return render_template(
-        "market/product_form.html", form=form, product=found, can_retire=can_fire(ctx, PRODUCT, found, "retire")
+        "market/product_form.html",
+        form=form,
+        product=found,
+        can_retire=can_fire(ctx, PRODUCT, found, "retire"),
+        versions=versions,
+        kept_rule=kept is not None,
     )
 
 

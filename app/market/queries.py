@@ -15,8 +15,8 @@ from app.core.permissions import OrgKind
 from app.enterprises.industries import section_of
 from app.identity.models import Organisation
 from app.market.bid_queries import own_live_bid as own_live_bid
-from app.market.models import Need, NeedInvitee, Product
-from app.market.words import NeedState, ProductState
+from app.market.models import Need, NeedInvitee
+from app.market.words import NeedState
 
 
 def need_to_bid_on(ctx: Context, need_id: UUID) -> Need:
@@ -98,18 +98,6 @@ def industry_name(code: str | None) -> str:
     return section.name_zh if section else ""
 
 
-def own_products(ctx: Context, *, active: bool = True) -> list[Product]:
-    """The bank's products by name."""
-    stmt = select(Product).where(Product.org_id == ctx.org_id).order_by(Product.name)
-    return list(session().scalars(stmt.where(Product.state == ProductState.ACTIVE.value) if active else stmt))
-
-
-def products_query(ctx: Context) -> Any:
-    """A bank sees its own products, a firm those of every bank that are on offer."""
-    stmt = select(Product, Organisation.name.label("bank")).join(Organisation, Organisation.id == Product.org_id)
-    if ctx.org_kind is OrgKind.BANK:
-        return stmt.where(Product.org_id == ctx.org_id)
-    return stmt.where(Product.state == ProductState.ACTIVE.value)
 
 
 # --- what waits ------------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from app.core.filters import Args
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
 from app.credit.queries import CardProfile, card_profiles
-from app.market.models import Bid, Need, Product
-from app.market.queries import own_products
+from app.market.models import Bid, Need
+from app.market.product_models import Product
+from app.market.product_queries import own_products
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
 

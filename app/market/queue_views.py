@@ -19,7 +19,7 @@ from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import context, send_xlsx
 from app.enterprises.industries import SECTIONS
-from app.market import bid_service, queries, queue, service
+from app.market import bid_service, product_queries, queries, queue, service
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
 from app.market.models import Bid, Need
@@ -143,7 +143,7 @@ def queue_list() -> Any:
         args = remembered(QUEUE, request.args, session)
         page, rows = QUEUE.load_ranked(queue.open_needs(), args, lambda found: queue.rank(ctx, found), _keeps)
         if not wants_export(request.args):
-            return render_template("market/queue.html", page=page, products=bool(queries.own_products(ctx)))
+            return render_template("market/queue.html", page=page, products=bool(product_queries.own_products(ctx)))
         data = export_xlsx(QUEUE, queue.with_names(rows), gettext("需求"))
     bid_service.record_queue_export(ctx, len(rows))
     return send_xlsx(data, "queue.xlsx")
@@ -168,7 +168,7 @@ def queue_need(need_id: UUID) -> Any:
             row=card(ctx, need),
             bid=bid,
             may_bid=_may_bid(ctx, need, bid),
-            has_products=bool(queries.own_products(ctx)),
+            has_products=bool(product_queries.own_products(ctx)),
             kind_text=kind_text,
             months_text=months_text,
             marks=marks,

@@ -20,6 +20,8 @@ class RepaymentMethod(StrEnum):
     EQUAL_INSTALMENT = "EQUAL_INSTALMENT"
     EQUAL_PRINCIPAL = "EQUAL_PRINCIPAL"
     BULLET = "BULLET"
+    FREE = "FREE"
+    """Interest every month, principal by a plan (``Offer.plan``)."""
 
     @property
     def label(self) -> str:
@@ -32,6 +34,7 @@ _METHOD_NAMES = {
     RepaymentMethod.EQUAL_INSTALMENT: N_("等额本息"),
     RepaymentMethod.EQUAL_PRINCIPAL: N_("等额本金"),
     RepaymentMethod.BULLET: N_("到期一次还本付息"),
+    RepaymentMethod.FREE: N_("按约定计划还本"),
 }
 
 
@@ -124,11 +127,20 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A repayment of principal, in fen, at the end of a month counted from the drawdown."""
+
+    month: int
+    principal_fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """The money terms of a bid: fen, rate as a fraction per year, term in months, every charge."""
+    """The money terms of a bid: fen, rate as a fraction per year, term in months, every charge; ``plan`` of a FREE loan."""
 
     amount_fen: int
     annual_rate: Decimal
     term_months: int
     method: RepaymentMethod
     fees: tuple[Fee, ...] = ()
+    plan: tuple[PlanRow, ...] = ()

@@ -26,6 +26,7 @@ from app.market import (
     bank_views,
     bid_queries,
     bid_registers,
+    fit_views,
     need_rules,
     offer_views,
     product_views,
@@ -33,6 +34,7 @@ from app.market import (
     queue_views,
     registers,
     service,
+    sheet_views,
 )
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, need_chip, need_title
@@ -43,7 +45,9 @@ from app.market.lifecycles import NEED
 from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "bid_registers", "offer_views", "product_views", "queue_views", "registers", "room"]
+__all__ = [
+    "bank_views", "bid_registers", "fit_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
@@ -265,12 +269,6 @@ def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
     return can
 
 
-@room.page("/offers/<uuid:bid_id>/sheet", Permission.NEED_READ)
-def cost_sheet(bid_id: UUID) -> Any:
-    """贷款明白纸 of one offer, made to be printed."""
-    ctx = context()
-    with reading(ctx, Permission.NEED_READ):
-        return bank_views.sheet_page(bid_id, [(gettext("融资"), url_for("market.needs"))])
 
 
 def _need_button(name: str, call: Any, done: Any) -> None:

@@ -1,4 +1,4 @@
-"""The words of the market: states, purposes, kinds of product, ways of sending a need out; each with its Chinese name."""
+"""The words of the market: states, purposes, ways of sending a need out; each with its Chinese name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from app.market.bid_words import BID_STATES as BID_STATES
 from app.market.bid_words import BID_TONES as BID_TONES
 from app.market.bid_words import BidState as BidState
 from app.market.bid_words import ChoiceState as ChoiceState
+from app.market.product_words import PRODUCT_KINDS
 from app.market.terms import RepaymentMethod
 
 
@@ -23,24 +24,6 @@ class NeedState(StrEnum):
     LAPSED = "LAPSED"
 
 
-class ProductState(StrEnum):
-    """A retired product takes no new bids; bids that name it keep the version they were made with."""
-
-    ACTIVE = "ACTIVE"
-    RETIRED = "RETIRED"
-
-
-class ProductKind(StrEnum):
-    """Kinds of loan by their security; the compensation rule names the first six (穗金管规字〔2025〕1号)."""
-
-    CREDIT = "CREDIT"
-    RECEIVABLE_PLEDGE = "RECEIVABLE_PLEDGE"
-    IP_PLEDGE = "IP_PLEDGE"
-    ENVIRONMENT_PLEDGE = "ENVIRONMENT_PLEDGE"
-    LOAN_INSURANCE = "LOAN_INSURANCE"
-    GUARANTEED = "GUARANTEED"
-    MORTGAGE = "MORTGAGE"
-    OTHER = "OTHER"
 
 
 class Purpose(StrEnum):
@@ -72,20 +55,13 @@ NEED_TONES = {
     NeedState.DRAFT: "plain", NeedState.OPEN: "info", NeedState.CLOSED: "wait", NeedState.CHOSEN: "good",
     NeedState.WITHDRAWN: "plain", NeedState.LAPSED: "plain",
 }  # fmt: skip
-PRODUCT_STATES: dict[str, str] = {ProductState.ACTIVE: N_("在售"), ProductState.RETIRED: N_("已停用")}
-PRODUCT_KINDS: dict[str, str] = {
-    ProductKind.CREDIT: N_("信用"), ProductKind.RECEIVABLE_PLEDGE: N_("应收账款质押"),
-    ProductKind.IP_PLEDGE: N_("知识产权质押"), ProductKind.ENVIRONMENT_PLEDGE: N_("环境权益质押"),
-    ProductKind.LOAN_INSURANCE: N_("保证保险"), ProductKind.GUARANTEED: N_("担保"), ProductKind.MORTGAGE: N_("抵押"),
-    ProductKind.OTHER: N_("其他"),
-}  # fmt: skip
 WANTED_KINDS: dict[str, str] = {ANY: N_("不限，由银行建议"), **PRODUCT_KINDS}
 PURPOSES: dict[str, str] = {
     Purpose.PURCHASE: N_("采购原料或商品"), Purpose.WAGES: N_("发放工资、支付货款等周转"),
     Purpose.EQUIPMENT: N_("购置设备"), Purpose.EXPANSION: N_("扩建、装修或新开门店"), Purpose.RESEARCH: N_("研发与技术改造"),
     Purpose.OTHER: N_("其他经营用途"),
 }  # fmt: skip
-METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod}
+METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod if method is not RepaymentMethod.FREE}
 WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **METHODS}
 DISTRIBUTIONS: dict[str, str] = {
     Distribution.OPEN: N_("公开：所有合作银行都能看到需求卡片"),

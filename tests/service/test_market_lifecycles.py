@@ -10,9 +10,10 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import Lifecycle, refusal
 from app.core.permissions import Role
 from app.market import bid_service, choice_service, product_service, service
-from app.market.lifecycles import BID, CHOICE, NEED, PRODUCT
+from app.market.lifecycles import BID, CHOICE, NEED
 from app.market.models import Bid, Need
-from app.market.words import BidState, ChoiceState, NeedState, ProductState
+from app.market.product_words import PRODUCT, ProductState
+from app.market.words import BidState, ChoiceState, NeedState
 from tests import cast, market_cast
 from tests.cast import SYSTEM
 from tests.database import TestDatabase

@@ -22,6 +22,7 @@ from app.market.rules import (
     schedule,
 )
 
+FIXED = [method for method in RepaymentMethod if method is not RepaymentMethod.FREE]
 PRINCIPALS = st.integers(1000 * YUAN, 3000 * WAN)
 RATES = st.integers(0, 2400).map(lambda bp: Decimal(bp) / 10000)
 STARTS = st.dates(date(2024, 1, 1), date(2029, 12, 31))
@@ -35,7 +36,7 @@ CONVENTIONS = st.builds(
 
 
 @settings(max_examples=150)
-@given(PRINCIPALS, RATES, st.integers(1, 60), st.sampled_from(RepaymentMethod), STARTS, CONVENTIONS)
+@given(PRINCIPALS, RATES, st.integers(1, 60), st.sampled_from(FIXED), STARTS, CONVENTIONS)
 def test_principal_adds_up_and_the_number_of_rows_is_the_term(
     principal: int, rate: Decimal, months: int, method: RepaymentMethod, start: date, conventions: Conventions
 ) -> None:

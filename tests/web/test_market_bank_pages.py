@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from uuid import uuid4
 
@@ -207,6 +208,12 @@ def test_an_administrator_keeps_the_products(client: FlaskClient, bank: cast.Cas
         "max_amount": "500",
         "min_term_months": "3",
         "max_term_months": "24",
+        "min_rate": "3.45",
+        "max_rate": "4.35",
+        "repayments": ["EQUAL_INSTALMENT", "INTEREST_ONLY"],
+        "required_sources": ["invoices", "tax"],
+        "officer_capacity": "15",
+        "part_min": "20",
         "industries": "C",
         "districts": "440112",
         "day_count": "30/360",
@@ -215,10 +222,22 @@ def test_an_administrator_keeps_the_products(client: FlaskClient, bank: cast.Cas
         "first_period": "SHORT",
         "idempotency_token": str(uuid4()),
     }
-    wrong = client.post("/products/new", data={**form, "min_amount": "600", "max_term_months": "1"})
+    wrong = client.post("/products/new", data={
+        **form, "min_amount": "600", "max_term_months": "1", "max_rate": "3", "officer_capacity": "0", "part_min": "900",
+        "repayments": [],
+    })
+    for sentence in ("最高年利率不能低于最低年利率。", "件数应在 1 到 200 之间。", "最低份额应大于 0，且不超过最高金额。",
+                     "请至少勾选一种还款方式。"):
+        assert sentence in errors_of(wrong.text)
     assert "最高金额不能低于最低金额。" in errors_of(wrong.text) and "最长期限不能短于最短期限。" in errors_of(wrong.text)
     assert client.post("/products/new", data=form).location == "/products"
-    assert "科创快贷" in client.get("/products").text
+    shelf = text_of(client.get("/products").text)
+    assert "科创快贷" in shelf and "3.45% – 4.35%" in shelf
+    made = re.search(r'href="(/products/[0-9a-f-]{36})"[^>]*>\s*科创快贷', client.get("/products").text)[1]
+    changed = {**form, "idempotency_token": str(uuid4()), "max_rate": "4.2", "required_sources": ["invoices"], "seats": "30"}
+    assert client.post(made, data=changed).location == "/products"
+    page = text_of(client.get(made).text)
+    assert "最高年利率：4.35% → 4.20%" in page and "一轮撮合最多接受：— → 30" in page and "首次建立" in page
     taken = client.post("/products/new", data={**form, "idempotency_token": str(uuid4())})
     assert "提交的内容与已有记录冲突" in errors_of(taken.text)
     rival = market_cast.product(cast.bank("云城银行"))

@@ -1,0 +1,165 @@
+"""贷款明白纸: the cost sheet of one offer for the firm and for its own bank, repaying early, and offers side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from flask_babel import gettext
+
+from app.core.database import get_or_404
+from app.core.formats import rate_text
+from app.core.money import yuan_text
+from app.core.permissions import Permission
+from app.core.queries import organisation_names
+from app.core.use_case import reading
+from app.core.web import context
+from app.market import bid_queries, queries
+from app.market.bid_service import offer_of
+from app.market.costs import fee_months
+from app.market.display import card_title, months_text, need_title
+from app.market.door import room
+from app.market.early_rules import early, early_table
+from app.market.models import Bid, Need
+from app.market.product_service import conventions_of
+from app.market.statement import statement
+from app.market.terms import FEE_NAMES, FeeKind, Offer
+from app.market.words import METHODS
+
+MOST_PENALTY = Decimal("0.05")
+"""Share of what is repaid early that the page lets a visitor try as a penalty [P]."""
+
+
+@room.page("/offers/<uuid:bid_id>/sheet", Permission.NEED_READ)
+def cost_sheet(bid_id: UUID) -> Any:
+    """The sheet of one offer, made to be printed."""
+    with reading(context(), Permission.NEED_READ):
+        return _sheet(bid_id, [(gettext("融资"), url_for("market.needs"))], url_for("market.early_sheet", bid_id=bid_id))
+
+
+@room.page("/bids/<uuid:bid_id>/sheet", Permission.BID_READ)
+def bid_sheet(bid_id: UUID) -> Any:
+    """The sheet of the bank's own bid."""
+    with reading(context(), Permission.BID_READ):
+        return _sheet(bid_id, [(gettext("本行报价"), url_for("market.bids"))], None)
+
+
+def _sheet(bid_id: UUID, crumbs: list[tuple[str, str]], early_url: str | None) -> Any:
+    found = bid_queries.bid_with_fees(bid_id)
+    need = get_or_404(Need, found.need_id)
+    names = organisation_names({found.org_id, need.org_id})
+    return render_template(
+        "market/sheet.html",
+        bid=found,
+        need=need,
+        case=queries.case_of(need),
+        bank=names.get(found.org_id, ""),
+        firm=names.get(need.org_id, "") or card_title(need),
+        lines=bid_queries.working_lines(found.working),
+        rows=statement(offer_of(found)),
+        crumbs=crumbs,
+        early_url=early_url,
+        conventions=conventions_of(found.conventions),
+        months_text=months_text,
+    )
+
+
+def _asked(offer: Offer) -> tuple[int, Decimal]:
+    """The month and the penalty that a visitor tries; what cannot be read is half the term and none."""
+    typed = request.args.get("after", "")
+    month = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 4 else offer.term_months // 2
+    try:
+        penalty = Decimal(request.args.get("penalty", "0").strip() or "0") / 100
+    except InvalidOperation:
+        penalty = Decimal(0)
+    penalty = penalty if penalty.is_finite() and 0 <= penalty <= MOST_PENALTY else Decimal(0)
+    return min(max(1, month), offer.term_months - 1), penalty
+
+
+@room.page("/offers/<uuid:bid_id>/early", Permission.NEED_READ)
+def early_sheet(bid_id: UUID) -> Any:
+    """What if the firm repays early: what it saves, what it does not get back, the all-in rate then."""
+    with reading(context(), Permission.NEED_READ):
+        found = bid_queries.bid_with_fees(bid_id)
+        need = get_or_404(Need, found.need_id)
+        offer = offer_of(found)
+        if offer.term_months < 2:
+            return redirect(url_for("market.cost_sheet", bid_id=bid_id))
+        month, penalty = _asked(offer)
+        return render_template(
+            "market/early.html",
+            bid=found,
+            need=need,
+            title=need_title(need),
+            bank=organisation_names({found.org_id}).get(found.org_id, ""),
+            month=month,
+            penalty=penalty,
+            most_penalty=MOST_PENALTY,
+            one=early(offer, month, penalty),
+            rows=early_table(offer, penalty),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRow:
+    """A line of the comparison: one text an offer; ``differs`` where they are not all the same."""
+
+    label: str
+    cells: tuple[str, ...]
+    differs: bool
+
+
+def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
+    bids = [row.bid for row in rows]
+
+    def line(label: str, texts: list[str]) -> CompareRow:
+        return CompareRow(label, tuple(texts), len(set(texts)) > 1)
+
+    kinds = sorted({fee.kind for bid in bids for fee in bid.fees})
+    fees = [line(gettext(FEE_NAMES[FeeKind(kind)][0]), [_fee_text(bid, kind) for bid in bids]) for kind in kinds]
+    return [
+        line(gettext("综合年化成本"), [rate_text(bid.all_in_rate) for bid in bids]),
+        line(gettext("实际年利率"), [rate_text(bid.effective_rate) for bid in bids]),
+        line(gettext("名义年利率"), [rate_text(bid.annual_rate) for bid in bids]),
+        line(gettext("本金之外全程多付（元）"), [yuan_text(bid.total_extra_fen) for bid in bids]),
+        line(gettext("利息（元）"), [yuan_text(bid.interest_fen) for bid in bids]),
+        *fees,
+        line(gettext("金额（元）"), [yuan_text(bid.amount_fen) for bid in bids]),
+        line(gettext("期限"), [months_text(bid.term_months) for bid in bids]),
+        line(gettext("还款方式"), [gettext(METHODS.get(bid.method, bid.method)) for bid in bids]),
+        line(gettext("产品"), [row.product for row in rows]),
+        line(gettext("报价有效至"), [bid.valid_until.isoformat() for bid in bids]),
+        line(gettext("要求"), [bid.conditions or gettext("无") for bid in bids]),
+    ]
+
+
+def _fee_text(bid: Bid, kind: str) -> str:
+    total = sum(fee.amount_fen * times for fee, times in _times(bid) if fee.kind == kind)
+    return yuan_text(total) if total else "—"
+
+
+def _times(bid: Bid) -> list[tuple[Any, int]]:
+    return [(stored, len(fee_months(fee, bid.term_months))) for stored, fee in zip(bid.fees, offer_of(bid).fees, strict=True)]
+
+
+@room.page("/needs/<uuid:need_id>/compare", Permission.NEED_READ)
+def compare(need_id: UUID) -> Any:
+    """The opened offers side by side, what differs marked; or what differs alone."""
+    with reading(context(), Permission.NEED_READ):
+        need = get_or_404(Need, need_id)
+        if need.closed_at is None:
+            return redirect(url_for("market.need", need_id=need_id))
+        rows = bid_queries.offers(need)
+        lines = _compared(rows)
+        only = request.args.get("only") == "1"
+        return render_template(
+            "market/compare.html",
+            need=need,
+            title=need_title(need),
+            rows=rows,
+            lines=[line for line in lines if line.differs] if only else lines,
+            only=only,
+        )
