@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, cast
 
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
-from app.core.formats import datetime_text, is_past, money_text
+from app.core.formats import datetime_text, is_past, money_text, rate_text
 from app.core.pages import Tone
 from app.core.pieces import bar, chip
 from app.core.uscc import DISTRICTS
+from app.market.match_rules import PARTS, REASON_TEXTS, MatchWeights
 from app.market.queries import industry_name
 from app.market.queue import QueueRow
-from app.market.rules import REASON_TEXTS
 from app.market.words import (
     BID_STATES,
     BID_TONES,
@@ -127,16 +129,33 @@ def deadline(row: Any) -> Markup:
     return chip(text, "wait") if text != datetime_text(row.closes_at) and text.startswith(gettext("今天")) else escape(text)
 
 
+PART_WORDS = {
+    "profile": _l("信用画像"), "price": _l("价格与风险"), "amount": _l("金额"), "term": _l("期限"), "industry": _l("行业"),
+    "district": _l("地区"), "time": _l("时间"),
+}  # fmt: skip
+
+
 def score_text(row: QueueRow) -> Markup:
-    """Points with a bar and the reasons, opened on demand."""
+    """Points with a bar, and opened on demand the points of each part and the reasons."""
+    weights = MatchWeights()
+    points = Markup("").join(
+        Markup("<li>{} {} / {}</li>").format(PART_WORDS[part], got, getattr(weights, part))
+        for part, got in zip(PARTS, row.points, strict=False)
+    )
     reasons = Markup("").join(Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in row.reasons)
-    product = Markup("<li>{}</li>").format(gettext("按本行产品“%(name)s”计算", name=row.product)) if row.product else ""
+    notes = [gettext("按本行产品“%(name)s”计算", name=row.product)] if row.product else []
+    if row.margin_bp is not None:
+        left = rate_text(Decimal(row.margin_bp) / 10_000)
+        notes.append(gettext("产品利率减去资金成本和预期损失，余 %(left)s", left=left))
     return Markup(
-        '{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul></details>'
+        '{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul>'
+        '<p class="sm">{}</p><ul class="reasons">{}</ul></details>'
     ).format(
         bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)),
         row.score,
         gettext("为什么排在这里"),
         reasons,
-        product,
+        Markup("").join(Markup("<li>{}</li>").format(note) for note in notes),
+        gettext("各项得分"),
+        points,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import func, select
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
@@ -18,15 +18,16 @@ from app.core.database import session
 from app.core.filters import Args
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
-from app.credit.queries import CardProfile, card_profiles
+from app.credit.queries import CardProfile, among, card_profiles
 from app.market.models import Bid, Need
 from app.market.product_models import Product
 from app.market.product_queries import own_products
+from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
 
-MOST_RANKED = 3_000
-"""Open needs that are ranked at once, those that close first; a city has some hundreds (peer-platforms paper §4)."""
+MOST_COUNTED = 10_000
+"""Rows that a page counts and turns over; beyond, it says "more" and asks for a filter."""
 
 NO_PRODUCT = ProductFacts()
 
@@ -54,6 +55,9 @@ class QueueRow:
     profile: CardProfile | None
     bid_state: str | None
     name: str = ""
+    product_id: UUID | None = None
+    points: tuple[int, ...] = ()
+    margin_bp: int | None = None
 
 
 def open_needs() -> Any:
@@ -84,6 +88,7 @@ def product_facts(product: Product) -> ProductFacts:
         product.max_term_months,
         frozenset(product.eligibility["industries"]),
         frozenset(product.eligibility["districts"]),
+        None if product.min_rate is None or product.max_rate is None else (product.min_rate + product.max_rate) / 2,
     )
 
 
@@ -107,17 +112,29 @@ def facts_of(row: Any, profile: CardProfile | None, day: date) -> NeedFacts:
     )
 
 
-def best_match(facts: NeedFacts, products: Sequence[tuple[str, ProductFacts]]) -> tuple[Match, str]:
+def bands_of(profile: CardProfile | None) -> set[str]:
+    """Grade and third of a profile as far as its card shows them; ``none`` without either."""
+    bands = {profile.grade} if profile is not None and profile.grade else set()
+    if profile is not None and profile.rank_percent is not None:
+        bands.add("first" if profile.rank_percent <= 33 else "second" if profile.rank_percent <= 67 else "third")
+    return bands or {"none"}
+
+
+def best_match(facts: NeedFacts, products: Sequence[tuple[Product, ProductFacts]]) -> tuple[Match, Product | None]:
     """The bank's product that fits best, and why; a bank without products ranks by a product that takes everything."""
-    matches = [(match_score(facts, product), name) for name, product in products]
-    return max(matches, key=lambda match: match[0].score, default=(match_score(facts, NO_PRODUCT), ""))
+    best: tuple[Match, Product | None] | None = None
+    for product, offered in products:
+        match = match_score(facts, offered)
+        if best is None or match.score > best[0].score:
+            best = match, product
+    return best or (match_score(facts, NO_PRODUCT), None)
 
 
-def rank(ctx: Context, needs: Sequence[Any]) -> list[QueueRow]:
-    """Scores needs for the actor's bank, in three statements however many there are."""
-    products = [(product.name, product_facts(product)) for product in own_products(ctx)]
+def rank(ctx: Context, needs: Sequence[Any], *, bids: bool = True) -> list[QueueRow]:
+    """Scores needs for the actor's bank, in three statements however many there are; ``bids``: with its own bids beside them."""
+    products = [(product, product_facts(product)) for product in own_products(ctx)]
     profiles = card_profiles([need.org_id for need in needs])
-    bids = own_bid_states(ctx)
+    own = own_bid_states(ctx, [need.id for need in needs]) if bids else {}
     day = today()
     rows = []
     for need in needs:
@@ -140,23 +157,33 @@ def rank(ctx: Context, needs: Sequence[Any]) -> list[QueueRow]:
                 need.closes_at,
                 match.score,
                 match.reasons,
-                product,
+                product.name if product else "",
                 profile,
-                bids.get(need.id),
+                own.get(need.id),
+                product_id=product.id if product else None,
+                points=match.points,
+                margin_bp=None if match.margin is None else round(match.margin * 10_000),
             )
         )
     return rows
 
 
-def own_bid_states(ctx: Context) -> dict[UUID, str]:
-    """The bank's own live bids by need."""
+def own_bid_states(ctx: Context, need_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The bank's own live bids on these needs, by need."""
     rows = session().execute(
         select(Bid.need_id, Bid.state).where(
             Bid.org_id == ctx.org_id,
+            among(Bid.need_id, need_ids),
             Bid.state.in_([BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]),
         )
     )
     return {row.need_id: row.state for row in rows}
+
+
+def own_bid() -> Any:
+    """Whether the bank has a live bid on the need of a place."""
+    live = [BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]
+    return select(Bid.id).where(Bid.need_id == QueueRank.need_id, Bid.org_id == QueueRank.org_id, Bid.state.in_(live)).exists()
 
 
 def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
@@ -165,29 +192,83 @@ def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
     return [replace(row, name=names.get(row.firm_id, "")) for row in rows]
 
 
-class RankedTable(Table):
-    """A list whose order is computed after reading, since it is another one for every bank."""
+def ranked(ctx: Context) -> Any:
+    """Places of the bank's queue, for the filters of the page."""
+    return select(QueueRank).where(QueueRank.org_id == ctx.org_id, QueueRank.closes_at > now())
 
-    def load_ranked(
-        self,
-        stmt: Select[*tuple[Any, ...]],
-        args: Args,
-        ranked: Callable[[Sequence[Any]], list[QueueRow]],
-        keeps: Callable[[QueueRow, dict[str, Any]], bool],
-    ) -> tuple[Page, list[QueueRow]]:
-        """One page, and all rows for an export. ``keeps`` applies the filters that need the profile."""
+
+ORDERS = {
+    "score": (QueueRank.score.asc(), QueueRank.closes_at.desc(), QueueRank.need_id.desc()),
+    "-score": (QueueRank.score.desc(), QueueRank.closes_at.asc(), QueueRank.need_id.asc()),
+    "closes_at": (QueueRank.closes_at.asc(), QueueRank.need_id.asc()),
+    "-closes_at": (QueueRank.closes_at.desc(), QueueRank.need_id.desc()),
+    "amount_fen": (QueueRank.amount_fen.asc(), QueueRank.need_id.asc()),
+    "-amount_fen": (QueueRank.amount_fen.desc(), QueueRank.need_id.desc()),
+}
+"""Each order is an index, forwards or backwards."""
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """One page of the queue, and whether the bank has products to rank by."""
+
+    page: Page
+    products: bool
+
+
+class RankedTable(Table):
+    """The queue: places are read from their rows, cards and names of one page alone."""
+
+    def load_queue(self, ctx: Context, args: Args) -> QueuePage:
+        """One page in seven statements. The total stops at ``MOST_COUNTED`` + 1."""
         states = self._states(args)
-        found = session().execute(self._narrow(stmt, states).order_by(Need.closes_at).limit(MOST_RANKED)).all()
-        applied = {state.key: state.applied for state in states}
+        stmt = self._narrow(ranked(ctx), states)
+        counted = stmt.with_only_columns(QueueRank.need_id, maintain_column_froms=True).limit(MOST_COUNTED + 1).subquery()
+        total = session().scalar(select(func.count()).select_from(counted)) or 0
         sort, direction = self._order(args)
-        rows = [row for row in ranked(found) if keeps(row, applied)]
-        rows.sort(key=lambda row: (row.closes_at, row.id))
-        rows.sort(key=lambda row: getattr(row, sort), reverse=direction == "desc")
         size = _number(args.get("size"), self.page_size)
         size = size if size in PAGE_SIZES else self.page_size
-        number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(len(rows) / size)))
-        shown = with_names(rows[(number - 1) * size : number * size])
-        return Page(self, shown, len(rows), number, size, sort, direction, states), rows
+        number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(min(total, MOST_COUNTED) / size)))
+        order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
+        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
+        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), shelf)
+        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(shelf))
+
+    def load_export(self, ctx: Context, args: Args) -> list[QueueRow]:
+        """The first ``MOST_COUNTED`` rows of the list."""
+        sort, direction = self._order(args)
+        order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
+        stmt = self._narrow(ranked(ctx), self._states(args))
+        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
+        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), shelf)
+
+
+def rows_of(ctx: Context, stmt: Any, shelf: dict[UUID, str]) -> list[QueueRow]:
+    """Places with the cards of their needs, in five statements; ``shelf``: names of the bank's products.
+
+    A need that the bank may not see (any more) is left out.
+    """
+    places = list(session().scalars(stmt))
+    needs = {need.id: need for need in session().scalars(
+        select(Need).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
+    )}  # fmt: skip
+    kept = [(place, needs[place.need_id]) for place in places if place.need_id in needs]
+    firms = [need.org_id for _, need in kept]
+    profiles, bids, names = card_profiles(firms), own_bid_states(ctx, list(needs)), organisation_names(set(firms))
+    return [_row(place, need, profiles.get(need.org_id), bids, names, shelf) for place, need in kept]
+
+
+def _row(
+    place: QueueRank, need: Need, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str],
+    shelf: dict[UUID, str],
+) -> QueueRow:  # fmt: skip
+    assert need.amount_fen is not None and need.term_months is not None and need.closes_at is not None
+    return QueueRow(
+        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind or "", need.industry_code, need.district,
+        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution or "", need.closes_at, place.score,
+        tuple(place.reasons), shelf.get(place.product_id, "") if place.product_id else "", profile, bids.get(need.id),
+        names.get(need.org_id, ""), place.product_id, tuple(place.points), place.margin_bp,
+    )  # fmt: skip
 
 
 def _number(text: str | None, default: int) -> int:

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import String, cast, func
 
 from app.core.context import Context
 from app.core.database import get_or_404
@@ -19,10 +18,11 @@ from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import context, send_xlsx
 from app.enterprises.industries import SECTIONS
-from app.market import bid_service, product_queries, queries, queue, service
+from app.market import bid_service, product_queries, queries, queue, rank_service, service
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
 from app.market.models import Bid, Need
+from app.market.rank_models import QueueRank
 from app.market.words import WANTED_KINDS, BidState, NeedState
 
 GRADES = ("A", "B", "C", "D", "E")
@@ -69,14 +69,14 @@ QUEUE = queue.RankedTable(
             _l("地区"),
             kind="choices",
             choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
-            apply=lambda stmt, value: stmt.where(Need.district.in_(value)),
+            apply=lambda stmt, value: stmt.where(QueueRank.district.in_(value)),
         ),
         Filter(
             "industry",
             _l("行业"),
             kind="choices",
             choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
-            apply=lambda stmt, value: stmt.where(func.left(cast(Need.industry_code, String), 2).in_(_divisions(value))),
+            apply=lambda stmt, value: stmt.where(QueueRank.division.in_(_divisions(value))),
         ),
         Filter(
             "amount",
@@ -84,8 +84,8 @@ QUEUE = queue.RankedTable(
             kind="money",
             unit=_l("万元"),
             apply=lambda stmt, value: stmt.where(
-                *([Need.amount_fen >= value.low] if value.low is not None else []),
-                *([Need.amount_fen <= value.high] if value.high is not None else []),
+                *([QueueRank.amount_fen >= value.low] if value.low is not None else []),
+                *([QueueRank.amount_fen <= value.high] if value.high is not None else []),
             ),
         ),
         Filter(
@@ -93,7 +93,7 @@ QUEUE = queue.RankedTable(
             _l("担保"),
             kind="choice",
             choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
-            apply=lambda stmt, value: stmt.where(Need.product_kind == value),
+            apply=lambda stmt, value: stmt.where(QueueRank.kind == value),
         ),
         Filter(
             "profile",
@@ -106,10 +106,11 @@ QUEUE = queue.RankedTable(
                 *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES),
                 ("none", gettext("未评级或未授权")),
             ],
+            apply=lambda stmt, value: stmt.where(QueueRank.bands.overlap(list(value))),
         ),
-        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(Need.first_loan)),
-        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(Need.bookable.is_(True))),
-        Filter("unanswered", _l("只看未报价"), kind="flag"),
+        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.first_loan)),
+        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.bookable)),
+        Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
@@ -119,34 +120,23 @@ QUEUE = queue.RankedTable(
 )
 
 
-def _keeps(row: queue.QueueRow, applied: dict[str, Any]) -> bool:
-    """Filters that need the profile as this bank may see it."""
-    if applied.get("unanswered") and row.bid_state is not None:
-        return False
-    wanted = applied.get("profile")
-    return not wanted or bool(set(wanted) & _bands(row))
-
-
-def _bands(row: queue.QueueRow) -> set[str]:
-    profile = row.profile
-    bands = {profile.grade} if profile is not None and profile.grade else set()
-    if profile is not None and profile.rank_percent is not None:
-        bands.add("first" if profile.rank_percent <= 33 else "second" if profile.rank_percent <= 67 else "third")
-    return bands or {"none"}
-
-
 @room.page("/queue", Permission.QUEUE_READ)
 def queue_list() -> Any:
-    """Open needs, ranked for this bank."""
+    """Open needs, ranked for this bank. What nobody ranked yet is ranked first."""
     ctx = context()
+    args = remembered(QUEUE, request.args, session)
+    load = QUEUE.load_export if wants_export(request.args) else QUEUE.load_queue
     with reading(ctx, Permission.QUEUE_READ):
-        args = remembered(QUEUE, request.args, session)
-        page, rows = QUEUE.load_ranked(queue.open_needs(), args, lambda found: queue.rank(ctx, found), _keeps)
-        if not wants_export(request.args):
-            return render_template("market/queue.html", page=page, products=bool(product_queries.own_products(ctx)))
-        data = export_xlsx(QUEUE, queue.with_names(rows), gettext("需求"))
-    bid_service.record_queue_export(ctx, len(rows))
-    return send_xlsx(data, "queue.xlsx")
+        waits = rank_service.missing(ctx)
+        found = load(ctx, args) if not waits else None
+    if found is None:
+        rank_service.catch_up(ctx, waits)
+        with reading(ctx, Permission.QUEUE_READ):
+            found = load(ctx, args)
+    if isinstance(found, queue.QueuePage):
+        return render_template("market/queue.html", page=found.page, products=found.products, most=queue.MOST_COUNTED)
+    bid_service.record_queue_export(ctx, len(found))
+    return send_xlsx(export_xlsx(QUEUE, found, gettext("需求")), "queue.xlsx")
 
 
 def card(ctx: Context, need: Need) -> queue.QueueRow:

@@ -1,6 +1,6 @@
-"""Products say rate, repayment, data they need and what a bank can handle; five more kinds."""
+"""Products say rate, repayment, data they need and what a bank can handle; five more kinds. Places in a queue are rows."""
 
-from migrations.tools import run
+from migrations.tools import SYSTEM, grant, guard, run
 
 revision = "0025"
 down_revision = "0024"
@@ -53,6 +53,83 @@ create function hq_item_delivered(item text) returns boolean
   $$ select exists (select 1 from delivery d where d.item_code = $1 and d.state = 'TAKEN_IN') $$;
 """
 
+RANK = """
+create table queue_rank (
+  org_id uuid not null constraint fk_queue_rank_org_id references organisation,
+  need_id uuid not null constraint fk_queue_rank_need_id references need,
+  product_id uuid constraint fk_queue_rank_product_id references product,
+  score smallint not null constraint ck_queue_rank_score check (score between 0 and 100),
+  points smallint[] not null,
+  reasons text[] not null,
+  margin_bp bigint,
+  bands text[] not null,
+  soon_at timestamptz not null,
+  soon boolean not null,
+  amount_fen bigint not null,
+  district text not null,
+  division text not null,
+  kind text not null,
+  first_loan boolean not null,
+  bookable boolean not null,
+  closes_at timestamptz not null,
+  constraint pk_queue_rank primary key (org_id, need_id)
+);
+-- One for each order of the page, read forwards or backwards; filters are answered from the first without touching the rows.
+create index ix_queue_rank_score on queue_rank (org_id, score desc, closes_at, need_id)
+  include (amount_fen, district, division, kind, first_loan, bookable);
+create index ix_queue_rank_closes_at on queue_rank (org_id, closes_at, need_id);
+create index ix_queue_rank_amount on queue_rank (org_id, amount_fen, need_id);
+create index ix_queue_rank_need_id on queue_rank (need_id);
+create index ix_queue_rank_soon on queue_rank (soon_at) where not soon;
+create table rank_state (
+  org_id uuid constraint pk_rank_state primary key constraint fk_rank_state_org_id references organisation,
+  seen_until timestamptz not null
+);
+create table rank_due (
+  need_id uuid constraint pk_rank_due primary key constraint fk_rank_due_need_id references need,
+  since timestamptz not null
+);
+create index ix_need_open_published on need (published_at) where state = 'OPEN';
+
+-- A need that takes no bids stands in no queue; what a queue filters by follows the need.
+create function hq_need_ranked() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  if new.state <> 'OPEN' then
+    delete from queue_rank where need_id = new.id;
+    delete from rank_due where need_id = new.id;
+    return null;
+  end if;
+  if (old.closes_at, coalesce(old.bookable, false)) is distinct from (new.closes_at, coalesce(new.bookable, false)) then
+    update queue_rank set closes_at = new.closes_at, bookable = coalesce(new.bookable, false) where need_id = new.id;
+  end if;
+  if old.closes_at is distinct from new.closes_at then
+    insert into rank_due (need_id, since) values (new.id, now()) on conflict do nothing;
+  end if;
+  return null;
+end $$;
+create trigger need_ranked after update on need for each row when (old.state = 'OPEN') execute function hq_need_ranked();
+
+create function hq_profiles_ranked() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  insert into rank_due (need_id, since)
+    select n.id, now() from fresh f join need n on n.org_id = f.firm_id and n.state = 'OPEN' on conflict do nothing;
+  return null;
+end $$;
+create trigger profiles_ranked after insert on credit_profile referencing new table as fresh
+  for each statement execute function hq_profiles_ranked();
+"""
+
 
 def upgrade() -> None:
     run(PRODUCT)
+    run(RANK)
+    # Asked once a statement, not once a row: a page may pass over thousands of rows.
+    own = "org_id = (select hq_org()) and (select hq_kind()) = 'bank'"
+    system = f"(select {SYSTEM})"
+    grant("queue_rank", "select, insert, update, delete")
+    guard("queue_rank", see=f"({own}) or {system}", write=f"({own}) or {system}", change=f"({own}) or {system}",
+          remove=f"({own}) or {system}")
+    grant("rank_state", "select, insert, update")
+    guard("rank_state", see=f"({own}) or {system}", write=f"({own}) or {system}", change=f"({own}) or {system}")
+    grant("rank_due", "select, delete")
+    guard("rank_due", see=system, write="false", remove=system)

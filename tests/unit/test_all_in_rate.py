@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +17,6 @@ from app.market.rules import (
     Fee,
     FeeKind,
     FeeTime,
-    Match,
     MatchReason,
     MatchWeights,
     NeedFacts,
@@ -199,14 +199,30 @@ PRODUCT = ProductFacts(10 * WAN, 500 * WAN, 3, 24, frozenset({"33", "65"}), froz
 
 def test_a_need_that_fits_in_every_part_and_closes_soon_gets_all_points() -> None:
     match = match_score(need("1", left=1), PRODUCT)
-    assert match == Match(
-        100, ("PROFILE_STRONG", "AMOUNT_FITS", "TERM_FITS", "INDUSTRY_FITS", "DISTRICT_FITS", "CLOSES_SOON")
-    )
+    assert match.score == 92 and match.reasons == (
+        "PROFILE_STRONG", "AMOUNT_FITS", "TERM_FITS", "INDUSTRY_FITS", "DISTRICT_FITS", "CLOSES_SOON",
+    )  # fmt: skip
+    priced = match_score(need("1", left=1), replace(PRODUCT, rate=Decimal("0.04")))
+    assert priced.score == 100 and priced.points == (30, 15, 20, 10, 10, 5, 10) and priced.reasons[1] == "PRICE_COVERS"
+    assert priced.margin == Decimal("0.0164")
+
+
+@pytest.mark.parametrize(("rank", "grade", "rate", "reason", "points"), [
+    ("0.9", None, "0.0286", "PRICE_COVERS", 15), ("0.9", None, "0.0285", "PRICE_THIN", 7), ("0.5", None, "0.03", "PRICE_THIN", 7),
+    ("0.1", None, "0.04", "PRICE_SHORT", 0), (None, "E", "0.06", "PRICE_SHORT", 0), (None, "A", "0.03", "PRICE_COVERS", 15),
+])  # fmt: skip
+def test_the_price_is_held_against_funding_and_expected_loss(
+    rank: str | None, grade: str | None, rate: str, reason: str, points: int
+) -> None:
+    facts = replace(need(rank), grade=grade)
+    match = match_score(facts, replace(PRODUCT, rate=Decimal(rate)))
+    assert (match.reasons[1], match.points[1]) == (reason, points)
+    assert match_score(replace(facts, rank=None, grade=None), replace(PRODUCT, rate=Decimal(rate))).margin is None
 
 
 def test_a_need_that_fits_nowhere_is_still_listed_with_its_reasons() -> None:
     match = match_score(need("0", wan=5, months=60, industry="51", district="440103"), PRODUCT)
-    assert match.score == 0
+    assert match.score == 7 and match.points == (0, 7, 0, 0, 0, 0, 0)
     assert match.reasons == (
         "PROFILE_WEAK", "AMOUNT_BELOW", "TERM_OUTSIDE", "INDUSTRY_OUTSIDE", "DISTRICT_OUTSIDE",
     )  # fmt: skip
