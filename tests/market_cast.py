@@ -68,7 +68,8 @@ def offer(
 
 
 def terms(product: Product, money: Offer | None = None, valid_until: date | None = None, **options: Any) -> bid_service.BidTerms:
-    """A bid's terms, valid for sixty days unless told."""
+    """A bid's terms, valid for sixty days and with nothing tied unless told."""
+    options.setdefault("ties", ())
     return bid_service.BidTerms(product.id, money or offer(), valid_until or today() + timedelta(days=60), **options)
 
 

@@ -106,6 +106,8 @@ class ErrorCode(StrEnum):
     SECOND_FACTOR = "second_factor"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
+    TIES_UNDECLARED = "ties_undeclared"
+    TIE_BANNED = "tie_banned"
     TOO_MANY_TRIES = "too_many_tries"
     TRAINING_OPEN = "training_open"
     USCC_CLAIMED = "uscc_claimed"
@@ -207,6 +209,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
+    ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),
+    ErrorCode.TIE_BANNED: N_("存款、信用卡和理财不得作为贷款的条件，请删除或改为非必须。"),
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
     ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),

@@ -27,7 +27,9 @@ from app.loans import service as loans
 from app.loans.models import Instalment, Loan
 from app.market import bid_service, choice_service, product_service
 from app.market import service as needs
+from app.market.bid_words import ConditionKind
 from app.market.models import Bid, Need
+from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.pool import claim_service
@@ -95,7 +97,8 @@ def _need(firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT"
 
 def _bid(staff: Staff, products: Products, bank: str, need: Need, wan: int, months: int, *, submit: bool = True) -> Bid:
     offer = Offer(wan * WAN, RATES[bank], months, METHODS[bank], (FEES[bank],))
-    terms = bid_service.BidTerms(products[bank].id, offer, add_working_days(today(), 30), "法定代表人连带保证")
+    liable = (Condition(ConditionKind.OWNER_LIABLE),)
+    terms = bid_service.BidTerms(products[bank].id, offer, add_working_days(today(), 30), liable, ())
     bid = bid_service.draft_bid(staff[f"{bank}.officer"], need.id, terms)
     bid_service.propose_bid(staff[f"{bank}.officer"], bid.id)
     return bid_service.submit_bid(staff[f"{bank}.approver"], bid.id) if submit else bid

@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.calendar import SHANGHAI
 from app.core.database import get_or_404
+from app.core.errors import ErrorCode, Refusal
 from app.core.filters import Filter, remembered
 from app.core.lifecycle import can_fire
 from app.core.pages import TimelineEntry, event_texts
@@ -19,7 +20,7 @@ from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_list
+from app.core.web import act, attempt, context, say, send_list
 from app.market import bid_queries, bid_service, need_rules, product_queries, queries, queue, service
 from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
@@ -54,7 +55,8 @@ def new_bid(need_id: UUID) -> Any:
         assert closes is not None
         until = need_rules.choice_ends_at(closes).astimezone(SHANGHAI).date()
         form = BidForm(need, products, data=BidForm.values_for(need, products, until))
-    return _editor(need, row, form, None)
+        facts = bid_service.product_facts(products)
+    return _editor(need, row, form, None, facts)
 
 
 @room.page("/bids/<uuid:bid_id>/edit", Permission.BID_DRAFT, methods=["GET", "POST"])
@@ -67,15 +69,21 @@ def edit_bid(bid_id: UUID) -> Any:
             return redirect(url_for("market.bid", bid_id=bid_id))
         need = get_or_404(Need, bid.need_id)
         row = card(ctx, need)
-        form = BidForm(need, product_queries.own_products(ctx), data=BidForm.values_of(bid))
-    return _editor(need, row, form, bid)
+        products = product_queries.own_products(ctx)
+        form = BidForm(need, products, data=BidForm.values_of(bid))
+        facts = bid_service.product_facts(products)
+    return _editor(need, row, form, bid, facts)
 
 
-def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None) -> Any:
+def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, facts: dict[UUID, dict[str, Any]]) -> Any:
     cost = None
     if form.validate_on_submit():
         terms = form.terms()
-        if put_problems(form, check_terms(need, terms)):
+        clean = put_problems(form, check_terms(need, terms, facts[terms.product_id]))
+        if terms.ties is None and "propose" in request.form:
+            form.ties_answer.errors = [say(Refusal(ErrorCode.TIES_UNDECLARED))]
+            clean = False
+        if clean:
             if "compute" in request.form:
                 cost = all_in_rate(terms.offer)
             else:

@@ -9,23 +9,45 @@ from uuid import UUID
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, FieldList, Form, FormField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from app.core.money import WAN, YUAN
 from app.enterprises.rules import SizeClass
 from app.market.bid_models import Bid
 from app.market.bid_service import BidTerms, offer_of, size_of
+from app.market.bid_words import CONDITION_KINDS, TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.forms import named
 from app.market.models import Need
+from app.market.offer_rules import BANNED_FOR_SMALL, CLOSED_LIST, TEXT_LENGTH, Condition, Tie
 from app.market.product_models import Product
-from app.market.rules import BANNED_FOR_SMALL, CLOSED_LIST
 from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
 from app.market.words import METHODS
 
 FEE_ROWS = 6
 """Rows for charges on the bid form; no offer of the papers has more than three."""
+
+
+TIE_ROWS = 3
+OFFERED_CONDITIONS = tuple(kind for kind in ConditionKind if kind not in USUAL_CONDITIONS)
+"""What the form offers to tick; the usual two stand under it in words."""
+
+
+def _demand_rows(bid: Bid) -> list[dict[str, Any]]:
+    found = {demand.kind: demand.text for demand in bid.demands}
+    return [{"wanted": kind.value in found, "text": found.get(kind.value, "")} for kind in OFFERED_CONDITIONS]
 
 
 class FeeForm(Form):
@@ -54,6 +76,25 @@ class FeeForm(Form):
         return Fee(FeeKind(self.kind.data), self.amount.data, payee, at, self.every_months.data or 1, self.text.data or "")
 
 
+class TieForm(Form):
+    """A product or service that comes with the loan."""
+
+    kind = SelectField(_l("产品或服务"), [Optional()], validate_choice=False)
+    required = BooleanField(_l("没有它不放款"))
+    text = StringField(_l("说明"), [Optional(), Length(max=TEXT_LENGTH)])
+
+    def tie(self) -> Tie | None:
+        """What was declared, or ``None`` for an empty row."""
+        return Tie(TieKind(self.kind.data), self.required.data, self.text.data or "") if self.kind.data in set(TieKind) else None
+
+
+class DemandForm(Form):
+    """One of the closed list of conditions, ticked or not."""
+
+    wanted = BooleanField()
+    text = StringField(_l("说明"), [Optional(), Length(max=TEXT_LENGTH)])
+
+
 class BidForm(FlaskForm):
     """A bank's offer."""
 
@@ -63,9 +104,14 @@ class BidForm(FlaskForm):
     term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限，用整数月。"))])
     method = SelectField(_l("还款方式"), [InputRequired(_l("请选择还款方式。"))])
     valid_until = DateField(_l("报价有效至"), [InputRequired(_l("请填写日期。"))])
+    demands = FieldList(FormField(DemandForm), label=_l("报价的条件"), min_entries=len(OFFERED_CONDITIONS),
+                        max_entries=len(OFFERED_CONDITIONS))
     conditions = TextAreaField(
-        _l("对企业的要求"), [Optional(), Length(max=1000)], description=_l("例如保证人、抵押物。没有要求请留空。")
+        _l("补充说明"), [Optional(), Length(max=1000)],
+        description=_l("没有约束力：选定后只有上面勾选的条件不成立，本行才能拒绝放款。"),
     )
+    ties_answer = RadioField(_l("贷款是否搭配其他产品或服务"), validate_choice=False)
+    ties = FieldList(FormField(TieForm), label=_l("搭配的产品或服务"), min_entries=TIE_ROWS, max_entries=TIE_ROWS)
     fees = FieldList(FormField(FeeForm), label=_l("利息之外的费用"), min_entries=FEE_ROWS, max_entries=FEE_ROWS)
     idempotency_token = TokenField()
 
@@ -75,6 +121,11 @@ class BidForm(FlaskForm):
         self.method.choices = named(METHODS)
         big = size_of(need) in (SizeClass.MEDIUM, SizeClass.LARGE)
         kinds = [*CLOSED_LIST, *(sorted(BANNED_FOR_SMALL) if big else ())]
+        self.ties_answer.choices = [("none", gettext("没有搭配任何产品或服务")), ("listed", gettext("有，逐项列在下面"))]
+        for row in self.ties:
+            row.form.kind.choices = [("", gettext("（无）")), *named(TIE_KINDS)]
+        for row, kind in zip(self.demands, OFFERED_CONDITIONS, strict=True):
+            row.form.wanted.label.text = gettext(CONDITION_KINDS[kind])
         for row in self.fees:
             row.form.kind.choices = [("", gettext("（无）")), *((kind.value, gettext(FEE_NAMES[kind][0])) for kind in kinds)]
             row.form.payee.choices = [(payee.value, gettext(payee.label)) for payee in Payee]
@@ -85,7 +136,29 @@ class BidForm(FlaskForm):
         assert self.amount.data is not None and self.annual_rate.data is not None and self.term_months.data is not None
         fees = tuple(fee for row in self.fees if (fee := row.form.fee()) is not None)
         offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, RepaymentMethod(self.method.data), fees)
-        return BidTerms(UUID(self.product_id.data), offer, self.valid_until.data, self.conditions.data or "")
+        return BidTerms(
+            UUID(self.product_id.data), offer, self.valid_until.data, self._conditions(), self._ties(), self.conditions.data or ""
+        )
+
+    def _conditions(self) -> tuple[Condition, ...]:
+        return tuple(
+            Condition(kind, row.form.text.data or "")
+            for row, kind in zip(self.demands, OFFERED_CONDITIONS, strict=True)
+            if row.form.wanted.data
+        )
+
+    def _ties(self) -> tuple[Tie, ...] | None:
+        if self.ties_answer.data not in ("none", "listed"):
+            return None
+        return tuple(tie for row in self.ties if (tie := row.form.tie()) is not None)
+
+    def validate_ties_answer(self, field: RadioField) -> None:
+        """The answer and the rows say the same."""
+        rows = any(row.form.kind.data for row in self.ties)
+        if field.data == "listed" and not rows:
+            raise ValidationError(gettext("请至少列出一项；没有请选“没有”。"))
+        if field.data != "listed" and rows:
+            raise ValidationError(gettext("下面列出了搭配的产品或服务，请选“有”。"))
 
     @staticmethod
     def values_of(bid: Bid) -> dict[str, Any]:
@@ -109,6 +182,10 @@ class BidForm(FlaskForm):
             "method": bid.method,
             "valid_until": bid.valid_until,
             "conditions": bid.conditions,
+            "demands": _demand_rows(bid),
+            "ties_answer": ("listed" if bid.ties else "none") if bid.ties_declared else None,
+            "ties": [{"kind": tie.kind, "required": tie.required, "text": tie.text} for tie in bid.ties]
+            + [{} for _ in range(TIE_ROWS - len(bid.ties))],
             "fees": fees + [{} for _ in range(FEE_ROWS - len(fees))],
         }
 

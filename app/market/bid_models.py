@@ -17,7 +17,8 @@ class Bid(Identified, Base):
     """报价: a bank's sealed, binding offer. Amounts in 分, rates as fractions per year, term in months.
 
     ``all_in_rate`` is 12 × the monthly rate at which all money balances, ``effective_rate`` compounds it;
-    ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there.
+    ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there. ``demands`` are what the
+    bid depends on, a closed list; ``conditions`` is a remark without force. Nothing tied is declared too (``ties_declared``).
     """
 
     __tablename__ = "bid"
@@ -48,7 +49,10 @@ class Bid(Identified, Base):
     submitted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     return_reason: Mapped[str | None]
+    ties_declared: Mapped[bool]
 
+    ties: Mapped[list[BidTie]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidTie.no")
+    demands: Mapped[list[BidCondition]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidCondition.no")
     fees: Mapped[list[BidFee]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidFee.no")
 
     __table_args__ = (
@@ -74,6 +78,31 @@ class BidFee(Base):
     payee: Mapped[str]
     at: Mapped[str]
     every_months: Mapped[int]
+    text: Mapped[str]
+
+
+class BidTie(Base):
+    """What is sold or asked for with the loan. ``required``: without it there is no loan."""
+
+    __tablename__ = "bid_tie"
+    bid_id: Mapped[UUID] = mapped_column(ForeignKey("bid.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    seal_id: Mapped[UUID]
+    kind: Mapped[str]
+    required: Mapped[bool]
+    text: Mapped[str]
+
+
+class BidCondition(Base):
+    """Something on which the bid depends: the only ground on which its bank may refuse after the choice."""
+
+    __tablename__ = "bid_condition"
+    bid_id: Mapped[UUID] = mapped_column(ForeignKey("bid.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    seal_id: Mapped[UUID]
+    kind: Mapped[str]
     text: Mapped[str]
 
 

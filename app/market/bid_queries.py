@@ -18,6 +18,7 @@ from app.core.models import Transition
 from app.core.working import Value, WorkingLine
 from app.identity.models import Organisation, Person
 from app.market.bid_models import Bid, Choice
+from app.market.bid_service import with_lines
 from app.market.bid_words import BidState, ChoiceState
 from app.market.models import Need
 from app.market.product_models import ProductVersion
@@ -91,7 +92,7 @@ def offers(need: Need) -> list[OfferRow]:
             .join(Organisation, Organisation.id == Bid.org_id)
             .join(ProductVersion, (ProductVersion.product_id == Bid.product_id) & (ProductVersion.version == Bid.product_version))
             .where(Bid.need_id == need.id, Bid.submitted_at.is_not(None), Bid.state != BidState.WITHDRAWN.value)
-            .options(selectinload(Bid.fees))
+            .options(selectinload(Bid.fees), selectinload(Bid.ties), selectinload(Bid.demands))
             .order_by(Bid.all_in_rate, Bid.total_extra_fen, Bid.id)
         )
         .all()
@@ -175,13 +176,9 @@ def bids_query(ctx: Context) -> Any:
 
 
 def bid_with_fees(bid_id: UUID) -> Bid:
-    """A bid with its charges. Raises ``Refusal(NOT_FOUND)``."""
+    """A bid with its charges, ties and conditions. Raises ``Refusal(NOT_FOUND)``."""
     get_or_404(Bid, bid_id)
-    return (
-        session()
-        .scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees)).execution_options(populate_existing=True))
-        .one()
-    )
+    return with_lines(bid_id)
 
 
 def own_live_bid(ctx: Context, need_id: UUID) -> Bid | None:

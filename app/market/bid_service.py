@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,13 +25,21 @@ from app.core.use_case import about, use_case
 from app.core.working import N_, Problem, WorkingLine
 from app.enterprises.rules import SizeClass
 from app.market import bars, policy
-from app.market.bid_models import Bid, BidFee
+from app.market.bid_models import Bid, BidCondition, BidFee, BidTie
 from app.market.bid_words import BidState
 from app.market.costs import AllIn, all_in_rate
 from app.market.lifecycles import BID
 from app.market.models import Need
-from app.market.offer_rules import check_offer
-from app.market.product_models import Product
+from app.market.offer_rules import (
+    Condition,
+    Tie,
+    all_conditions,
+    check_against_product,
+    check_conditions,
+    check_offer,
+    check_ties,
+)
+from app.market.product_models import Product, ProductVersion
 from app.market.product_words import ProductState
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
 from app.market.words import NeedState
@@ -40,18 +49,26 @@ constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
 constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_settled", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_two_people", ErrorCode.SAME_PERSON)
+constraint("ck_bid_ties_declared", ErrorCode.TIES_UNDECLARED, "ties_answer")
+constraint("ck_bid_tie_banned", ErrorCode.TIE_BANNED, "ties")
 
 _RATE = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
 class BidTerms:
-    """What a bid says beside its money terms: the product, conditions for the loan, until when it binds the bank."""
+    """What a bid says beside its money terms: the product, until when it binds the bank, and what it depends on.
+
+    ``ties`` that are ``None`` have not been declared yet; an empty tuple declares that there are none. ``remark`` is without
+    force.
+    """
 
     product_id: UUID
     offer: Offer
     valid_until: date
-    conditions: str = ""
+    conditions: tuple[Condition, ...] = ()
+    ties: tuple[Tie, ...] | None = None
+    remark: str = ""
 
 
 def size_of(need: Need) -> SizeClass:
@@ -65,14 +82,15 @@ def earliest_validity(need: Need) -> date:
     return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), policy.levels().choice_target_wd)
 
 
-def check_terms(need: Need, terms: BidTerms) -> list[Problem]:
-    """Everything that forbids a bid on a need, each at its field."""
+def check_terms(need: Need, terms: BidTerms, facts: Mapping[str, Any]) -> list[Problem]:
+    """Everything that forbids a bid on a need with this version of a product, each at its field."""
     problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need), policy.limits())
+    problems += [*check_against_product(terms.offer, facts), *check_ties(terms.ties), *check_conditions(terms.conditions)]
     earliest = earliest_validity(need)
     if terms.valid_until < earliest:
         message = N_("报价有效期应不早于 %(earliest)s，企业须有时间选定。")
         problems.append(Problem("valid_until", "VALIDITY_SHORT", message, {"earliest": earliest}))
-    if len(terms.conditions) > 1000:
+    if len(terms.remark) > 1000:
         problems.append(Problem("conditions", "CONDITIONS_LONG", N_("要求最多写 1,000 字。")))
     return problems
 
@@ -86,6 +104,16 @@ def _hold_need(need_id: UUID) -> Need:
     if need.state != NeedState.OPEN or need.closes_at is None or need.closes_at <= now():
         raise Refusal(ErrorCode.BID_AFTER_CLOSE)
     return need
+
+
+def product_facts(products: Sequence[Product]) -> dict[UUID, dict[str, Any]]:
+    """What the current version of each product says, by product."""
+    rows = session().scalars(
+        select(ProductVersion)
+        .join(Product, (Product.id == ProductVersion.product_id) & (Product.version == ProductVersion.version))
+        .where(Product.id.in_([product.id for product in products]))
+    )
+    return {row.product_id: row.facts for row in rows}
 
 
 def _own_product(ctx: Context, product_id: UUID) -> Product:
@@ -112,28 +140,39 @@ def working_json(lines: tuple[WorkingLine, ...]) -> list[Any]:
 
 
 def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product) -> AllIn:
-    problems = check_terms(need, terms)
+    problems = check_terms(need, terms, product_facts([product])[product.id])
     if problems:
         raise Refusal(ErrorCode.BID_INVALID, field=problems[0].field)
     offer, cost = terms.offer, all_in_rate(terms.offer)
     bid.product_id, bid.product_version, bid.conventions = product.id, product.version, product.conventions
     bid.amount_fen, bid.annual_rate, bid.term_months = offer.amount_fen, offer.annual_rate.quantize(_RATE), offer.term_months
-    bid.method, bid.conditions, bid.valid_until = offer.method.value, terms.conditions.strip(), terms.valid_until
+    bid.method, bid.conditions, bid.valid_until = offer.method.value, terms.remark.strip(), terms.valid_until
     bid.all_in_rate, bid.effective_rate = cost.nominal12.quantize(_RATE), cost.effective.quantize(_RATE)
     bid.simple_rate = cost.simple.quantize(_RATE)
     bid.interest_fen, bid.fees_fen, bid.total_extra_fen = cost.interest_fen, cost.fees_fen, cost.total_extra_fen
     bid.working = working_json(cost.working)
+    bid.ties_declared = terms.ties is not None
     bid.drafted_by, bid.drafted_at = ctx.actor_id, now()
     return cost
 
 
-def _write_fees(bid: Bid, fees: tuple[Fee, ...]) -> None:
+def _write_lines(bid: Bid, terms: BidTerms) -> None:
+    """Charges, ties and conditions, each a row of its own under the bid's seal."""
+    bid.fees, bid.ties, bid.demands = [], [], []
+    session().flush()
+    own = {"bid_id": bid.id, "org_id": bid.org_id, "seal_id": bid.seal_id}
+    bid.ties = [
+        BidTie(**own, no=no, kind=tie.kind.value, required=tie.required, text=tie.text.strip())
+        for no, tie in enumerate(terms.ties or (), start=1)
+    ]
+    bid.demands = [
+        BidCondition(**own, no=no, kind=one.kind.value, text=one.text.strip())
+        for no, one in enumerate(all_conditions(terms.conditions), start=1)
+    ]
     bid.fees = [
         BidFee(
-            bid_id=bid.id,
+            **own,
             no=no,
-            org_id=bid.org_id,
-            seal_id=bid.seal_id,
             kind=fee.kind.value,
             amount_fen=fee.amount_fen,
             payee=fee.payee.value,
@@ -141,8 +180,14 @@ def _write_fees(bid: Bid, fees: tuple[Fee, ...]) -> None:
             every_months=fee.every_months,
             text=fee.text.strip()[:100],
         )
-        for no, fee in enumerate(fees, start=1)
+        for no, fee in enumerate(terms.offer.fees, start=1)
     ]
+
+
+def with_lines(bid_id: UUID) -> Bid:
+    """A bid with its charges, ties and conditions, read anew."""
+    lines = [selectinload(Bid.fees), selectinload(Bid.ties), selectinload(Bid.demands)]
+    return session().scalars(select(Bid).where(Bid.id == bid_id).options(*lines).execution_options(populate_existing=True)).one()
 
 
 def offer_of(bid: Bid) -> Offer:
@@ -165,11 +210,13 @@ def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
         case_id=need.case_id,
         state=BidState.DRAFT.value,
         fees=[],
+        ties=[],
+        demands=[],
     )
     _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
     session().add(bid)
     begin(ctx, BID, bid)
-    _write_fees(bid, terms.offer.fees)
+    _write_lines(bid, terms)
     about(bid, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate)
     return bid
 
@@ -185,24 +232,20 @@ def _own_bid(ctx: Context, bid_id: UUID) -> tuple[Bid, Need]:
 def edit_bid(ctx: Context, bid_id: UUID, terms: BidTerms) -> Bid:
     """Changes a draft; whoever changed it last is its drafter."""
     _, need = _own_bid(ctx, bid_id)
-    bid = (
-        session()
-        .scalars(select(Bid).where(Bid.id == bid_id).options(selectinload(Bid.fees)).execution_options(populate_existing=True))
-        .one()
-    )
+    bid = with_lines(bid_id)
     fire(ctx, BID, bid, "edit")
     _write(ctx, bid, need, terms, _own_product(ctx, terms.product_id))
-    bid.fees = []
-    session().flush()
-    _write_fees(bid, terms.offer.fees)
+    _write_lines(bid, terms)
     about(bid, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate)
     return bid
 
 
 @use_case(Permission.BID_DRAFT, "bid.propose", returns=Bid)
 def propose_bid(ctx: Context, bid_id: UUID) -> Bid:
-    """Hands a draft to the approver."""
+    """Hands a draft to the approver. Raises ``TIES_UNDECLARED`` where nobody has said whether anything is tied to the loan."""
     bid, _ = _own_bid(ctx, bid_id)
+    if not bid.ties_declared:
+        raise Refusal(ErrorCode.TIES_UNDECLARED, field="ties_answer")
     bid.return_reason = None
     fire(ctx, BID, bid, "propose")
     about(bid)

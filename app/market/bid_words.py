@@ -25,6 +25,51 @@ class ChoiceState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class TieKind(StrEnum):
+    """What else the bank wants sold or done with the loan. MARGIN is the pledge or margin that secures it, which no ban means."""
+
+    DEPOSIT = "DEPOSIT"
+    SETTLEMENT = "SETTLEMENT"
+    PAYROLL = "PAYROLL"
+    INSURANCE = "INSURANCE"
+    CARD = "CARD"
+    WEALTH = "WEALTH"
+    MARGIN = "MARGIN"
+    OTHER = "OTHER"
+
+
+class ConditionKind(StrEnum):
+    """The closed list of what a binding bid may depend on. The last two every bid has."""
+
+    GUARANTEE_SIGNED = "GUARANTEE_SIGNED"
+    COLLATERAL_REGISTERED = "COLLATERAL_REGISTERED"
+    RECEIVABLE_CONFIRMED = "RECEIVABLE_CONFIRMED"
+    INSURANCE_ISSUED = "INSURANCE_ISSUED"
+    OWNER_LIABLE = "OWNER_LIABLE"
+    USE_PROVED = "USE_PROVED"
+    ON_SITE_CHECK = "ON_SITE_CHECK"
+    PAPERS_TRUE = "PAPERS_TRUE"
+    NOTHING_WORSE = "NOTHING_WORSE"
+
+
+TIE_KINDS: dict[str, str] = {
+    TieKind.DEPOSIT: N_("存款"), TieKind.SETTLEMENT: N_("在本行结算"), TieKind.PAYROLL: N_("在本行代发工资"),
+    TieKind.INSURANCE: N_("保险"), TieKind.CARD: N_("信用卡"), TieKind.WEALTH: N_("理财、基金"),
+    TieKind.MARGIN: N_("作为担保的保证金或存单"), TieKind.OTHER: N_("其他产品或服务"),
+}  # fmt: skip
+CONDITION_KINDS: dict[str, str] = {
+    ConditionKind.GUARANTEE_SIGNED: N_("保证或担保合同已签订"),
+    ConditionKind.COLLATERAL_REGISTERED: N_("抵押或质押已登记"),
+    ConditionKind.RECEIVABLE_CONFIRMED: N_("应收账款经债务人确认（30 日内）"),
+    ConditionKind.INSURANCE_ISSUED: N_("保证保险已出单"),
+    ConditionKind.OWNER_LIABLE: N_("法定代表人或实际控制人连带保证"),
+    ConditionKind.USE_PROVED: N_("提供资金用途的合同或订单"),
+    ConditionKind.ON_SITE_CHECK: N_("实地核查与申报一致"), ConditionKind.PAPERS_TRUE: N_("申报的资料真实"),
+    ConditionKind.NOTHING_WORSE: N_("报价后没有新的涉诉、失信或逾期"),
+}  # fmt: skip
+USUAL_CONDITIONS = (ConditionKind.PAPERS_TRUE, ConditionKind.NOTHING_WORSE)
+"""What every bid depends on, whether its bank ticks it or not."""
+
 BID_STATES: dict[str, str] = {
     BidState.DRAFT: N_("起草中"), BidState.PROPOSED: N_("待审批"), BidState.SUBMITTED: N_("已提交"),
     BidState.WITHDRAWN: N_("已撤回"), BidState.CHOSEN: N_("被选定"), BidState.LAPSED: N_("未被选定或已失效"),

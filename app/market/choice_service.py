@@ -58,7 +58,10 @@ def cost_sheet(bid: Bid, bank: str) -> dict[str, Any]:
         {column: getattr(fee, column) for column in ("kind", "amount_fen", "payee", "at", "every_months", "text")}
         for fee in bid.fees
     ]
-    sheet: dict[str, Any] = plain({"bank": bank, "fees": fees, **{column: getattr(bid, column) for column in columns}})
+    ties = [{"kind": tie.kind, "required": tie.required, "text": tie.text} for tie in bid.ties]
+    demands = [{"no": one.no, "kind": one.kind, "text": one.text} for one in bid.demands]
+    lines = {"fees": fees, "ties": ties, "demands": demands}
+    sheet: dict[str, Any] = plain({"bank": bank, **lines, **{column: getattr(bid, column) for column in columns}})
     return sheet
 
 
@@ -77,7 +80,7 @@ def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
         session().scalars(
             select(Bid)
             .where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value)
-            .options(selectinload(Bid.fees))
+            .options(selectinload(Bid.fees), selectinload(Bid.ties), selectinload(Bid.demands))
             .order_by(Bid.id)
             .execution_options(populate_existing=True)
         )

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from app.core.web import Room
 from app.market import words as market
+from app.market.bid_words import CONDITION_KINDS, TIE_KINDS
 from app.market.costs import fee_total_fen
 from app.market.models import BidFee
 from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Payee
@@ -29,6 +30,8 @@ WORDS = SimpleNamespace(
     fees={kind.value: names[0] for kind, names in FEE_NAMES.items()},
     payees={payee.value: payee.label for payee in Payee},
     times={at.value: at.label for at in FeeTime},
+    ties=TIE_KINDS,
+    conditions=CONDITION_KINDS,
     fee_total=_fee_total,
 )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from app.core.working import N_, Params, Problem
 from app.enterprises.rules import SizeClass
+from app.market.bid_words import TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
 from app.market.costs import all_in_rate
 from app.market.terms import Fee, FeeKind, FeeTime, Offer
 
@@ -116,3 +119,88 @@ def _check_all_in(offer: Offer, limits: OfferLimits) -> list[Problem]:
     message = N_("综合年化成本 %(all_in_ratio)s 超过平台上限 %(cap_ratio)s，请核对利率和费用。")
     params = {"all_in_ratio": rate, "cap_ratio": limits.max_all_in_rate}
     return [Problem("fees", "ALL_IN_ABOVE_CAP", message, params)]
+
+
+# --- the product, what is tied to the loan, what it depends on ------------------------------------------------------------
+
+BANNED_TIES = frozenset({TieKind.DEPOSIT, TieKind.CARD, TieKind.WEALTH})
+"""Never a condition of a loan: no loan for a deposit, no tied sale (七不准 [U]; 银保监发〔2020〕18号 [C8]). A pledge or margin
+that secures the loan is ``MARGIN``."""
+
+NAMED_TIES = frozenset({TieKind.MARGIN, TieKind.OTHER})
+"""Kinds that say too little without a word of what is meant."""
+
+TEXT_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A product or service sold or asked for with the loan. ``required``: without it there is no loan."""
+
+    kind: TieKind
+    required: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something of the closed list on which a binding bid depends, with a word of what is meant."""
+
+    kind: ConditionKind
+    text: str = ""
+
+
+def all_conditions(chosen: Sequence[Condition]) -> tuple[Condition, ...]:
+    """The bank's conditions once each, with the two that every bid has at the end."""
+    ticked = {one.kind: one for one in chosen}
+    usual = {kind: ticked.pop(kind, Condition(kind)) for kind in USUAL_CONDITIONS}
+    return (*ticked.values(), *usual.values())
+
+
+def check_against_product(offer: Offer, facts: Mapping[str, Any]) -> list[Problem]:
+    """Where an offer leaves the version of the product that it names, each at its field.
+
+    ``facts`` as a product version keeps them: 分, months; ``repayments`` and the range of rates (fractions as text) only
+    where the product has them.
+    """
+    problems = []
+    params: Params
+    if not facts["min_amount_fen"] <= offer.amount_fen <= facts["max_amount_fen"]:
+        params = {"low_fen": facts["min_amount_fen"], "high_fen": facts["max_amount_fen"]}
+        message = N_("所选产品的金额在 %(low_fen)s 元到 %(high_fen)s 元之间，请换产品或改金额。")
+        problems.append(Problem("amount", "PRODUCT_RANGE", message, params))
+    if not facts["min_term_months"] <= offer.term_months <= facts["max_term_months"]:
+        params = {"low": facts["min_term_months"], "high": facts["max_term_months"]}
+        message = N_("所选产品的期限在 %(low)s 到 %(high)s 个月之间，请换产品或改期限。")
+        problems.append(Problem("term_months", "PRODUCT_RANGE", message, params))
+    if facts.get("repayments") and offer.method.value not in facts["repayments"]:
+        message = N_("所选产品没有“%(method_label)s”这种还款方式，请换产品或还款方式。")
+        problems.append(Problem("method", "PRODUCT_RANGE", message, {"method_label": offer.method.label}))
+    low, high = (Decimal(facts[key]) if facts.get(key) else None for key in ("min_rate", "max_rate"))
+    if (low is not None and offer.annual_rate < low) or (high is not None and offer.annual_rate > high):
+        params = {"low_ratio": low or Decimal(0), "high_ratio": high or Decimal(1)}
+        message = N_("所选产品的年利率在 %(low_ratio)s 到 %(high_ratio)s 之间，请核对。")
+        problems.append(Problem("annual_rate", "PRODUCT_RANGE", message, params))
+    return problems
+
+
+def check_ties(ties: Sequence[Tie] | None) -> list[Problem]:
+    """What is wrong with the declared ties; ``None`` (nothing declared yet) is asked about when the bid is handed on."""
+    problems = []
+    for tie in ties or ():
+        params: Params = {"tie_label": TIE_KINDS[tie.kind]}
+        if tie.required and tie.kind in BANNED_TIES:
+            message = N_("不得把“%(tie_label)s”作为贷款的条件，请删除或改为非必须。")
+            problems.append(Problem("ties", "TIE_BANNED", message, params))
+        if tie.kind in NAMED_TIES and not tie.text.strip():
+            problems.append(Problem("ties", "TIE_WITHOUT_NAME", N_("“%(tie_label)s”须写明是什么。"), params))
+        if len(tie.text) > TEXT_LENGTH:
+            problems.append(Problem("ties", "TIE_LONG", N_("“%(tie_label)s”的说明最多写 200 字。"), params))
+    return problems
+
+
+def check_conditions(conditions: Sequence[Condition]) -> list[Problem]:
+    """What is wrong with the words beside the conditions."""
+    if any(len(one.text) > TEXT_LENGTH for one in conditions):
+        return [Problem("demands", "CONDITION_LONG", N_("每项条件的说明最多写 200 字。"))]
+    return []

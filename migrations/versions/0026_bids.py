@@ -1,11 +1,44 @@
 """Bids bind from the moment they are handed in, and the database keeps the hour."""
 
-from migrations.tools import run
+from migrations.tools import OWN, SYSTEM, grant, guard, run
 
 revision = "0026"
 down_revision = "0025"
 branch_labels = None
 depends_on = None
+
+LINES = """
+alter table bid add column ties_declared boolean not null default false;
+create table bid_tie (
+  bid_id uuid not null constraint fk_bid_tie_bid_id references bid,
+  no bigint not null,
+  org_id uuid not null,
+  seal_id uuid not null constraint fk_bid_tie_seal_id references seal,
+  kind text not null constraint ck_bid_tie_kind check (kind in (
+    'DEPOSIT', 'SETTLEMENT', 'PAYROLL', 'INSURANCE', 'CARD', 'WEALTH', 'MARGIN', 'OTHER')),
+  required boolean not null,
+  text text not null constraint ck_bid_tie_text check (length(text) <= 200),
+  constraint pk_bid_tie primary key (bid_id, no),
+  constraint ck_bid_tie_banned check (not (required and kind in ('DEPOSIT', 'CARD', 'WEALTH'))),
+  constraint ck_bid_tie_named check (kind not in ('MARGIN', 'OTHER') or btrim(text) <> '')
+);
+create table bid_condition (
+  bid_id uuid not null constraint fk_bid_condition_bid_id references bid,
+  no bigint not null,
+  org_id uuid not null,
+  seal_id uuid not null constraint fk_bid_condition_seal_id references seal,
+  kind text not null constraint ck_bid_condition_kind check (kind in (
+    'GUARANTEE_SIGNED', 'COLLATERAL_REGISTERED', 'RECEIVABLE_CONFIRMED', 'INSURANCE_ISSUED', 'OWNER_LIABLE', 'USE_PROVED',
+    'ON_SITE_CHECK', 'PAPERS_TRUE', 'NOTHING_WORSE')),
+  text text not null constraint ck_bid_condition_text check (length(text) <= 200),
+  constraint pk_bid_condition primary key (bid_id, no),
+  constraint uq_bid_condition_kind unique (bid_id, kind)
+);
+create trigger bid_tie_gate before insert or update or delete on bid_tie
+  for each row execute function hq_bid_fee_gate();
+create trigger bid_condition_gate before insert or update or delete on bid_condition
+  for each row execute function hq_bid_fee_gate();
+"""
 
 GATE = """
 -- What a bid says is everything but where it stands and who handed it in; a column added later is frozen with the rest.
@@ -35,6 +68,14 @@ begin
        or (old.submitted_at is not null and new.state in ('DRAFT', 'PROPOSED')) then
       raise exception 'a bid that left its drafter is binding' using errcode = 'check_violation', constraint = 'ck_bid_frozen';
     end if;
+    if old.state = 'DRAFT' and new.state in ('PROPOSED', 'SUBMITTED') then
+      if not new.ties_declared then
+        raise exception 'nothing tied is an answer too' using errcode = 'check_violation', constraint = 'ck_bid_ties_declared';
+      end if;
+      if (select count(*) from bid_condition c where c.bid_id = new.id and c.kind in ('PAPERS_TRUE', 'NOTHING_WORSE')) < 2 then
+        raise exception 'two conditions every bid has' using errcode = 'check_violation', constraint = 'ck_bid_conditions_usual';
+      end if;
+    end if;
     if new.state in ('CHOSEN') and new.state <> old.state and coalesce(hq_kind(), '') <> 'system' then
       raise exception 'only the portal opens and settles bids' using errcode = 'check_violation', constraint = 'ck_bid_settled';
     end if;
@@ -52,4 +93,10 @@ end $$;
 
 
 def upgrade() -> None:
+    run(LINES)
     run(GATE)
+    own_bank = f"{OWN} and hq_kind() = 'bank'"
+    for table in ("bid_tie", "bid_condition"):
+        grant(table, "select, insert, update, delete")
+        guard(table, see=f"{OWN} or (hq_seal_open(seal_id) and ({SYSTEM} or hq_bid_shown(bid_id)))", write=own_bank,
+              change=own_bank, remove=own_bank)

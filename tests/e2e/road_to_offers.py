@@ -248,7 +248,7 @@ def _bid(town: Town, bank: Any, terms: dict[str, Any], look: bool = False) -> st
     page = town.as_(bank, Role.BANK_OFFICER, "/queue")
     follow(page, FIRM_NAME)
     follow(page, "起草报价")
-    write(page, annual_rate=terms["annual_rate"])
+    write(page, annual_rate=terms["annual_rate"], ties_answer="none")
     write(page, **{f"fees-0-{name}": value for name, value in terms["fees"].items()})
     press(page, "计算综合成本")
     assert page.locator("#cost .big").inner_text().endswith("%")

@@ -175,7 +175,8 @@ def try_insert_bid(database: TestDatabase, town: Town, need: Need) -> None:
                 "select column_name from information_schema.columns where table_name = 'bid' order by ordinal_position"
             )
         ]
-        copied = ", ".join({"id": "gen_random_uuid()", "state": "'DRAFT'", "submitted_at": "null", "submitted_by": "null"}.get(name, name) for name in names)
+        fresh = {"id": "gen_random_uuid()", "state": "'DRAFT'", "submitted_at": "null", "submitted_by": "null"}
+        copied = ", ".join(fresh.get(name, name) for name in names)
         if need.state == "OPEN":
             connection.execute("update bid set state = 'WITHDRAWN' where need_id = %s", [need.id])
         connection.execute(f"insert into bid ({', '.join(names)}) select {copied} from bid where need_id = %s limit 1", [need.id])

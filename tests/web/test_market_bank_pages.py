@@ -54,6 +54,7 @@ def form_of(bank: cast.Cast, **changes: str) -> dict[str, str]:
         "fees-0-amount": "2000",
         "fees-0-payee": "APPRAISER",
         "fees-0-at": "START",
+        "ties_answer": "none",
         "idempotency_token": str(uuid4()),
         **changes,
     }
@@ -111,6 +112,11 @@ def test_the_cost_is_computed_before_anything_is_saved(client: FlaskClient, bank
     ({"fees-0-kind": "TEA_MONEY"}, "请从清单中选择收费名目。"),
     ({"fees-0-kind": "OTHER"}, "“其他费用”须写明名目。"),
     ({"valid_until": "2020-01-01"}, "企业须有时间选定。"),
+    ({"ties_answer": ""}, "请说明贷款是否搭配其他产品或服务；没有也要说明。"),
+    ({"ties_answer": "listed"}, "请至少列出一项；没有请选“没有”。"),
+    ({"ties_answer": "listed", "ties-0-kind": "DEPOSIT", "ties-0-required": "y"}, "不得把“存款”作为贷款的条件"),
+    ({"ties-0-kind": "CARD"}, "下面列出了搭配的产品或服务，请选“有”。"),
+    ({"term_months": "60"}, "所选产品的期限在 1 到 36 个月之间，请换产品或改期限。"),
 ])  # fmt: skip
 def test_bad_input_is_answered_with_a_sentence_and_kept(
     client: FlaskClient,
@@ -157,7 +163,7 @@ def test_a_bid_after_closing_is_refused_with_a_sentence(
     service.close_need(firm[Role.FIRM_CLERK], need.id)
     sign_in(client, bank, Role.BANK_APPROVER)
     page = client.post(f"/bids/{bid.id}/submit", data={"idempotency_token": "x"}, follow_redirects=True)
-    assert "该需求的报价已经截止，不能再提交报价。" in page.text
+    assert "您的提交在" in page.text and "没有计入。这次提交已留下记录。" in page.text
     assert client.get(f"/bids/{rival.id}").status_code == 404
 
 
