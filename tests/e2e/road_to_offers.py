@@ -41,7 +41,7 @@ def the_banks_put_products_on_offer(town: Town) -> None:
         follow(page, "新增产品")
         town.look_over(page)
         write(page, name=name, kind="CREDIT", min_amount="10", max_amount="1,000", min_term_months="1", max_term_months="36",
-              districts=districts)
+              districts=districts, min_rate="3", max_rate="6")
         press(page, "保存")
         assert name in table(page, "产品")[0][0]
 

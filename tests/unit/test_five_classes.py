@@ -135,9 +135,12 @@ REPAYMENTS = st.lists(
     st.builds(Repayment, st.dates(START, date(2027, 6, 1)), st.integers(0, 40 * WAN)), max_size=8
 )
 
+SCHEDULED = [method for method in RepaymentMethod if method is not RepaymentMethod.FREE]
+"""A free plan is what bank and firm agree on; the others follow from amount, rate and term."""
+
 
 @settings(max_examples=60)
-@given(REPAYMENTS, st.sampled_from(RepaymentMethod), st.dates(START, date(2027, 12, 31)), st.data())
+@given(REPAYMENTS, st.sampled_from(SCHEDULED), st.dates(START, date(2027, 12, 31)), st.data())
 def test_every_fen_repaid_is_interest_principal_or_surplus_in_any_order_of_reports(
     repayments: list[Repayment], method: RepaymentMethod, today: date, data: st.DataObject
 ) -> None:
