@@ -21,7 +21,7 @@ from app.core.tables import PAGE_SIZES, Page, Table
 from app.credit.queries import CardProfile, among, card_profiles
 from app.market.models import Bid, Need
 from app.market.product_models import Product
-from app.market.product_queries import own_products
+from app.market.product_queries import own_products, shelf
 from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
@@ -230,43 +230,50 @@ class RankedTable(Table):
         size = size if size in PAGE_SIZES else self.page_size
         number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(min(total, MOST_COUNTED) / size)))
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
-        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
-        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), shelf)
-        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(shelf))
+        names = shelf(ctx)
+        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), names)
+        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(names))
 
     def load_export(self, ctx: Context, args: Args) -> list[QueueRow]:
         """The first ``MOST_COUNTED`` rows of the list."""
         sort, direction = self._order(args)
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
         stmt = self._narrow(ranked(ctx), self._states(args))
-        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
-        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), shelf)
+        names = shelf(ctx)
+        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), names)
 
 
-def rows_of(ctx: Context, stmt: Any, shelf: dict[UUID, str]) -> list[QueueRow]:
-    """Places with the cards of their needs, in five statements; ``shelf``: names of the bank's products.
+_PLACE = (
+    QueueRank.need_id, QueueRank.score, QueueRank.reasons, QueueRank.product_id, QueueRank.points, QueueRank.margin_bp,
+)  # fmt: skip
+_CARD = (
+    Need.id, Need.org_id, Need.amount_fen, Need.term_months, Need.product_kind, Need.industry_code, Need.district,
+    Need.size_class, Need.firm_form, Need.first_loan, Need.bookable, Need.distribution, Need.closes_at,
+)  # fmt: skip
+
+
+def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow]:
+    """Places with the cards of their needs, in five statements; ``products``: their names.
 
     A need that the bank may not see (any more) is left out.
     """
-    places = list(session().scalars(stmt))
-    needs = {need.id: need for need in session().scalars(
-        select(Need).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
+    places = session().execute(stmt.with_only_columns(*_PLACE, maintain_column_froms=True)).all()
+    needs = {need.id: need for need in session().execute(
+        select(*_CARD).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
     )}  # fmt: skip
     kept = [(place, needs[place.need_id]) for place in places if place.need_id in needs]
     firms = [need.org_id for _, need in kept]
     profiles, bids, names = card_profiles(firms), own_bid_states(ctx, list(needs)), organisation_names(set(firms))
-    return [_row(place, need, profiles.get(need.org_id), bids, names, shelf) for place, need in kept]
+    return [_row(place, need, profiles.get(need.org_id), bids, names, products) for place, need in kept]
 
 
 def _row(
-    place: QueueRank, need: Need, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str],
-    shelf: dict[UUID, str],
-) -> QueueRow:  # fmt: skip
-    assert need.amount_fen is not None and need.term_months is not None and need.closes_at is not None
+    place: Any, need: Any, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str], products: dict[UUID, str]
+) -> QueueRow:
     return QueueRow(
-        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind or "", need.industry_code, need.district,
-        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution or "", need.closes_at, place.score,
-        tuple(place.reasons), shelf.get(place.product_id, "") if place.product_id else "", profile, bids.get(need.id),
+        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind, need.industry_code, need.district,
+        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution, need.closes_at, place.score,
+        tuple(place.reasons), products.get(place.product_id, ""), profile, bids.get(need.id),
         names.get(need.org_id, ""), place.product_id, tuple(place.points), place.margin_bp,
     )  # fmt: skip
 

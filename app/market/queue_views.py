@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,11 @@ from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
+from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.filters import Filter, remembered
+from app.core.formats import is_past
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
@@ -39,6 +42,11 @@ def _action(row: queue.QueueRow) -> tuple[str, str]:
     if row.bid_state is None and context().can(Permission.BID_DRAFT):
         return gettext("报价"), url_for("market.new_bid", need_id=row.id)
     return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+
+
+def _row_key(row: queue.QueueRow) -> Hashable:
+    """A row of the queue shows itself, says 今天 or 明天, and offers a bid to those who may draft one."""
+    return row, today(), is_past(row.closes_at), context().can(Permission.BID_DRAFT)
 
 
 QUEUE = queue.RankedTable(
@@ -115,6 +123,7 @@ QUEUE = queue.RankedTable(
     default_sort="-score",
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
     row_action=_action,
+    row_key=_row_key,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )

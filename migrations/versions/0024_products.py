@@ -109,6 +109,23 @@ begin
 end $$;
 create trigger need_ranked after update on need for each row when (old.state = 'OPEN') execute function hq_need_ranked();
 
+-- Open needs that have no place yet in the running bank's queue. A need may become visible a little after its moment of
+-- publishing, when its transaction ends. The range is told to the planner as a value: mostly nothing lies in it.
+create function hq_rank_missing(at timestamptz) returns setof uuid
+  language plpgsql stable security definer set search_path = public set plan_cache_mode = force_custom_plan as $$
+declare since timestamptz := (select s.seen_until - interval '5 minutes' from rank_state s where s.org_id = hq_org());
+begin
+  if hq_kind() is distinct from 'bank' then
+    return;
+  end if;
+  since := coalesce(since, '-infinity');
+  return query select n.id from need n
+    where n.state = 'OPEN' and n.published_at >= since and n.closes_at > at
+      and (n.distribution = 'open' or exists (select 1 from need_invitee i where i.need_id = n.id and i.org_id = hq_org()))
+      and not exists (select 1 from queue_rank r where r.org_id = hq_org() and r.need_id = n.id)
+    order by n.id;
+end $$;
+
 create function hq_profiles_ranked() returns trigger language plpgsql security definer set search_path = public as $$
 begin
   insert into rank_due (need_id, since)
