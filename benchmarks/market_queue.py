@@ -64,7 +64,8 @@ insert into enterprise (id, firm_no, uscc, form, district, industry_code, headco
     (array['micro','small','small','medium'])[1 + n %% 4], 'bench', '[]', 'verified', now(), true, now()
   from generate_series(1, %(needs)s) n;
 insert into case_file (id, number, kind, subject_org_id, title, opened_at)
-  select md5('case ' || n)::uuid, 'HQ-B-' || n, 'need', md5('firm ' || n)::uuid, '基准', now() from generate_series(1, %(needs)s) n;
+  select md5('case ' || n)::uuid, 'HQ-B-' || n, 'need', md5('firm ' || n)::uuid, '基准', now()
+  from generate_series(1, %(needs)s) n;
 insert into seal (id) select md5('seal ' || n)::uuid from generate_series(1, %(needs)s) n;
 insert into need (id, org_id, case_id, seal_id, state, amount_fen, term_months, purpose_kind, purpose_text, product_kind,
     repayment, first_loan, distribution, industry_code, district, size_class, firm_form, bookable, bookable_reasons,

@@ -113,6 +113,8 @@ def marks(row: QueueRow) -> Markup:
     shown = []
     if row.bid_state:
         shown.append(bid_chip(row.bid_state))
+    if row.claimed_by:
+        shown.append(chip(gettext("%(name)s 已认领", name=row.claimed_by), "info"))
     if row.bookable:
         shown.append(chip(gettext("可入库"), "info"))
     if row.first_loan:

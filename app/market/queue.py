@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
@@ -19,6 +19,8 @@ from app.core.filters import Args
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
 from app.credit.queries import CardProfile, among, card_profiles
+from app.identity.models import Person
+from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
 from app.market.product_models import Product
 from app.market.product_queries import own_products, shelf
@@ -58,6 +60,7 @@ class QueueRow:
     product_id: UUID | None = None
     points: tuple[int, ...] = ()
     margin_bp: int | None = None
+    claimed_by: str = ""
 
 
 def open_needs() -> Any:
@@ -186,6 +189,14 @@ def own_bid() -> Any:
     return select(Bid.id).where(Bid.need_id == QueueRank.need_id, Bid.org_id == QueueRank.org_id, Bid.state.in_(live)).exists()
 
 
+def claimed_by(person_id: UUID | None) -> Any:
+    """Whether a colleague, or this one, has a live claim on the need of a place."""
+    stmt = select(NeedClaim.id).where(
+        NeedClaim.need_id == QueueRank.need_id, NeedClaim.org_id == QueueRank.org_id, NeedClaim.ended_at.is_(None)
+    )
+    return (stmt if person_id is None else stmt.where(NeedClaim.person_id == person_id)).exists()
+
+
 def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
     """The rows with the firms' names, where the bank may know them, in one statement."""
     names = organisation_names({row.firm_id for row in rows})
@@ -263,8 +274,26 @@ def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow
     )}  # fmt: skip
     kept = [(place, needs[place.need_id]) for place in places if place.need_id in needs]
     firms = [need.org_id for _, need in kept]
-    profiles, bids, names = card_profiles(firms), own_bid_states(ctx, list(needs)), organisation_names(set(firms))
-    return [_row(place, need, profiles.get(need.org_id), bids, names, products) for place, need in kept]
+    profiles, names = card_profiles(firms), organisation_names(set(firms))
+    bids, claims = own_work(ctx, list(needs))
+    rows = [_row(place, need, profiles.get(need.org_id), bids, names, products) for place, need in kept]
+    return [replace(row, claimed_by=claims[row.id]) if row.id in claims else row for row in rows]
+
+
+def own_work(ctx: Context, need_ids: Sequence[UUID]) -> tuple[dict[UUID, str], dict[UUID, str]]:
+    """The bank's own live bids and the holders of its live claims on these needs, in one statement."""
+    live = [BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]
+    bids = select(literal("bid").label("kind"), Bid.need_id, Bid.state.label("word")).where(
+        Bid.org_id == ctx.org_id, among(Bid.need_id, need_ids), Bid.state.in_(live)
+    )
+    claims = (
+        select(literal("claim"), NeedClaim.need_id, Person.name).join(Person, Person.id == NeedClaim.person_id)
+        .where(NeedClaim.org_id == ctx.org_id, among(NeedClaim.need_id, need_ids), NeedClaim.ended_at.is_(None))
+    )  # fmt: skip
+    found: dict[str, dict[UUID, str]] = {"bid": {}, "claim": {}}
+    for kind, need_id, word in session().execute(union_all(bids, claims)):
+        found[kind][need_id] = word
+    return found["bid"], found["claim"]
 
 
 def _row(

@@ -21,7 +21,7 @@ from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import context, send_xlsx
 from app.enterprises.industries import SECTIONS
-from app.market import bid_service, product_queries, queries, queue, rank_service, service
+from app.market import bid_service, claim_service, product_queries, queries, queue, rank_service, service
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
 from app.market.models import Bid, Need
@@ -118,6 +118,13 @@ QUEUE = queue.RankedTable(
         ),
         Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.first_loan)),
         Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.bookable)),
+        Filter(
+            "mine",
+            _l("只看我认领的"),
+            kind="flag",
+            apply=lambda stmt, value: stmt.where(queue.claimed_by(context().actor_id)),
+        ),
+        Filter("unclaimed", _l("只看没人认领的"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.claimed_by(None))),
         Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
@@ -143,7 +150,13 @@ def queue_list() -> Any:
         with reading(ctx, Permission.QUEUE_READ):
             found = load(ctx, args)
     if isinstance(found, queue.QueuePage):
-        return render_template("market/queue.html", page=found.page, products=found.products, most=queue.MOST_COUNTED)
+        return render_template(
+            "market/queue.html",
+            page=found.page,
+            products=found.products,
+            most=queue.MOST_COUNTED,
+            load_permission=Permission.LOAD_READ,
+        )
     bid_service.record_queue_export(ctx, len(found))
     return send_xlsx(export_xlsx(QUEUE, found, gettext("需求")), "queue.xlsx")
 
@@ -175,6 +188,10 @@ def queue_need(need_id: UUID) -> Any:
             score_text=score_text,
             card_title=card_title,
             is_open=need.state == NeedState.OPEN,
+            claim=claim_service.claim_on(ctx, need_id),
+            may_claim=ctx.can(Permission.NEED_CLAIM),
+            held=next((one.claims for one in claim_service.load(ctx) if one.person_id == ctx.actor_id), 0),
+            capacity=claim_service.capacity(ctx),
         )
 
 

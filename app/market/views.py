@@ -25,6 +25,7 @@ from app.credit.queries import current_profile
 from app.market import (
     bank_views,
     choice_service,
+    claim_views,
     fit_views,
     need_rules,
     product_views,
@@ -43,7 +44,7 @@ from app.market.lifecycles import NEED
 from app.market.models import Bid, Need
 from app.market.words import NEED_STATES, NeedState
 
-__all__ = ["bank_views", "fit_views", "product_views", "queue_views", "registers", "room", "sheet_views"]
+__all__ = ["bank_views", "claim_views", "fit_views", "product_views", "queue_views", "registers", "room", "sheet_views"]
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
