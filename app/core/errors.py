@@ -39,8 +39,10 @@ class ErrorCode(StrEnum):
     CASES_OPEN = "cases_open"
     CHOICE_EXISTS = "choice_exists"
     CLAIM_EXISTS = "claim_exists"
+    CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_OUTDATED = "claim_outdated"
+    CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
@@ -143,7 +145,9 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
+    ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
+    ErrorCode.CLAIM_TAKEN: N_("这份需求已由本行同事认领。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),

@@ -98,6 +98,7 @@ class Permission(StrEnum):
     FUND_EDIT = "fund:edit"
     FUND_READ = "fund:read"
     KEY_EDIT = "key:edit"
+    LOAD_READ = "load:read"
     LOAN_APPROVE = "loan:approve"
     LOAN_OPEN = "loan:open"
     LOAN_READ = "loan:read"
@@ -109,6 +110,7 @@ class Permission(StrEnum):
     MODEL_CARD = "model:card"
     MODEL_PROPOSE = "model:propose"
     MODEL_READ = "model:read"
+    NEED_CLAIM = "need:claim"
     NEED_CLOSE = "need:close"
     NEED_DRAFT = "need:draft"
     NEED_LOOK = "need:look"
@@ -169,10 +171,10 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.FIRM_CLERK: _EVERYBODY | _FIRM,
     Role.FIRM_REPRESENTATIVE: _EVERYBODY | _FIRM | _STAFF_ADMIN,
     Role.BANK_OFFICER: _EVERYBODY | _BANK | {
-        P.BID_DRAFT, P.LOAN_REPORT, P.BOOKING_SUBMIT, P.CLAIM_PREPARE, P.RECOVERY_REPORT, P.BRIDGE_CONFIRM,
+        P.BID_DRAFT, P.NEED_CLAIM, P.LOAN_REPORT, P.BOOKING_SUBMIT, P.CLAIM_PREPARE, P.RECOVERY_REPORT, P.BRIDGE_CONFIRM,
     },
     Role.BANK_APPROVER: _EVERYBODY | _BANK | {
-        P.BID_SUBMIT, P.BID_WITHDRAW, P.LOAN_APPROVE, P.CLAIM_REVIEW, P.BRIDGE_COMMIT,
+        P.BID_SUBMIT, P.BID_WITHDRAW, P.LOAD_READ, P.LOAN_APPROVE, P.CLAIM_REVIEW, P.BRIDGE_COMMIT,
     },
     Role.BANK_ADMIN: _EVERYBODY | _TWO_FACTOR_ADMIN | {P.PRODUCT_READ, P.PRODUCT_EDIT, P.MODEL_CARD},
     Role.CENTRE_CLERK: _EVERYBODY | _CENTRE | {P.BRIDGE_DESK, P.BRIDGE_PAY},

@@ -7,7 +7,7 @@ between pages. What a visitor types never raises: an unknown sort or an impossib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.filters import Args, Filter, FilterState, Range, in_address, read_filter, remembered
-from app.core.formats import NOTHING, count_text, date_text, datetime_text, rate_text
+from app.core.formats import NOTHING, count_text, date_text, datetime_text, is_english, rate_text
 from app.core.pages import Text
 from app.core.pieces import money
 
@@ -35,6 +35,10 @@ Kind = Literal["text", "money", "rate", "date", "datetime", "count"]
 NOTHING_YET = lazy_gettext("这里还没有记录")
 PAGE_SIZES = (20, 50, 100)
 """The page sizes a visitor may ask for; anything else falls back to the table's own."""
+
+MOST_DRAWN = 5_000
+"""Drawn rows that a process keeps, about 3 kB each."""
+_DRAWN: dict[Hashable, Markup] = {}
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
@@ -188,6 +192,22 @@ class Page:
         """The grey second line of a cell, or nothing."""
         return column.sub(row) if column.sub is not None else ""
 
+    def kept(self, row: Any) -> Markup | None:
+        """The row as this process drew it before, where its table keeps rows."""
+        return _DRAWN.get(self._key(row)) if self.table.row_key is not None else None
+
+    def keep(self, row: Any, drawn: Markup) -> Markup:
+        """Keeps a drawn row where its table keeps rows, the last ``MOST_DRAWN`` of all; returns it."""
+        if self.table.row_key is not None:
+            while len(_DRAWN) >= MOST_DRAWN:
+                _DRAWN.pop(next(iter(_DRAWN)), None)
+            _DRAWN[self._key(row)] = drawn
+        return drawn
+
+    def _key(self, row: Any) -> Hashable:
+        assert self.table.row_key is not None
+        return self.table.name, is_english(), self.table.row_key(row)
+
     def row_url(self, row: Any) -> str | None:
         """Where the row's name leads."""
         return self.table.row_url(row) if self.table.row_url is not None else None
@@ -228,6 +248,9 @@ class Table:
     page_size: int = PAGE_SIZES[0]
     row_url: Callable[[Any], str | None] | None = None
     row_action: Callable[[Any], tuple[Text, str] | None] | None = None
+    row_key: Callable[[Any], Hashable] | None = None
+    """Everything that a drawn row depends on beside the language: rows are then drawn once a process. Whatever is shown must be
+    part of it, or one visitor would read what another may see."""
     empty_title: Text = NOTHING_YET
     empty_hint: Text = ""
     empty_action: Callable[[], tuple[Text, str] | None] | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
-from app.core.formats import datetime_text, is_past, money_text, rate_text
+from app.core.formats import datetime_text, is_english, is_past, money_text, rate_text
 from app.core.pages import Tone
 from app.core.pieces import bar, chip
 from app.core.uscc import DISTRICTS
@@ -112,6 +113,8 @@ def marks(row: QueueRow) -> Markup:
     shown = []
     if row.bid_state:
         shown.append(bid_chip(row.bid_state))
+    if row.claimed_by:
+        shown.append(chip(gettext("%(name)s 已认领", name=row.claimed_by), "info"))
     if row.bookable:
         shown.append(chip(gettext("可入库"), "info"))
     if row.first_loan:
@@ -135,14 +138,24 @@ PART_WORDS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
+def _reasons(english: bool, reasons: tuple[str, ...]) -> Markup:
+    """Reasons as list items; ``english`` is the language of the page, by which they are kept."""
+    return Markup("").join(Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in reasons)
+
+
+@lru_cache(maxsize=4096)
+def _points(english: bool, points: tuple[int, ...]) -> Markup:
+    """Points of each part as list items, kept by language."""
+    weights = MatchWeights()
+    return Markup("").join(
+        Markup("<li>{} {} / {}</li>").format(PART_WORDS[part], got, getattr(weights, part))
+        for part, got in zip(PARTS, points, strict=False)
+    )
+
+
 def score_text(row: QueueRow) -> Markup:
     """Points with a bar, and opened on demand the points of each part and the reasons."""
-    weights = MatchWeights()
-    points = Markup("").join(
-        Markup("<li>{} {} / {}</li>").format(PART_WORDS[part], got, getattr(weights, part))
-        for part, got in zip(PARTS, row.points, strict=False)
-    )
-    reasons = Markup("").join(Markup("<li>{}</li>").format(gettext(REASON_TEXTS[reason])) for reason in row.reasons)
     notes = [gettext("按本行产品“%(name)s”计算", name=row.product)] if row.product else []
     if row.margin_bp is not None:
         left = rate_text(Decimal(row.margin_bp) / 10_000)
@@ -154,8 +167,8 @@ def score_text(row: QueueRow) -> Markup:
         bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)),
         row.score,
         gettext("为什么排在这里"),
-        reasons,
+        _reasons(is_english(), row.reasons),
         Markup("").join(Markup("<li>{}</li>").format(note) for note in notes),
         gettext("各项得分"),
-        points,
+        _points(is_english(), row.points),
     )

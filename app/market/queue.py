@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
@@ -19,9 +19,11 @@ from app.core.filters import Args
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
 from app.credit.queries import CardProfile, among, card_profiles
+from app.identity.models import Person
+from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
 from app.market.product_models import Product
-from app.market.product_queries import own_products
+from app.market.product_queries import own_products, shelf
 from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
@@ -58,6 +60,7 @@ class QueueRow:
     product_id: UUID | None = None
     points: tuple[int, ...] = ()
     margin_bp: int | None = None
+    claimed_by: str = ""
 
 
 def open_needs() -> Any:
@@ -186,6 +189,14 @@ def own_bid() -> Any:
     return select(Bid.id).where(Bid.need_id == QueueRank.need_id, Bid.org_id == QueueRank.org_id, Bid.state.in_(live)).exists()
 
 
+def claimed_by(person_id: UUID | None) -> Any:
+    """Whether a colleague, or this one, has a live claim on the need of a place."""
+    stmt = select(NeedClaim.id).where(
+        NeedClaim.need_id == QueueRank.need_id, NeedClaim.org_id == QueueRank.org_id, NeedClaim.ended_at.is_(None)
+    )
+    return (stmt if person_id is None else stmt.where(NeedClaim.person_id == person_id)).exists()
+
+
 def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
     """The rows with the firms' names, where the bank may know them, in one statement."""
     names = organisation_names({row.firm_id for row in rows})
@@ -230,43 +241,68 @@ class RankedTable(Table):
         size = size if size in PAGE_SIZES else self.page_size
         number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(min(total, MOST_COUNTED) / size)))
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
-        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
-        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), shelf)
-        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(shelf))
+        names = shelf(ctx)
+        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), names)
+        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(names))
 
     def load_export(self, ctx: Context, args: Args) -> list[QueueRow]:
         """The first ``MOST_COUNTED`` rows of the list."""
         sort, direction = self._order(args)
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
         stmt = self._narrow(ranked(ctx), self._states(args))
-        shelf = {product.id: product.name for product in own_products(ctx, active=False)}
-        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), shelf)
+        names = shelf(ctx)
+        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), names)
 
 
-def rows_of(ctx: Context, stmt: Any, shelf: dict[UUID, str]) -> list[QueueRow]:
-    """Places with the cards of their needs, in five statements; ``shelf``: names of the bank's products.
+_PLACE = (
+    QueueRank.need_id, QueueRank.score, QueueRank.reasons, QueueRank.product_id, QueueRank.points, QueueRank.margin_bp,
+)  # fmt: skip
+_CARD = (
+    Need.id, Need.org_id, Need.amount_fen, Need.term_months, Need.product_kind, Need.industry_code, Need.district,
+    Need.size_class, Need.firm_form, Need.first_loan, Need.bookable, Need.distribution, Need.closes_at,
+)  # fmt: skip
+
+
+def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow]:
+    """Places with the cards of their needs, in five statements; ``products``: their names.
 
     A need that the bank may not see (any more) is left out.
     """
-    places = list(session().scalars(stmt))
-    needs = {need.id: need for need in session().scalars(
-        select(Need).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
+    places = session().execute(stmt.with_only_columns(*_PLACE, maintain_column_froms=True)).all()
+    needs = {need.id: need for need in session().execute(
+        select(*_CARD).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
     )}  # fmt: skip
     kept = [(place, needs[place.need_id]) for place in places if place.need_id in needs]
     firms = [need.org_id for _, need in kept]
-    profiles, bids, names = card_profiles(firms), own_bid_states(ctx, list(needs)), organisation_names(set(firms))
-    return [_row(place, need, profiles.get(need.org_id), bids, names, shelf) for place, need in kept]
+    profiles, names = card_profiles(firms), organisation_names(set(firms))
+    bids, claims = own_work(ctx, list(needs))
+    rows = [_row(place, need, profiles.get(need.org_id), bids, names, products) for place, need in kept]
+    return [replace(row, claimed_by=claims[row.id]) if row.id in claims else row for row in rows]
+
+
+def own_work(ctx: Context, need_ids: Sequence[UUID]) -> tuple[dict[UUID, str], dict[UUID, str]]:
+    """The bank's own live bids and the holders of its live claims on these needs, in one statement."""
+    live = [BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]
+    bids = select(literal("bid").label("kind"), Bid.need_id, Bid.state.label("word")).where(
+        Bid.org_id == ctx.org_id, among(Bid.need_id, need_ids), Bid.state.in_(live)
+    )
+    claims = (
+        select(literal("claim"), NeedClaim.need_id, Person.name).join(Person, Person.id == NeedClaim.person_id)
+        .where(NeedClaim.org_id == ctx.org_id, among(NeedClaim.need_id, need_ids), NeedClaim.ended_at.is_(None))
+    )  # fmt: skip
+    found: dict[str, dict[UUID, str]] = {"bid": {}, "claim": {}}
+    for kind, need_id, word in session().execute(union_all(bids, claims)):
+        found[kind][need_id] = word
+    return found["bid"], found["claim"]
 
 
 def _row(
-    place: QueueRank, need: Need, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str],
-    shelf: dict[UUID, str],
-) -> QueueRow:  # fmt: skip
-    assert need.amount_fen is not None and need.term_months is not None and need.closes_at is not None
+    place: Any, need: Any, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str], products: dict[UUID, str]
+) -> QueueRow:
     return QueueRow(
-        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind or "", need.industry_code, need.district,
-        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution or "", need.closes_at, place.score,
-        tuple(place.reasons), shelf.get(place.product_id, "") if place.product_id else "", profile, bids.get(need.id),
+        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind, need.industry_code, need.district,
+        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution, need.closes_at, place.score,
+        tuple(place.reasons), products.get(place.product_id, ""), profile, bids.get(need.id),
         names.get(need.org_id, ""), place.product_id, tuple(place.points), place.margin_bp,
     )  # fmt: skip
 

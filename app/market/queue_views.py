@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +10,18 @@ from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
+from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.filters import Filter, remembered
+from app.core.formats import is_past
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import context, send_xlsx
 from app.enterprises.industries import SECTIONS
-from app.market import bid_service, product_queries, queries, queue, rank_service, service
+from app.market import bid_service, claim_service, product_queries, queries, queue, rank_service, service
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
 from app.market.models import Bid, Need
@@ -39,6 +42,11 @@ def _action(row: queue.QueueRow) -> tuple[str, str]:
     if row.bid_state is None and context().can(Permission.BID_DRAFT):
         return gettext("报价"), url_for("market.new_bid", need_id=row.id)
     return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+
+
+def _row_key(row: queue.QueueRow) -> Hashable:
+    """A row of the queue shows itself, says 今天 or 明天, and offers a bid to those who may draft one."""
+    return row, today(), is_past(row.closes_at), context().can(Permission.BID_DRAFT)
 
 
 QUEUE = queue.RankedTable(
@@ -110,11 +118,19 @@ QUEUE = queue.RankedTable(
         ),
         Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.first_loan)),
         Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.bookable)),
+        Filter(
+            "mine",
+            _l("只看我认领的"),
+            kind="flag",
+            apply=lambda stmt, value: stmt.where(queue.claimed_by(context().actor_id)),
+        ),
+        Filter("unclaimed", _l("只看没人认领的"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.claimed_by(None))),
         Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
     row_action=_action,
+    row_key=_row_key,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )
@@ -134,7 +150,13 @@ def queue_list() -> Any:
         with reading(ctx, Permission.QUEUE_READ):
             found = load(ctx, args)
     if isinstance(found, queue.QueuePage):
-        return render_template("market/queue.html", page=found.page, products=found.products, most=queue.MOST_COUNTED)
+        return render_template(
+            "market/queue.html",
+            page=found.page,
+            products=found.products,
+            most=queue.MOST_COUNTED,
+            load_permission=Permission.LOAD_READ,
+        )
     bid_service.record_queue_export(ctx, len(found))
     return send_xlsx(export_xlsx(QUEUE, found, gettext("需求")), "queue.xlsx")
 
@@ -166,6 +188,10 @@ def queue_need(need_id: UUID) -> Any:
             score_text=score_text,
             card_title=card_title,
             is_open=need.state == NeedState.OPEN,
+            claim=claim_service.claim_on(ctx, need_id),
+            may_claim=ctx.can(Permission.NEED_CLAIM),
+            held=next((one.claims for one in claim_service.load(ctx) if one.person_id == ctx.actor_id), 0),
+            capacity=claim_service.capacity(ctx),
         )
 
 

@@ -161,20 +161,12 @@ def _seen(bank_id: UUID | None, at: datetime) -> None:
     session().execute(_SEEN, {"org": bank_id, "at": at})
 
 
-# A need may become visible a little after its moment of publishing, when its transaction ends.
-_MISSING = text("""
-select n.id from need n
-where n.state = 'OPEN' and n.closes_at > :at
-  and n.published_at >= coalesce(
-    (select s.seen_until - interval '5 minutes' from rank_state s where s.org_id = :org), '-infinity')
-  and not exists (select 1 from queue_rank r where r.org_id = :org and r.need_id = n.id)
-order by n.id
-""")
+_MISSING = text("select hq_rank_missing(:at)")
 
 
 def missing(ctx: Context) -> list[UUID]:
     """Open needs that have no place yet in the actor's queue: one look at an index where all is well. Call it in a reading."""
-    return list(session().scalars(_MISSING, {"org": ctx.org_id, "at": now()}))
+    return list(session().scalars(_MISSING, {"at": now()}))
 
 
 @use_case(Permission.QUEUE_READ, "queue.catch_up")

@@ -26,6 +26,7 @@ from app.market import (
     bank_views,
     bid_queries,
     bid_registers,
+    claim_views,
     fit_views,
     need_rules,
     offer_views,
@@ -46,7 +47,8 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "bid_registers", "fit_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "bank_views", "bid_registers", "claim_views", "fit_views", "offer_views", "product_views", "queue_views", "registers", "room",
+    "sheet_views",
 ]
 
 STEPS = ("purpose", "terms", "audience", "check")
