@@ -36,6 +36,7 @@ from app.credit import model_service
 from app.identity import service as identity
 from app.identity.models import Membership, Organisation, Person
 from app.identity.staff_service import create_organisation
+from app.identity.visitors import context_of
 from app.market import product_service, rank_service
 from benchmarks.measure import Bench, Result, bench_database
 
@@ -106,7 +107,7 @@ def _people(banks: list[Organisation]) -> list[Context]:
             )  # fmt: skip
             session().add(person)
             session().flush()
-            officers.append(identity.context_of(person))
+            officers.append(context_of(person))
     return officers
 
 

@@ -16,7 +16,7 @@ from app.core.ids import new_id
 from app.core.outbox import run_due_checks
 from app.core.permissions import Role
 from app.identity.models import Membership, Organisation, Person
-from app.identity.service import context_of
+from app.identity.visitors import context_of
 from app.market import bid_service, claim_service, service
 from tests import cast, market_cast
 from tests.cast import SYSTEM
