@@ -153,7 +153,7 @@ def own_bid_states(ctx: Context) -> dict[UUID, str]:
         select(Bid.need_id, Bid.state).where(
             Bid.org_id == ctx.org_id,
             Bid.state.in_([BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]),
-        )
+        ).order_by(Bid.state)  # a submitted bid counts before the draft that may replace it
     )
     return {row.need_id: row.state for row in rows}
 
