@@ -21,6 +21,7 @@ from app.core.settings import Settings, SettingsError, load_settings
 from app.credit import commands as credit_commands
 from app.evidence import commands as evidence_commands
 from app.identity import commands as identity_commands
+from app.market import commands as market_commands
 from app.pool import commands as pool_commands
 
 
@@ -160,6 +161,7 @@ def register(group: click.Group) -> None:
     credit_commands.add_to(group, _prepare)
     identity_commands.add_to(group, _prepare)
     pool_commands.add_to(group, _prepare)
+    group.add_command(market_commands.market)
 
 
 def _prepare(settings: Settings) -> None:

@@ -125,7 +125,8 @@ def role_of(ctx: Context) -> str:
 
 
 def fire_many(
-    ctx: Context, lifecycle: Lifecycle, model: Any, ids: Sequence[UUID] | Iterable[UUID], event: str, update: Update,
+    ctx: Context, lifecycle: Lifecycle, model: Any, ids: Sequence[UUID] | Iterable[UUID], event: str, update: Update, *,
+    reason: str | None = None,
 ) -> int:
     """Set-wise: ``update`` moves the rows named by ``ids`` in one statement, one transition row an object. Returns count.
 
@@ -135,8 +136,10 @@ def fire_many(
     if not any(ctx.can(permission) for move in moves for permission in move.who):
         raise Refusal(ErrorCode.FORBIDDEN)
     chosen = list(ids)
-    locked = session().execute(select(model.id, model.state).where(model.id.in_(chosen)).with_for_update())
+    under = [getattr(model, column) for column in ("case_id", "seal_id") if hasattr(model, column)]
+    locked = session().execute(select(model.id, model.state, *under).where(model.id.in_(chosen)).with_for_update()).all()
     before: dict[UUID, str] = {row.id: row.state for row in locked}
+    around = {row.id: row for row in locked}
     allowed = {move.source.value: move for move in moves}
     moving = [key for key, state in before.items() if state in allowed]
     if not moving:
@@ -147,7 +150,7 @@ def fire_many(
             "id": new_id(), "subject_type": lifecycle.subject, "subject_id": key, "event": event, "source": before[key],
             "target": allowed[before[key]].target.value, "at": now(), "actor_id": ctx.actor_id,
             "actor_role": role_of(ctx), "org_id": ctx.org_id, "shared": allowed[before[key]].shared,
-            "case_id": None, "seal_id": None, "reason": None,
+            "case_id": getattr(around[key], "case_id", None), "seal_id": getattr(around[key], "seal_id", None), "reason": reason,
         }
         for key in moving
     ])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import redirect, render_template, request, session, url_for
+from flask import Response, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
@@ -21,7 +22,7 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, say, send_list
-from app.market import bid_queries, bid_service, need_rules, product_queries, queries, queue, service
+from app.market import bid_queries, bid_service, need_rules, product_queries, queries, queue, receipt_service, service
 from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
@@ -75,7 +76,25 @@ def edit_bid(bid_id: UUID) -> Any:
     return _editor(need, row, form, bid, facts)
 
 
-def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, facts: dict[UUID, dict[str, Any]]) -> Any:
+@room.page("/bids/<uuid:bid_id>/replace", Permission.BID_DRAFT, methods=["GET", "POST"])
+def replace_bid(bid_id: UUID) -> Any:
+    """A new bid in the place of one that was handed in; it begins with what that one says."""
+    ctx = context()
+    with reading(ctx, Permission.BID_DRAFT):
+        bid = bid_queries.bid_with_fees(bid_id)
+        live = bid_queries.own_live_bid(ctx, bid.need_id)
+        if bid.state != BidState.SUBMITTED or (live is not None and live.id != bid.id and request.method == "GET"):
+            return redirect(url_for("market.bid", bid_id=live.id if live is not None else bid_id))
+        need = get_or_404(Need, bid.need_id)
+        row = card(ctx, need)
+        products = queries.own_products(ctx)
+        form = BidForm(need, products, data=BidForm.values_of(bid))
+        facts = bid_service.product_facts(products)
+    return _editor(need, row, form, None, facts, replaced=bid)
+
+
+def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, facts: dict[UUID, dict[str, Any]],
+            replaced: Bid | None = None) -> Any:
     cost = None
     if form.validate_on_submit():
         terms = form.terms()
@@ -87,7 +106,7 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, fac
             if "compute" in request.form:
                 cost = all_in_rate(terms.offer)
             else:
-                saved = attempt(form, lambda: _save(need, bid, terms))
+                saved = attempt(form, lambda: _save(need, bid, terms, replaced))
                 if saved is not None:
                     return redirect(url_for("market.bid", bid_id=saved.id))
     return render_template(
@@ -96,6 +115,7 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, fac
         row=row,
         form=form,
         bid=bid,
+        replaced=replaced,
         cost=cost,
         card_title=card_title,
         kind_text=kind_text,
@@ -103,9 +123,14 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, fac
     )
 
 
-def _save(need: Need, bid: Bid | None, terms: bid_service.BidTerms) -> Bid:
+def _save(need: Need, bid: Bid | None, terms: bid_service.BidTerms, replaced: Bid | None) -> Bid:
     ctx = context()
-    saved = bid_service.edit_bid(ctx, bid.id, terms) if bid else bid_service.draft_bid(ctx, need.id, terms)
+    if bid is not None:
+        saved = bid_service.edit_bid(ctx, bid.id, terms)
+    elif replaced is not None:
+        saved = bid_service.replace_bid(ctx, replaced.id, terms)
+    else:
+        saved = bid_service.draft_bid(ctx, need.id, terms)
     return bid_service.propose_bid(ctx, saved.id) if "propose" in request.form else saved
 
 
@@ -204,6 +229,9 @@ def bid(bid_id: UUID) -> Any:
             event: is_open and can_fire(ctx, BID, found, event)
             for event in ("edit", "propose", "discard", "return", "submit", "withdraw")
         }
+        others = [each for each in bid_queries.own_bids(ctx, need.id) if each.id != bid_id]
+        waiting = any(each.state in (BidState.DRAFT, BidState.PROPOSED) for each in others)
+        can["replace"] = is_open and found.state == BidState.SUBMITTED and ctx.can(Permission.BID_DRAFT) and not waiting
         return render_template(
             "market/bid.html",
             bid=found,
@@ -211,6 +239,7 @@ def bid(bid_id: UUID) -> Any:
             row=card(ctx, need),
             names=names,
             entries=entries,
+            others=others,
             can=can,
             lines=bid_queries.working_lines(found.working),
             case=queries.case_of(need),
@@ -223,6 +252,23 @@ def bid(bid_id: UUID) -> Any:
             same_person=ctx.can(Permission.BID_SUBMIT) and found.drafted_by == ctx.actor_id and found.state == BidState.PROPOSED,
             over_limit=ctx.can(Permission.BID_SUBMIT) and found.amount_fen > (ctx.approval_limit_fen or 0),
         )
+
+
+@room.page("/bids/<uuid:bid_id>/receipt", Permission.BID_READ)
+def bid_receipt(bid_id: UUID) -> Any:
+    """What the bank handed in and when, with what was opened beside it; as a file with ``format=json``."""
+    with reading(context(), Permission.BID_READ):
+        bid = bid_queries.bid_with_fees(bid_id)
+        need = get_or_404(Need, bid.need_id)
+        found = receipt_service.kept(bid, need)
+        if found is None:
+            raise Refusal(ErrorCode.NOT_FOUND)
+        if request.args.get("format") == "json":
+            body = json.dumps(found.download(), ensure_ascii=False, indent=1)
+            headers = {"Content-Disposition": f"attachment; filename=receipt-{bid_id}.json"}
+            return Response(body, mimetype="application/json", headers=headers)
+        return render_template("market/receipt.html", bid=bid, need=need, kept=found, row=card(context(), need),
+                               card_title=card_title, exact_text=bid_service.exact_text)
 
 
 def _bid_button(name: str, permission: Permission, call: Any, done: Any) -> None:

@@ -50,6 +50,8 @@ class Bid(Identified, Base):
     ended_at: Mapped[datetime | None]
     return_reason: Mapped[str | None]
     ties_declared: Mapped[bool]
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("bid.id"))
+    opened_at: Mapped[datetime | None]
 
     ties: Mapped[list[BidTie]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidTie.no")
     demands: Mapped[list[BidCondition]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidCondition.no")
@@ -104,6 +106,21 @@ class BidCondition(Base):
     seal_id: Mapped[UUID]
     kind: Mapped[str]
     text: Mapped[str]
+
+
+class BidReceipt(Base):
+    """A bank's proof of what it handed in, and when: ``commitment`` = sha256(``salt`` || ``canonical``). Nothing edits it."""
+
+    __tablename__ = "bid_receipt"
+    bid_id: Mapped[UUID] = mapped_column(ForeignKey("bid.id"), primary_key=True)
+    need_id: Mapped[UUID]
+    org_id: Mapped[UUID]
+    seal_id: Mapped[UUID]
+    form: Mapped[int]
+    salt: Mapped[bytes]
+    canonical: Mapped[str]
+    commitment: Mapped[bytes]
+    at: Mapped[datetime]
 
 
 class Choice(Identified, Base):

@@ -91,7 +91,7 @@ def offers(need: Need) -> list[OfferRow]:
             select(Bid, Organisation.name, ProductVersion.facts["name"].astext)
             .join(Organisation, Organisation.id == Bid.org_id)
             .join(ProductVersion, (ProductVersion.product_id == Bid.product_id) & (ProductVersion.version == Bid.product_version))
-            .where(Bid.need_id == need.id, Bid.submitted_at.is_not(None), Bid.state != BidState.WITHDRAWN.value)
+            .where(Bid.need_id == need.id, Bid.opened_at.is_not(None))
             .options(selectinload(Bid.fees), selectinload(Bid.ties), selectinload(Bid.demands))
             .order_by(Bid.all_in_rate, Bid.total_extra_fen, Bid.id)
         )
@@ -186,9 +186,16 @@ def own_live_bid(ctx: Context, need_id: UUID) -> Bid | None:
     return session().scalar(
         select(Bid)
         .where(Bid.need_id == need_id, Bid.org_id == ctx.org_id)
-        .order_by((Bid.state == BidState.WITHDRAWN.value), Bid.drafted_at.desc())
+        .order_by(Bid.state.in_([BidState.WITHDRAWN.value, BidState.REPLACED.value]), Bid.drafted_at.desc())
         .limit(1)
     )
+
+
+def own_bids(ctx: Context, need_id: UUID) -> list[Bid]:
+    """All that the bank has drafted or handed in for a need, the newest first."""
+    return list(session().scalars(
+        select(Bid).where(Bid.need_id == need_id, Bid.org_id == ctx.org_id).order_by(Bid.drafted_at.desc())
+    ))
 
 
 def steps_of_bid(ctx: Context, bid_id: UUID) -> list[Transition]:

@@ -28,6 +28,10 @@ for _event, _text in {
     "submit": _l("密封提交报价"),
     "withdraw": _l("撤回报价"),
     "choose": _l("报价被选定"),
+    "replace": _l("由新的报价替换"),
+    "open": _l("报价开启"),
+    "lose": _l("企业选定了另一家"),
+    "recall": _l("重新参加选择"),
     "lapse": _l("报价失效"),
 }.items():
     event_texts.add("bid", _event, _text)

@@ -24,7 +24,7 @@ from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_, Problem, WorkingLine
 from app.enterprises.rules import SizeClass
-from app.market import bars, policy
+from app.market import bars, policy, receipt_service
 from app.market.bid_models import Bid, BidCondition, BidFee, BidTie
 from app.market.bid_words import BidState
 from app.market.costs import AllIn, all_in_rate
@@ -44,7 +44,8 @@ from app.market.product_words import ProductState
 from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
 from app.market.words import NeedState
 
-constraint("uq_bid_live", ErrorCode.BID_EXISTS)
+constraint("uq_bid_sent", ErrorCode.BID_EXISTS)
+constraint("uq_bid_draft", ErrorCode.BID_EXISTS)
 constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
 constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_settled", ErrorCode.STATE_CHANGED)
@@ -203,12 +204,32 @@ def draft_bid(ctx: Context, need_id: UUID, terms: BidTerms) -> Bid:
     """Drafts a bid on an open need. Raises ``BID_INVALID``, ``BID_AFTER_CLOSE``, ``BID_EXISTS`` (one live bid a bank)."""
     bars.raise_if_barred(ctx)
     need = _hold_need(need_id)
+    sent = select(Bid.id).where(Bid.need_id == need_id, Bid.org_id == ctx.org_id, Bid.state == BidState.SUBMITTED.value)
+    if session().scalar(sent) is not None:
+        raise Refusal(ErrorCode.BID_EXISTS)
+    return _begin(ctx, need, terms)
+
+
+@use_case(Permission.BID_DRAFT, "bid.replace", returns=Bid)
+def replace_bid(ctx: Context, bid_id: UUID, terms: BidTerms) -> Bid:
+    """Drafts what is to take the place of a submitted bid. That one stands until an approver hands the new one in, and if
+    nobody does, it is the one that is opened. Raises as ``draft_bid``, and ``STATE_CHANGED``."""
+    bars.raise_if_barred(ctx)
+    found = get_or_404(Bid, bid_id)
+    need = _hold_need(found.need_id)
+    if found.state != BidState.SUBMITTED:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    return _begin(ctx, need, terms, replaces_id=bid_id)
+
+
+def _begin(ctx: Context, need: Need, terms: BidTerms, replaces_id: UUID | None = None) -> Bid:
     bid = Bid(
         need_id=need.id,
         org_id=ctx.org_id,
         seal_id=need.seal_id,
         case_id=need.case_id,
         state=BidState.DRAFT.value,
+        replaces_id=replaces_id,
         fees=[],
         ties=[],
         demands=[],
@@ -321,8 +342,13 @@ def _submit(ctx: Context, bid_id: UUID) -> Bid:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(limit))
     if bid.valid_until < earliest_validity(need):
         raise Refusal(ErrorCode.BID_INVALID, field="valid_until")
+    if bid.replaces_id is not None:
+        earlier = get_or_404(Bid, bid.replaces_id, lock=True)
+        if earlier.state == BidState.SUBMITTED:
+            earlier.ended_at = now()
+            fire(ctx, BID, earlier, "replace")
     fire(ctx, BID, bid, "submit")
-    session().refresh(bid, ["submitted_at"])  # the database judges the hour and writes it down
+    receipt = receipt_service.write(with_lines(bid.id), need)  # read anew: the database judges the hour and writes it down
     about(
         bid,
         amount_fen=bid.amount_fen,
@@ -332,6 +358,7 @@ def _submit(ctx: Context, bid_id: UUID) -> Bid:
         method=bid.method,
         fees_fen=bid.fees_fen,
         valid_until=bid.valid_until,
+        commitment=receipt.commitment.hex(),
     )
     return bid
 

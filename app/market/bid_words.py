@@ -8,13 +8,19 @@ from app.core.working import N_
 
 
 class BidState(StrEnum):
-    """Where a bank's bid stands. PROPOSED waits for the approver; a submitted bid never changes its terms."""
+    """Where a bank's bid stands. PROPOSED waits for the approver; a submitted bid never changes its terms.
+
+    SUBMITTED is sealed, OPENED lies before the firm. A LOST bid binds its bank on until its day: it is the next best.
+    """
 
     DRAFT = "DRAFT"
     PROPOSED = "PROPOSED"
     SUBMITTED = "SUBMITTED"
+    REPLACED = "REPLACED"
     WITHDRAWN = "WITHDRAWN"
+    OPENED = "OPENED"
     CHOSEN = "CHOSEN"
+    LOST = "LOST"
     LAPSED = "LAPSED"
 
 
@@ -72,15 +78,20 @@ USUAL_CONDITIONS = (ConditionKind.PAPERS_TRUE, ConditionKind.NOTHING_WORSE)
 
 BID_STATES: dict[str, str] = {
     BidState.DRAFT: N_("起草中"), BidState.PROPOSED: N_("待审批"), BidState.SUBMITTED: N_("已提交"),
-    BidState.WITHDRAWN: N_("已撤回"), BidState.CHOSEN: N_("被选定"), BidState.LAPSED: N_("未被选定或已失效"),
+    BidState.REPLACED: N_("已由新报价替换"), BidState.WITHDRAWN: N_("已撤回"), BidState.OPENED: N_("已开启"),
+    BidState.CHOSEN: N_("被选定"), BidState.LOST: N_("未被选定"), BidState.LAPSED: N_("已失效"),
 }  # fmt: skip
 
 BID_TONES = {
-    BidState.DRAFT: "plain", BidState.PROPOSED: "wait", BidState.SUBMITTED: "info", BidState.WITHDRAWN: "plain",
-    BidState.CHOSEN: "good", BidState.LAPSED: "plain",
+    BidState.DRAFT: "plain", BidState.PROPOSED: "wait", BidState.SUBMITTED: "info", BidState.REPLACED: "plain",
+    BidState.WITHDRAWN: "plain", BidState.OPENED: "info", BidState.CHOSEN: "good", BidState.LOST: "plain",
+    BidState.LAPSED: "plain",
 }  # fmt: skip
 
 WITHDRAWN_NOTICES = (
     N_("企业已撤回融资需求，本行的报价随之失效，内容未向任何人开启。"), N_("企业已撤回融资需求，本行的报价随之失效。"),
 )
-"""What the database itself tells a bank whose sealed bid ends with its need (migration 0006, ``hq_need_withdrawn``)."""
+"""What the database itself tells a bank whose sealed bid ends with its need (``hq_need_withdrawn``)."""
+
+CORRECTED_NOTICE = N_("企业更正了融资需求，本行已提交的报价随之失效，内容未向任何人开启。请按新的需求重新报价。")
+"""What the database itself tells a bank whose sealed bid answers a need that is another one now (``hq_need_corrected``)."""

@@ -79,7 +79,7 @@ def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
     bids = list(
         session().scalars(
             select(Bid)
-            .where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value)
+            .where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)
             .options(selectinload(Bid.fees), selectinload(Bid.ties), selectinload(Bid.demands))
             .order_by(Bid.id)
             .execution_options(populate_existing=True)
@@ -122,8 +122,10 @@ def _tell_banks(acting: Context, need: Need, bids: list[Bid], chosen: Bid) -> No
     case = get_or_404(Case, need.case_id)
     for bid in bids:
         if bid.id != chosen.id:
-            lapse_bid(acting, bid)
-            notify(bid.org_id, N_("企业选定了另一家银行，本行的报价已失效。感谢参与。"), path=f"/bids/{bid.id}")
+            bid.ended_at = now()
+            fire(acting, BID, bid, "lose")
+            notify(bid.org_id, N_("企业选定了另一家银行。本行的报价在有效期内仍有约束力：选定的银行未能放款时，企业可以改选。"),
+                   path=f"/bids/{bid.id}")
             continue
         bid.ended_at = now()
         fire(acting, BID, bid, "choose")

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core.calendar import now
 from app.core.cases import open_seal
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal
-from app.core.lifecycle import fire
+from app.core.lifecycle import fire, fire_many
 from app.core.notices import notify
-from app.core.outbox import timed
+from app.core.outbox import emit, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
-from app.market import need_rules
+from app.market import need_rules, receipt_service
 from app.market.bid_lifecycles import BID
 from app.market.bid_models import Bid
 from app.market.bid_words import BidState
 from app.market.lifecycles import NEED
 from app.market.models import Need
+from app.market.receipt_rules import opened_digest
 from app.market.words import NeedState
 
 log = logging.getLogger(__name__)
@@ -59,11 +61,9 @@ def _close(ctx: Context, need: Need) -> None:
     assert need.seal_id is not None
     open_seal(need.seal_id)
     with elevated(ctx, "need.close") as acting:
-        bids = list(session().scalars(select(Bid).where(Bid.need_id == need.id).with_for_update()))
-        for bid in bids:
-            if bid.state in (BidState.DRAFT, BidState.PROPOSED):
-                lapse_bid(acting, bid)
-        count = sum(bid.state == BidState.SUBMITTED for bid in bids)
+        lapse_bids(acting, need.id, BidState.DRAFT, BidState.PROPOSED)
+        count = move_bids(acting, need.id, (BidState.SUBMITTED,), "open", state=BidState.OPENED.value, opened_at=need.closed_at)
+        digest = opened_digest(receipt_service.commitments(need.id)).hex()
         if count:
             notify(
                 need.org_id,
@@ -74,7 +74,19 @@ def _close(ctx: Context, need: Need) -> None:
             )
     if not count:
         _lapse(ctx, need, str(N_("没有收到报价")))
-    about(need, bids=count, choose_by=need.choose_by)
+    emit("need.closed", need_id=need.id, bids=count)
+    about(need, bids=count, choose_by=need.choose_by, opened_digest=digest)
+
+
+def move_bids(acting: Context, need_id: UUID, states: tuple[BidState, ...], event: str, **values: Any) -> int:
+    """Moves the bids of a need in these states at one go. ``acting`` is the portal's identity; the seal is open."""
+    ids = session().scalars(select(Bid.id).where(Bid.need_id == need_id, Bid.state.in_([state.value for state in states])))
+    return fire_many(acting, BID, Bid, ids, event, update(Bid).values(**values))
+
+
+def lapse_bids(acting: Context, need_id: UUID, *states: BidState) -> int:
+    """Ends the bids of a need in these states without a choice."""
+    return move_bids(acting, need_id, states, "lapse", state=BidState.LAPSED.value, ended_at=now())
 
 
 def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
@@ -88,11 +100,12 @@ def _lapse(ctx: Context, need: Need, reason: str) -> None:
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
     with elevated(ctx, "need.lapse") as acting:
-        bids = list(
-            session().scalars(select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.SUBMITTED.value).with_for_update())
-        )
+        states = (BidState.OPENED, BidState.LOST)
+        bids = session().execute(
+            select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state.in_([state.value for state in states]))
+        ).all()
+        lapse_bids(acting, need.id, *states)
         for bid in bids:
-            lapse_bid(acting, bid)
             notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
         notify(
             need.org_id,

@@ -178,7 +178,7 @@ def own_bid_states(ctx: Context, need_ids: Sequence[UUID]) -> dict[UUID, str]:
             Bid.org_id == ctx.org_id,
             among(Bid.need_id, need_ids),
             Bid.state.in_([BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]),
-        )
+        ).order_by(Bid.state)  # a submitted bid counts before the draft that may replace it
     )
     return {row.need_id: row.state for row in rows}
 

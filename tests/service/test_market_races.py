@@ -46,7 +46,7 @@ def test_two_choices_at_once_make_one(database: TestDatabase) -> None:
     assert sum(isinstance(result, Choice) for result in results) == 1
     assert ErrorCode.CHOICE_EXISTS in results
     assert owner_sql(database, "select count(*) from choice where state = 'LIVE'") == [(1,)]
-    assert owner_sql(database, "select state, count(*) from bid group by state order by state") == [("CHOSEN", 1), ("LAPSED", 1)]
+    assert owner_sql(database, "select state, count(*) from bid group by state order by state") == [("CHOSEN", 1), ("LOST", 1)]
 
 
 def test_a_second_live_choice_is_impossible_in_the_database(database: TestDatabase) -> None:
@@ -80,7 +80,7 @@ def test_a_submission_and_a_closing_at_once_leave_a_bid_in_or_out_and_never_half
     )
     assert closed.state == NeedState.CLOSED
     state = owner_sql(database, "select state from bid where id = %s", bid.id)[0][0]
-    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_LATE else BidState.SUBMITTED)
+    assert state == (BidState.LAPSED if submitted is ErrorCode.BID_LATE else BidState.OPENED)
 
 
 def test_a_form_sent_twice_does_its_work_once(database: TestDatabase) -> None:

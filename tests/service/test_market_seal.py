@@ -82,6 +82,10 @@ def traces(database: TestDatabase, town: Town, identity: tuple[UUID | None, UUID
     found = {
         "bid": rows(database, identity, "select 1 from bid where org_id = %s or id = %s", bank, bid),
         "bid_fee": rows(database, identity, "select 1 from bid_fee where org_id = %s or bid_id = %s", bank, bid),
+        "bid_tie": rows(database, identity, "select 1 from bid_tie where org_id = %s or bid_id = %s", bank, bid),
+        "bid_condition": rows(database, identity, "select 1 from bid_condition where org_id = %s or bid_id = %s", bank, bid),
+        "bid_receipt": rows(database, identity, "select 1 from bid_receipt where org_id = %s or bid_id = %s", bank, bid),
+        "commitments": rows(database, identity, "select hq_commitments(%s)", town.need.id),
         "audit_personal": rows(database, identity, "select 1 from audit_personal where org_id = %s", bank),
         "idempotency": rows(database, identity, "select 1 from idempotency where owner = any(%s)", people),
     }
@@ -100,6 +104,7 @@ def test_the_bank_itself_reads_its_bid_with_every_trace_of_it(database: TestData
     officer = town.bank[Role.BANK_OFFICER]
     own = traces(database, town, (officer.actor_id, town.bank.id, "bank"))
     assert own["bid"] == 1 and own["bid_fee"] == 1 and own["transition"] == 5
+    assert own["bid_receipt"] == 1 and own["bid_condition"] == 2 and own["commitments"] == 0
     assert own["audit_event"] == 6 and own["notice"] == 1 and own["idempotency"] == 3
 
 
@@ -118,8 +123,9 @@ def test_after_closing_the_firm_reads_every_bid_and_other_banks_still_none(datab
     assert traces(database, town, everybody["the firm"])["bid_fee"] == 1
     assert rows(database, everybody["the firm"], "select count(*) from bid")[0][0] == 2
     assert traces(database, town, everybody["the bureau"])["bid"] == 1
+    told = traces(database, town, everybody["another bank that bids too"])
+    assert told.pop("commitments") == 2 and not any(told.values()), "two hashes, and nothing of whose they are"
     for who in (
-        "another bank that bids too",
         "a bank that does not bid",
         "another firm",
         "the transfer centre",
@@ -134,7 +140,8 @@ def test_after_the_choice_the_chosen_bank_reads_no_step_of_its_rival(database: T
     service.close_need(town.firm[Role.FIRM_CLERK], town.need.id)
     choice_service.choose_bid(town.firm[Role.FIRM_CLERK], town.rival_bid.id)
     chosen = (town.rival[Role.BANK_OFFICER].actor_id, town.rival.id, "bank")
-    assert not any(traces(database, town, chosen).values())
+    told = traces(database, town, chosen)
+    assert told.pop("commitments") == 2 and not any(told.values())
     assert rows(database, chosen, "select 1 from transition where subject_id = %s", town.bid.id) == []
 
 
