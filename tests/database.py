@@ -241,7 +241,11 @@ class Cleaner:
         return found is not None and found[1] == 0 and self._schema == (found[0],)
 
     def close(self) -> None:
-        """Lets the database be dropped."""
+        """Lets the database be dropped: sessions that a test left open end, which only a superuser may bring about."""
+        self._connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
         self._connection.close()
 
 

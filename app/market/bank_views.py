@@ -87,7 +87,7 @@ def replace_bid(bid_id: UUID) -> Any:
             return redirect(url_for("market.bid", bid_id=live.id if live is not None else bid_id))
         need = get_or_404(Need, bid.need_id)
         row = card(ctx, need)
-        products = queries.own_products(ctx)
+        products = product_queries.own_products(ctx)
         form = BidForm(need, products, data=BidForm.values_of(bid))
         facts = bid_service.product_facts(products)
     return _editor(need, row, form, None, facts, replaced=bid)
