@@ -66,9 +66,10 @@ def test_places_follow_the_need_from_publishing_to_closing(database: TestDatabas
     # Another shelf, another order; the pool's mark and a longer window follow the need.
     fields = product_service.ProductFields("农业贷", "CREDIT", 10 * WAN, 1_000 * WAN, 1, 60, ("01",), ("440118",))
     product_service.edit_product(near[Role.BANK_ADMIN], made.id, fields)
-    service.mark_bookable(SYSTEM, misfit.id, True, [])
     service.extend_need(clerk(farm), misfit.id)
     outbox.drain()
+    for need in (first, named, misfit):
+        service.mark_bookable(SYSTEM, need.id, need is misfit, [])
     assert shown(near)[0] == misfit.id and shown(near) == afresh(near) and shown(near, bookable="1") == [misfit.id]
     assert rank_service.rank_due(SYSTEM) > 0 and rank_service.rank_due(SYSTEM) == 0
 
