@@ -1,6 +1,6 @@
 """An officer's queue with 100,000 open needs, against a bare Flask page that reads and renders 50 rows.
 
-Ten banks with two products each; half of the firms have a scored profile, and of those a third each consents to three banks.
+Four banks with two products each; half of the firms have a scored profile, and of those a third each consents to three banks.
 Both apps stand behind gunicorn with two workers; pages are asked for in turns, ours and the floor's, by four clients at once.
 """
 
@@ -41,7 +41,7 @@ from app.market import product_service, rank_service
 from benchmarks.measure import Bench, Result, bench_database
 
 SYSTEM = Context.of_system("bench")
-NEEDS, BANKS = 100_000, 10
+NEEDS, BANKS = 100_000, 4
 CLIENTS, ROUNDS, PAGES_A_ROUND = 4, 6, 40
 PASSWORD = "Lian-2026-xing"
 ADDRESSES = (
@@ -132,7 +132,7 @@ def _model(bench: Bench) -> Any:
 
 
 def fill(bench: Bench) -> list[Context]:
-    """100,000 open needs and their places in ten queues. Returns an officer of each bank."""
+    """100,000 open needs and their places in every queue. Returns an officer of each bank."""
     banks = [create_organisation(SYSTEM, OrgKind.BANK, f"基准银行{number}") for number in range(BANKS)]
     _shelves(banks)
     values = {"needs": NEEDS, "model": _model(bench), "banks": [bank.id for bank in banks]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 def owner_sql(database: TestDatabase, sql: str, *values: Any) -> list[Any]:
     """A statement as the owner of the tables, past every policy: for arranging and for counting."""
     dsn = make_url(database.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn) as connection:
+    with closing(psycopg.connect(dsn)) as connection, connection:  # what is refused at the commit leaves it open
         cursor = connection.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
 
@@ -42,7 +43,7 @@ def rows(database: TestDatabase, identity: tuple[UUID | None, UUID | None, str |
     """What a statement returns to the portal's login role with an identity (person, organisation, kind) set."""
     actor, org, kind = identity
     dsn = make_url(database.app_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn) as connection:
+    with closing(psycopg.connect(dsn)) as connection, connection:  # what is refused at the commit leaves it open
         connection.execute(
             "select set_config('hq.actor', %s, true), set_config('hq.org', %s, true), set_config('hq.kind', %s, true)",
             [str(actor or ""), str(org or ""), kind or ""],

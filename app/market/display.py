@@ -146,10 +146,10 @@ def _reasons(english: bool, reasons: tuple[str, ...]) -> Markup:
 
 @lru_cache(maxsize=4096)
 def _points(english: bool, points: tuple[int, ...]) -> Markup:
-    """Points of each part as list items, kept by language."""
+    """Points of each part in one line, kept by language."""
     weights = MatchWeights()
-    return Markup("").join(
-        Markup("<li>{} {} / {}</li>").format(PART_WORDS[part], got, getattr(weights, part))
+    return Markup(" · ").join(
+        Markup("{} {}/{}").format(PART_WORDS[part], got, getattr(weights, part))
         for part, got in zip(PARTS, points, strict=False)
     )
 
@@ -162,7 +162,7 @@ def score_text(row: QueueRow) -> Markup:
         notes.append(gettext("产品利率减去资金成本和预期损失，余 %(left)s", left=left))
     return Markup(
         '{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul>'
-        '<p class="sm">{}</p><ul class="reasons">{}</ul></details>'
+        '<p class="sm">{}{}{}</p></details>'
     ).format(
         bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)),
         row.score,
@@ -170,5 +170,6 @@ def score_text(row: QueueRow) -> Markup:
         _reasons(is_english(), row.reasons),
         Markup("").join(Markup("<li>{}</li>").format(note) for note in notes),
         gettext("各项得分"),
+        gettext("："),
         _points(is_english(), row.points),
     )

@@ -70,6 +70,8 @@ def test_places_follow_the_need_from_publishing_to_closing(database: TestDatabas
         service.mark_bookable(SYSTEM, need.id, need is misfit, [])
     service.extend_need(clerk(farm), misfit.id)
     outbox.drain()
+    for need in (first, named, misfit):
+        service.mark_bookable(SYSTEM, need.id, need is misfit, [])
     assert shown(near)[0] == misfit.id and shown(near) == afresh(near) and shown(near, bookable="1") == [misfit.id]
     assert rank_service.rank_due(SYSTEM) > 0 and rank_service.rank_due(SYSTEM) == 0
 
