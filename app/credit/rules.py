@@ -51,7 +51,7 @@ class Parameters:
     visible: Visible = Visible.RANK
     review_days: int = 20
     review_due_soon_days: int = 5
-    chunk: int = 500
+    chunk: int = 1000
     run_quiet_seconds: int = 300
     runs_shown: int = 20
     history_shown: int = 24
