@@ -44,10 +44,10 @@ TRAINED_ON = 1500
 TARGET = 2.5
 PHASES = (
     ("app.credit.computing.frames_of", "facts"), ("scoring.features.compute.compute", "features"),
-    ("scoring.model.Model.score", "score"), ("scoring.reasons.parts_of", "contributions"),
+    ("scoring.reasons.account_table", "score and reasons"),
     ("app.credit.service.store", "storing"),
 )
-"""What is timed apart inside ours; the rest is locks, consents, reasons as they are told, audit and commit."""
+"""What is timed apart inside ours; the rest is locks, consents, reasons as they are written down, audit and commit."""
 
 
 class Stopwatch:
@@ -69,8 +69,8 @@ class Stopwatch:
             started = time.perf_counter()
             answer = inner(*given, **named)
             self.seconds[phase] += time.perf_counter() - started
-            if phase == "score":
-                self.scored.append(np.asarray(given[1]))
+            if phase == "score and reasons":
+                self.scored.append(np.asarray(given[2]))
             return answer
 
         return outer

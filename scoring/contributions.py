@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -120,8 +120,7 @@ class Explainer:
 
     def _few(self, rows: Float64) -> Float64:
         tables, columns = self.tables, len(self.names)
-        group = np.repeat(np.arange(len(tables.bit_start) - 1), np.diff(tables.column_start))
-        entries = tables.table[tables.offset + self._patterns(rows)[:, group]]
+        entries = tables.table[tables.offset + self._patterns(rows)[:, self._group_of_entry]]
         place = tables.column + columns * np.arange(len(rows))[:, None]
         parts = np.bincount(place.reshape(-1), entries.reshape(-1), minlength=rows.size)
         return np.asarray(parts, dtype=np.float64).reshape(rows.shape)
@@ -133,8 +132,16 @@ class Explainer:
             return np.zeros((len(rows), 0), dtype=np.int64)
         agrees = _answers(tables, rows)[:, tables.term_split] == tables.term_want
         bits = np.logical_and.reduceat(agrees, tables.term_start[:-1], axis=1)
-        weight = 1 << (np.arange(bits.shape[1]) - np.repeat(tables.bit_start[:-1], np.diff(tables.bit_start)))
-        return np.asarray(np.add.reduceat(bits * weight, tables.bit_start[:-1], axis=1), dtype=np.int64)
+        return np.asarray(np.add.reduceat(bits * self._weight_of_bit, tables.bit_start[:-1], axis=1), dtype=np.int64)
+
+    @cached_property
+    def _group_of_entry(self) -> Int64:
+        return np.repeat(np.arange(len(self.tables.bit_start) - 1), np.diff(self.tables.column_start))
+
+    @cached_property
+    def _weight_of_bit(self) -> Int64:
+        start = self.tables.bit_start
+        return np.asarray(1 << (np.arange(start[-1]) - np.repeat(start[:-1], np.diff(start))), dtype=np.int64)
 
     def _by_lightgbm(self, deep: DeepTree, rows: Float64, threads: int, contributions: bool) -> Float64:
         booster = _booster(self.texts[deep.booster])

@@ -168,10 +168,13 @@ class Model:
     def score(self, X: ArrayLike, num_threads: int = 1) -> Scores:
         """Scores of rows in the order of ``columns`` (NaN = absent). Raises ModelError on a wrong width."""
         rows = self._rows(X)
-        margin = self.margins(rows, num_threads)
+        return self.scores_at(self.margins(rows, num_threads), rows)
+
+    def scores_at(self, margin: Float64, rows: Float64) -> Scores:
+        """Scores of rows whose margins are known; ``rows`` only tell what is absent."""
         in_sample = self.calibration.log_odds(margin)
         log_odds = in_sample + self.shift
-        half = self.uncertainty.half_width(margin, np.isnan(rows).mean(axis=1))
+        half = self.uncertainty.half_width(margin, np.add.reduce(np.isnan(rows), axis=1) / rows.shape[1])
         pd, points = probability_of_default(log_odds), self.scale.points_of(log_odds)
         return Scores(
             pd=pd,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +29,7 @@ LEAST: Final = 1.0
 """Points a fact must weigh to be told (proposal): below, its whole number could be 0 or have the wrong sign."""
 RESOLUTION: Final = 1e-6
 """Points; facts that differ by less are as strong, and the one declared first comes first."""
+_GROUP: Final = attrgetter("group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Accounts:
     column: NDArray[np.int16]
     points: NDArray[np.int64]
     strength: Float64
+    scores: Scores
 
 
 def parts_of(model: Model, X: ArrayLike, threads: int = 1) -> tuple[Float64, float]:
@@ -102,95 +106,107 @@ def top_facts(
     features: Sequence[Feature], parts: Float64, points_per_margin: float, top: int = TOP, least: float = LEAST
 ) -> TopFacts:
     """The strongest facts of each row. ``parts``: [n, features], of the margin; ``points_per_margin``: ``Model``'s own."""
+    group, groups = _numbered(tuple(map(_GROUP, features)))
+    column, strength = np.full((len(parts), 2 * top), -1, dtype=np.int16), np.zeros((len(parts), 2 * top))
+    asked = (points_per_margin, 1.0 / RESOLUTION, least / RESOLUTION)
+    if len(parts) > FEW_ROWS:
+        work = (np.zeros(groups), np.zeros(2 * groups), np.zeros(2 * groups, dtype=np.int64), np.zeros(2 * top))
+        compiled(choose)(np.ascontiguousarray(parts), np.array(group), column, strength, *work, *asked)
+        return TopFacts(column, strength)
+    # The same loop in plain Python walks lists several times as fast as arrays.
+    columns, strengths = column.tolist(), strength.tolist()
+    choose(parts.tolist(), group, columns, strengths, [0.0] * groups, [0.0] * (2 * groups), [0] * (2 * groups),
+           [0.0] * (2 * top), *asked)
+    return TopFacts(np.array(columns, dtype=np.int16).reshape(column.shape), np.array(strengths).reshape(column.shape))
+
+
+@lru_cache(maxsize=16)
+def _numbered(names: tuple[str, ...]) -> tuple[list[int], int]:
+    """The number of each one's group, and how many groups there are."""
     numbers: dict[str, int] = {}
-    group = np.array([numbers.setdefault(feature.group, len(numbers)) for feature in features], dtype=np.int64)
-    column = np.full((len(parts), 2 * top), -1, dtype=np.int16)
-    strength = np.zeros((len(parts), 2 * top))
-    rank = choose if len(parts) <= FEW_ROWS else compiled(choose)
-    rows, fineness = np.ascontiguousarray(parts), 1.0 / RESOLUTION
-    rank(rows, points_per_margin, group, len(numbers), least * fineness, fineness, column, strength)
-    return TopFacts(column, strength)
+    return [numbers.setdefault(name, len(numbers)) for name in names], len(numbers)
 
 
 def choose(
-    parts: Float64,
-    factor: float,
-    group: NDArray[np.int64],
-    groups: int,
-    least: float,
-    fineness: float,
-    column: NDArray[np.int16],
-    strength: Float64,
-) -> None:
-    """Fills ``column`` and ``strength`` (see TopFacts); a loop for ``compiled``. ``least`` in units of 1 / ``fineness``."""
-    top = column.shape[1] // 2
-    facts = np.empty(groups)
-    speaker = np.empty((groups, 2), np.int64)
-    loudest = np.empty((groups, 2))
-    keys = np.empty(2 * top)
-    for r in range(parts.shape[0]):
-        facts[:] = 0.0
-        loudest[:] = 0.0
-        keys[:] = 0.0
-        for c in range(parts.shape[1]):
-            part, g = parts[r, c] * factor, group[c]
-            side = 0 if part > 0.0 else 1
-            facts[g] += part
-            if abs(part) > loudest[g, side] + 1.0 / fineness:
-                loudest[g, side] = abs(part)
-                speaker[g, side] = c
-        for g in range(groups):
-            side = 0 if facts[g] > 0.0 else 1
-            key = np.rint(abs(facts[g]) * fineness)
-            if key < least or loudest[g, side] == 0.0:
+    parts: Any, group: Any, column: Any, strength: Any, facts: Any, loudest: Any, speaker: Any, keys: Any,
+    factor: float, fineness: float, least: float,
+) -> None:  # fmt: skip
+    """Fills ``column`` and ``strength`` (see TopFacts): lists as they are or arrays by ``compiled``.
+
+    ``parts``: [n][features]; ``group``: of each feature. To work with: ``facts`` by group, ``loudest`` and ``speaker`` for the
+    two sides of each group, ``keys`` by place. ``least`` in units of 1 / ``fineness``.
+    """
+    top = len(keys) // 2
+    for r in range(len(parts)):
+        for g in range(len(facts)):
+            facts[g] = 0.0
+            loudest[2 * g] = 0.0
+            loudest[2 * g + 1] = 0.0
+        for k in range(2 * top):
+            keys[k] = 0.0
+        row, columns, strengths = parts[r], column[r], strength[r]
+        for c in range(len(row)):
+            part = row[c] * factor
+            if part == 0.0:
                 continue
-            place, first = top * (side + 1), top * side
+            g = group[c]
+            facts[g] += part
+            side, weight = (2 * g, part) if part > 0.0 else (2 * g + 1, -part)
+            if weight > loudest[side] + 1.0 / fineness:
+                loudest[side] = weight
+                speaker[side] = c
+        for g in range(len(facts)):
+            side, weight = (2 * g, facts[g]) if facts[g] > 0.0 else (2 * g + 1, -facts[g])
+            key = float(round(weight * fineness))
+            if key < least or loudest[side] == 0.0:
+                continue
+            first = 0 if facts[g] > 0.0 else top
+            place = first + top
             while place > first and key > keys[place - 1]:
                 place -= 1
                 if place + 1 < first + top:
-                    keys[place + 1], strength[r, place + 1] = keys[place], strength[r, place]
-                    column[r, place + 1] = column[r, place]
+                    keys[place + 1], strengths[place + 1], columns[place + 1] = keys[place], strengths[place], columns[place]
             if place < first + top:
-                keys[place], strength[r, place], column[r, place] = key, facts[g], speaker[g, side]
+                keys[place], strengths[place], columns[place] = key, facts[g], speaker[side]
 
 
-def account(
-    model: Model, features: Sequence[Feature], row: ArrayLike, scores: Scores | None = None, top: int = TOP, least: float = LEAST
-) -> Account:
-    """Everything about one firm's score. ``features``: of the model's columns, in their order; ``row``: their values.
-
-    ``scores``: of this row alone, where they are known already.
-    """
-    return accounts(model, features, np.asarray(row, dtype=np.float64).reshape(1, -1), scores, top, least)[0]
+def account(model: Model, features: Sequence[Feature], row: ArrayLike, top: int = TOP, least: float = LEAST) -> Account:
+    """Everything about one firm's score. ``features``: of the model's columns, in their order; ``row``: their values."""
+    return accounts(model, features, np.asarray(row, dtype=np.float64).reshape(1, -1), top, least)[0]
 
 
 def accounts(
-    model: Model, features: Sequence[Feature], rows: Float64, scores: Scores | None = None, top: int = TOP, least: float = LEAST
+    model: Model, features: Sequence[Feature], rows: Float64, top: int = TOP, least: float = LEAST
 ) -> list[Account]:
     """The same for many firms at once; ``rows``: [n, features]."""
     if not len(rows):
         return []
-    told = account_table(model, features, rows, scores or model.score(rows), top, least)
+    told = account_table(model, features, rows, top, least)
     return [_account(features, rows[i], told, i) for i in range(len(rows))]
 
 
 def account_table(
-    model: Model, features: Sequence[Feature], rows: Float64, scores: Scores, top: int = TOP, least: float = LEAST
+    model: Model, features: Sequence[Feature], rows: Float64, top: int = TOP, least: float = LEAST
 ) -> Accounts:
-    """The same as numbers side by side, for those who tell of thousands."""
+    """The same as numbers side by side, for those who tell of thousands. The margin is what its parts add up to."""
     parts, bias = parts_of(model, rows)
     base = float(model.points_at(np.array([bias]))[0])
     told = top_facts(features, parts, model.points_per_margin, top, least)
-    points = base + parts.sum(axis=1) * model.points_per_margin
-    others = points - base - told.strength.sum(axis=1)
+    above = np.add.reduce(parts, axis=1)
+    scores = model.scores_at(bias + above, rows)
+    others = above * model.points_per_margin - np.add.reduce(told.strength, axis=1)
     shown = scores.score
     inside = (shown > model.scale.low) & (shown < model.scale.high)
-    whole = np.where(inside, shown, np.rint(points)).astype(np.int64)
-    heard = np.column_stack([np.ones((len(rows), 2), dtype=np.bool_), told.column >= 0])
-    numbers = whole_rows(np.column_stack([np.full(len(rows), base), others, told.strength]), heard, whole)
+    whole = np.where(inside, shown, np.rint(base + above * model.points_per_margin)).astype(np.int64)
+    exact = np.empty((len(rows), 2 + 2 * top))
+    exact[:, 0], exact[:, 1], exact[:, 2:] = base, others, told.strength
+    heard = np.ones(exact.shape, dtype=np.bool_)
+    heard[:, 2:] = told.column >= 0
+    numbers = whole_rows(exact, heard, whole)
     return Accounts(
         base=numbers[:, 0].tolist(), others=numbers[:, 1].tolist(), clipped=(shown - whole).tolist(), shown=shown.tolist(),
         exact_base=base, exact_others=others.tolist(), column=told.column, points=numbers[:, 2:], strength=told.strength,
+        scores=scores,
     )
 
 
@@ -215,12 +231,11 @@ def whole_rows(exact: Float64, heard: NDArray[np.bool_], totals: NDArray[np.int6
     Raises ValueError when a total is not the row's sum rounded to a whole number.
     """
     floors = np.floor(exact)
-    missing = totals - floors.sum(axis=1).astype(np.int64)
-    wrong = (missing < 0) | (missing > heard.sum(axis=1)) | (np.abs(exact.sum(axis=1) - totals) > 0.5 + RESOLUTION)
+    missing = totals - np.add.reduce(floors, axis=1).astype(np.int64)
+    apart = np.abs(np.add.reduce(exact, axis=1) - totals)
+    wrong = (missing < 0) | (missing > np.add.reduce(heard, axis=1)) | (apart > 0.5 + RESOLUTION)
     if wrong.any():
         raise ValueError(f"{totals[wrong.argmax()]} is not the sum of the parts")
     remainders = np.where(heard, np.round(exact - floors, 6), -1.0)
-    order = np.argsort(-remainders, axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(exact.shape[1])[None, :], axis=1)
+    rank = (-remainders).argsort(axis=1, kind="stable").argsort(axis=1)
     return np.asarray(floors.astype(np.int64) + (rank < missing[:, None]), dtype=np.int64)

@@ -137,10 +137,14 @@ class _Chunk:
         shut = np.array([[source not in readable for source in SOURCES] for readable in map(open_sources, kinds)])
         closed = shut[np.array([kinds.index(one.items) for one in consents])]
         # All that is held: retention bounds it, and features look back from the end of the deliveries, not from today.
-        frames = {
-            source: frames_of(numbers[~shut_off].tolist(), (source,), date.min)[source]
-            for source, shut_off in zip(SOURCES, closed.T, strict=True) if not shut_off.all()
-        }
+        asked: dict[bytes, list[str]] = {}
+        for source, shut_off in zip(SOURCES, closed.T, strict=True):
+            asked.setdefault(shut_off.tobytes(), []).append(source)
+        frames: dict[str, pl.DataFrame] = {}
+        for packed, sources in asked.items():  # most firms consent to all or to nothing: one journey, not one a source
+            readable = numbers[~np.frombuffer(packed, dtype=np.bool_)]
+            if len(readable):
+                frames |= frames_of(readable.tolist(), sources, date.min)
         return cls(firms, consents, numbers, closed, frames)
 
     def drafts(self, which: NDArray[np.int64], as_of: date, scorer: tuple[ScoringModel, Model]) -> list[Draft]:
@@ -177,10 +181,12 @@ class _Chunk:
             frame = self.frames.get(source)
             if frame is None or not frame.height:
                 continue
-            carried = frame.select("firm", "delivery_no").unique()
-            deliveries, place = np.unique(carried["delivery_no"].to_numpy(), return_inverse=True)
+            firm, delivery = frame["firm"].to_numpy(), frame["delivery_no"].to_numpy()
+            # Rows of a firm mostly lie together and came together: of each such run the first row says all.
+            first = np.flatnonzero(np.append(True, (firm[1:] != firm[:-1]) | (delivery[1:] != delivery[:-1])))
+            deliveries, place = np.unique(delivery[first], return_inverse=True)
             ends = _horizons(source, deliveries.tolist())
-            at = order[np.searchsorted(self.numbers, carried["firm"].to_numpy(), sorter=order)]
+            at = order[np.searchsorted(self.numbers, firm[first], sorter=order)]
             np.fmax.at(days, at, np.array([ends[number] for number in deliveries.tolist()], dtype="datetime64[D]")[place])
         days = np.fmin(days, np.datetime64(today()))
         for day in np.unique(days):
@@ -194,10 +200,9 @@ def _scored(rows: NDArray[np.float64], row: ScoringModel, model: Model) -> Itera
 
     columns = model.place(NAMES)
     rows = np.ascontiguousarray(rows[:, columns])
-    scores = model.score(rows)
-    table = account_table(model, [FEATURES[column] for column in columns], rows, scores)
+    table = account_table(model, [FEATURES[column] for column in columns], rows)
     names = [NAMES[column] for column in columns]
-    for score, (reasons, account) in zip(_scores(scores, row.id), _accounts(table, names, rows), strict=True):
+    for score, (reasons, account) in zip(_scores(table.scores, row.id), _accounts(table, names, rows), strict=True):
         yield score, reasons, account
 
 

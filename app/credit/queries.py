@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -186,7 +186,15 @@ def consented_items(firm_ids: Sequence[UUID]) -> dict[UUID, dict[str, UUID]]:
 
 def among(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
     """Whether the column is one of the ids, sent as one array: hundreds of parameters cost more than the statement."""
-    return column == any_(cast(list(ids), ARRAY(Uuid)))
+    return column == any_(cast(literal(array_text(ids), Text), ARRAY(Uuid)))
+
+
+def array_text(values: Iterable[object]) -> str:
+    """Ids, numbers, days or plain words (none empty, without commas) as PostgreSQL writes an array; None is null.
+
+    psycopg would write a list element by element, in five times the time.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Parameters:
     month_complete_from: int = 25
     review_days: int = 20
     review_due_soon_days: int = 5
-    chunk: int = 500
+    chunk: int = 1000
     run_quiet_seconds: int = 300
     runs_shown: int = 20
     history_shown: int = 24

@@ -17,7 +17,7 @@ from app.core.use_case import about, use_case
 from app.credit import model_service
 from app.credit.computing import Draft, Firm, drafts
 from app.credit.models import CreditProfile
-from app.credit.queries import among, current_profile
+from app.credit.queries import among, array_text, current_profile
 from app.credit.storing import store
 from app.enterprises.models import Enterprise
 
@@ -63,7 +63,7 @@ def compute_profiles(ctx: Context, firm_ids: Sequence[UUID]) -> int:
 def _compute(firms: Sequence[Firm]) -> list[Draft]:
     """What the profiles say that stand afterwards; firms with a consent and no model are left out."""
     # Two jobs for one firm come one after the other; the second one reads the consent after the first has ended.
-    session().execute(_LOCK, {"firms": [str(firm.id) for firm in firms]})
+    session().execute(_LOCK, {"firms": array_text(firm.id for firm in firms)})
     told = drafts(firms, model_service.active_scorer())
     if len(told) < len(firms):
         log.warning("%d firms gave consent, and no scoring model is registered", len(firms) - len(told))

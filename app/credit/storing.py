@@ -17,7 +17,7 @@ from app.core.database import session
 from app.core.ids import new_id
 from app.credit.computing import Draft, feature_list
 from app.credit.models import CreditProfile, FeatureList
-from app.credit.queries import among
+from app.credit.queries import among, array_text
 from app.credit.rules import SCALE
 
 _DOUBLES_OID, _DOUBLE_OID = 1022, 701
@@ -44,7 +44,7 @@ class _DoublesDumper(Dumper):
         return np.array([1, 0, _DOUBLE_OID, len(told), 1], dtype=">i4").tobytes() + told.tobytes()
 
 
-_END = text("update credit_profile set current = false where id = any(:ended)")
+_END = text("update credit_profile set current = false where id = any(cast(:ended as uuid[]))")
 # Numbers travel as arrays, what is JSON already as one document, and all snapshots as one array that is cut by place.
 _INSERT = text("""
 insert into credit_profile (id, firm_id, at, current, state, as_of, partial, months_covered, digest, scale, score, grade, points,
@@ -80,7 +80,7 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
         return {}
     ended = [standing[draft.firm_id][0] for draft in fresh if draft.firm_id in standing]
     if ended:
-        session().execute(_END, {"ended": ended})
+        session().execute(_END, {"ended": array_text(ended)})
     sha, names, grounds = feature_list()
     session().execute(insert(FeatureList).values(sha=sha, names=list(names), grounds=list(grounds)).on_conflict_do_nothing())
     absent = np.full(len(names), np.nan).tobytes()
@@ -90,14 +90,18 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
     scores = [draft.score for draft in fresh]
     made = {draft.firm_id: new_id() for draft in fresh}
     session().execute(_INSERT, {
-        "at": now(), "scale": SCALE, "list": sha, "width": len(names), "ids": list(made.values()), "firms": list(made),
-        "states": [draft.state.value for draft in fresh], "days": [draft.as_of for draft in fresh],
-        "partial": [draft.partial for draft in fresh], "months": [draft.months_covered for draft in fresh],
-        "digests": [digests[draft.firm_id] for draft in fresh],
-        "scores": [score and score.score for score in scores], "grades": [score and score.grade for score in scores],
-        "points": [score and score.points for score in scores], "pds": [score and score.pd for score in scores],
-        "lows": [score and score.low for score in scores], "highs": [score and score.high for score in scores],
-        "models": [score and score.model_id for score in scores],
+        "at": now(), "scale": SCALE, "list": sha, "width": len(names),
+        "ids": array_text(made.values()), "firms": array_text(made),
+        "states": array_text(draft.state.value for draft in fresh), "days": array_text(draft.as_of for draft in fresh),
+        "partial": array_text(draft.partial for draft in fresh), "months": array_text(draft.months_covered for draft in fresh),
+        "digests": array_text(f'"\\\\x{digests[draft.firm_id].hex()}"' for draft in fresh),
+        "scores": array_text(score and score.score for score in scores),
+        "grades": array_text(score and score.grade for score in scores),
+        "points": array_text(score and repr(score.points) for score in scores),
+        "pds": array_text(score and repr(score.pd) for score in scores),
+        "lows": array_text(score and repr(score.low) for score in scores),
+        "highs": array_text(score and repr(score.high) for score in scores),
+        "models": array_text(score and score.model_id for score in scores),
         "told": "[" + ",".join(f"[{','.join(draft.told)}]" for draft in fresh) + "]",
         "values": _Doubles(values),
     })

@@ -80,14 +80,24 @@ def frames_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> dic
     raw: Any = session().connection().connection.driver_connection
     asked = [int(number) for number in firm_nos]
     slices = [asked[low : low + FIRMS_AT_ONCE] for low in range(0, max(len(asked), 1), FIRMS_AT_ONCE)]
-    return {code: pl.concat([_frame(raw, code, firms, since) for firms in slices]) for code in items}
+    codes = list(items)
+    found: dict[str, list[pl.DataFrame]] = {code: [] for code in codes}
+    # The database works on the next answer while this one is taken apart.
+    with raw.pipeline():
+        sent = [(code, _ask(raw, code, firms, since)) for code in codes for firms in slices]
+        for code, answer in sent:
+            found[code].append(_frame(code, answer.fetchone()[0]))
+    return {code: frames[0] if len(frames) == 1 else pl.concat(frames) for code, frames in found.items()}
 
 
-def _frame(raw: Any, code: str, firms: list[int], since: date) -> pl.DataFrame:
-    columns = _columns(code)
+def _ask(raw: Any, code: str, firms: list[int], since: date) -> Any:
     # Planned anew each time: how many firms are asked for decides how the table is read.
     asked = "{" + ",".join(map(str, firms)) + "}"  # as text: psycopg writes a list number by number
-    found = raw.execute(_statement(code), {"firms": asked, "since": since}, prepare=False, binary=True).fetchone()[0]
+    return raw.execute(_statement(code), {"firms": asked, "since": since}, prepare=False, binary=True)
+
+
+def _frame(code: str, found: bytes | None) -> pl.DataFrame:
+    columns = _columns(code)
     cells = np.frombuffer(found, _ELEMENT, offset=_HEADER)["value"] if found else np.empty(0, ">i8")
     rows = cells.reshape(-1, len(columns))
     return pl.DataFrame([column.series(rows[:, at].astype(np.int64)) for at, column in enumerate(columns)])

@@ -21,7 +21,11 @@ __all__ = ["WINDOW", "Frames", "Matrix", "Window", "compute"]
 Frames = Mapping[str, pl.DataFrame]
 """Item code of the catalogue → its rows with ``firm`` and the stored columns (分, thousandths, days; null = not said)."""
 
+_BY_PERIOD: Final = tuple(source for source in MONTHLY if source != invoice_list.INVOICES)
+_INVOICED: Final = len(invoice_list.FEATURES)
+"""So many columns come from invoices, the first ones."""
 _COLUMN: Final = {source: column for column, source in enumerate(SOURCES)}
+_MONTHLY: Final = [_COLUMN[source] for source in MONTHLY]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +59,21 @@ def compute(
     so that callers may cut a million firms into chunks as they like. Raises ValueError when a firm comes twice.
     """
     firms = np.asarray(firms, dtype=np.int64)
-    reading = Reading(frames, firms, as_of, window)
-    values = np.full((len(firms), len(NAMES)), np.nan)
+    reading = Reading(frames, firms, as_of, window, SOURCES, _BY_PERIOD)
     coverage = np.zeros((len(firms), len(SOURCES)), dtype=np.int16)
-    _fill(_invoices(reading), values, coverage)
+    part = Part()
     for _, make in COMPUTED:
-        _fill(make(reading), values, coverage)
+        part.add(make(reading))
+    invoiced = invoices.told(reading)
+    unknown = np.full(len(firms), np.nan)
+    values = np.empty((len(firms), len(NAMES)))
+    by_name = [part.values.get(name, unknown) for name in NAMES[_INVOICED:]]
+    values[:, _INVOICED:] = np.array(by_name).T
+    values[:, :_INVOICED] = np.nan if invoiced is None else invoiced[0]
+    if invoiced is not None:
+        part.coverage[invoice_list.INVOICES] = invoiced[1]
+    for source, months in part.coverage.items():
+        coverage[:, _COLUMN[source]] = months
     absent = np.zeros(len(firms), dtype=np.bool_)
     for source, who in (closed or {}).items():
         fed = np.array([PLACE[feature.name] for feature in fed_from(source)], dtype=np.int64)
@@ -72,29 +85,9 @@ def compute(
     return Matrix(firms, values, coverage, _insufficient(coverage, window), absent)
 
 
-def _invoices(reading: Reading) -> Part:
-    """The invoice features and the months with a line that is not void."""
-    rows = reading.by_month("invoices", "day")
-    if rows is None:
-        return Part()
-    seen = rows.seen(~rows.flag("void")).sum(axis=1)
-    told, values = invoices.matrix(reading.frames["invoices"], reading.as_of)
-    wanted, place = reading.places(told)
-    columns = np.full((reading.n, len(invoice_list.FEATURES)), np.nan)
-    columns[place] = values[wanted]
-    return Part({feature.name: columns[:, at] for at, feature in enumerate(invoice_list.FEATURES)}, {"invoices": seen})
-
-
-def _fill(part: Part, values: Floats, coverage: NDArray[np.int16]) -> None:
-    for name, column in part.values.items():
-        values[:, PLACE[name]] = column
-    for source, months in part.coverage.items():
-        coverage[:, _COLUMN[source]] = months
-
-
 def _insufficient(coverage: NDArray[np.int16], window: Window) -> Bools:
     """Whether too few sources by month have enough months."""
-    monthly = coverage[:, [_COLUMN[source] for source in MONTHLY]]
-    return np.asarray((monthly >= window.thin_months).sum(axis=1) < window.least_sources, dtype=np.bool_)
+    monthly = coverage[:, _MONTHLY]
+    return np.asarray(np.add.reduce(monthly >= window.thin_months, axis=1) < window.least_sources, dtype=np.bool_)
 
 

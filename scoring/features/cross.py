@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 
+from scoring.features import invoices
 from scoring.features.declare import declare
 from scoring.features.flows import account
 from scoring.features.invoice_books import SALES
 from scoring.features.rows import Columns, Part, Reading
-from scoring.features.series import growth, log_units, ratio, total, yearly_growth
+from scoring.features.series import known, log_units, mean, ratio, total, yearly_growth
 from scoring.features.spec import Unit
-from scoring.features.staff import contributions
+from scoring.features.staff import FUND, INSURANCE, contributions
 from scoring.features.standing import open_enforcement
 from scoring.features.tax import filings
-from scoring.features.utilities import supply
+from scoring.features.utilities import supply, use
 from scoring.features.window import Floats, Window
 
 FEATURES: Final = (
@@ -88,85 +90,84 @@ FEATURES: Final = (
 def compute(reading: Reading) -> Part:
     """All whose sources may be read."""
     values: Columns = {}
-    for tell in (_power, _money, _staff, _enforcement, _late):
+    for tell in (_ratios, _courses, _staff, _enforcement, _late):
         values |= tell(reading)
     return Part(values)
 
 
-def _power(reading: Reading) -> Columns:
-    window, power, water, tax = reading.window, supply(reading, "electricity"), supply(reading, "water"), filings(reading)
-    if power is None:
-        return {}
-    values: Columns = {}
-    use_growth = yearly_growth(power.use, window)
-    if tax is not None:
-        # One thousandth of a kWh on one 分 is one thousand kWh on 10,000 yuan.
-        on_sales = _pair(power.use, tax.sales, window) * 1_000.0
-        values["power_to_sales"] = np.minimum(on_sales, window.most_kwh)
-        values["sales_over_power"] = _same_months(tax.sales, power.use, window)
-    if water is not None:
-        values["water_over_power"] = yearly_growth(water.use, window) - use_growth
-    return values
-
-
-def _money(reading: Reading) -> Columns:
-    window, cash, tax = reading.window, account(reading), filings(reading)
-    invoiced = _invoiced(reading)
+def _ratios(reading: Reading) -> Columns:
+    window, cash, tax, staff = reading.window, account(reading), filings(reading), contributions(reading)
     inflow, declared = cash.inflow if cash is not None else None, tax.sales if tax is not None else None
-    pairs = {
+    insured, funded = (staff.heads_of(source) if staff is not None else None for source in (INSURANCE, FUND))
+    invoiced = _invoiced(reading)
+    told = _pairs({
+        "power_to_sales": (use(reading, "electricity"), declared),
         "inflow_to_declared": (inflow, declared),
         "inflow_to_invoiced": (inflow, invoiced),
         "invoiced_to_declared": (invoiced, declared),
+        "sales_per_head": (declared, staff.working if staff is not None and insured is not None else None),
+        "fund_to_insured": (funded, insured),
+    }, window)
+    # One thousandth of a kWh on one 分 is one thousand kWh on 10,000 yuan.
+    cut: dict[str, Callable[[Floats], Floats]] = {
+        "power_to_sales": lambda share: np.minimum(share * 1_000.0, window.most_kwh),
+        "sales_per_head": lambda share: log_units(share, 100.0),
+        "fund_to_insured": lambda share: np.minimum(share, 1.0),
     }
-    return {
-        name: np.clip(_pair(part, whole, window), 0.0, window.most_ratio)
-        for name, (part, whole) in pairs.items()
-        if part is not None and whole is not None
-    }
+    for name, share in told.items():
+        told[name] = cut[name](share) if name in cut else np.minimum(np.maximum(share, 0.0), window.most_ratio)
+    return told
+
+
+def _courses(reading: Reading) -> Columns:
+    window, power, water, tax = reading.window, use(reading, "electricity"), use(reading, "water"), filings(reading)
+    values: Columns = {}
+    if power is not None and tax is not None:
+        # Over the months known of both.
+        both = np.array([tax.sales, power])
+        of_sales, of_power = yearly_growth(np.where(np.isnan(tax.sales + power), np.nan, both), window)
+        values["sales_over_power"] = of_sales - of_power
+    if power is not None and water is not None:
+        of_water, of_power = yearly_growth(np.array([water, power]), window)
+        values["water_over_power"] = of_water - of_power
+    return values
 
 
 def _invoiced(reading: Reading) -> Floats | None:
     """Net invoiced sales by month (分): NaN before the first and after the last line of a firm, 0 in a silent month between."""
-    rows = reading.by_month("invoices", "day")
-    if rows is None:
+    books = invoices.books(reading)
+    if books is None:
         return None
-    sale = (rows.number("side") == SALES) & ~rows.flag("void")
-    grid = rows.grid(rows.number("net_fen"), sale)
-    age = np.arange(grid.shape[1])
-    told = ~np.isnan(grid)
-    newest = np.where(told, age, grid.shape[1]).min(axis=1)
+    months = reading.window.look_back_months
+    told = books.told[SALES::2, :months]
+    age = np.arange(months)
+    newest = np.where(told, age, months).min(axis=1)
     oldest = np.where(told, age, -1).max(axis=1)
-    return np.where(~told & (age > newest[:, None]) & (age < oldest[:, None]), 0.0, grid)
+    return np.where((age >= newest[:, None]) & (age <= oldest[:, None]), books.monthly[SALES::2, :months], np.nan)
 
 
 def _staff(reading: Reading) -> Columns:
-    window, insured, tax = reading.window, contributions(reading, "social_insurance"), filings(reading)
-    if insured is None:
+    window, found, tax = reading.window, contributions(reading), filings(reading)
+    if found is None or INSURANCE not in found.rows.sources:
         return {}
     values: Columns = {}
     year = slice(None, window.recent_months)
-    sent = insured.rows.most(insured.rows.number("dispatched"))
-    heads = insured.heads + np.nan_to_num(sent)
     if tax is not None:
-        values["sales_per_head"] = log_units(_pair(tax.sales, heads, window), 100.0)
-        personal = tax.rows.has("tax_kind", "personal") & (tax.rows.age < window.recent_months)
-        share = ratio(tax.rows.total(tax.due, personal), total(insured.base[:, year]))
-        values["payroll_tax"] = np.clip(np.where(tax.rows.count(personal) > 0, share, np.nan), 0.0, 1.0)
-    fund = contributions(reading, "housing_fund")
-    if fund is not None:
-        values["fund_to_insured"] = np.minimum(_pair(fund.heads, insured.heads, window), 1.0)
-    reports = reading.rows("annual_reports")
-    if reports is not None:
-        stated = _stated(reading)
-        middle = ratio(total(heads[:, year]), (~np.isnan(heads[:, year])).sum(axis=1).astype(np.float64))
-        values["insured_to_stated"] = np.minimum(ratio(middle, stated), 1.0)
+        personal = tax.rows.has("tax_kind", "personal") & tax.rows.recent
+        share = ratio(tax.rows.total(tax.due, personal), total(found.base[found.rows.of(INSURANCE), year]))
+        share = np.minimum(np.maximum(share, 0.0), 1.0)
+        values["payroll_tax"] = np.where(tax.rows.count(personal) > 0, share, np.nan)
+    stated = _stated(reading)
+    if stated is not None:
+        values["insured_to_stated"] = np.minimum(ratio(mean(found.working[:, year]), stated), 1.0)
     return values
 
 
-def _stated(reading: Reading) -> Floats:
-    """Staff of the latest report published by the day; NaN without one."""
+def _stated(reading: Reading) -> Floats | None:
+    """Staff of the latest report published by the day; NaN without one, None where reports may not be read."""
     rows = reading.rows("annual_reports")
-    assert rows is not None
+    if rows is None:
+        return None
     year, staff = rows.number("report_year"), rows.number("n_employees")
     out = ~np.isnan(staff) & ~(rows.day("published_on") > reading.clock.day) & (year < reading.as_of.year)
     latest = rows.latest(year, out)
@@ -174,12 +175,13 @@ def _stated(reading: Reading) -> Floats:
 
 
 def _enforcement(reading: Reading) -> Columns:
-    rows, tax = reading.rows("justice"), filings(reading)
-    if rows is None or tax is None:
+    owed, tax = open_enforcement(reading), filings(reading)
+    if owed is None or tax is None:
         return {}
-    owed = open_enforcement(rows, reading)
+    if not owed.any():
+        return {"enforcement_to_sales": np.zeros(reading.n)}
     year = tax.sales[:, : reading.window.recent_months]
-    months = (~np.isnan(year)).sum(axis=1).astype(np.float64)
+    months = known(year)
     # With nothing owed the share is 0 whatever the sales; debts without any sales weigh the most.
     share = np.minimum(ratio(owed, ratio(total(year), months)), reading.window.most_months)
     share = np.where(np.isnan(share) & (months > 0), reading.window.most_months, share)
@@ -188,32 +190,31 @@ def _enforcement(reading: Reading) -> Columns:
 
 def _late(reading: Reading) -> Columns:
     """Late payments of three sources over all their payments of the last year: where one is silent the others speak."""
-    power, tax, insured = supply(reading, "electricity"), filings(reading), contributions(reading, "social_insurance")
+    power, tax, insured = supply(reading), filings(reading), contributions(reading)
     if power is None or tax is None or insured is None:
         return {}
-    judged, late = np.zeros(reading.n), np.zeros(reading.n)
-    for rows, days in ((power.rows, power.late), (tax.rows, tax.late), (insured.rows, insured.late)):
-        mask = (rows.age < reading.window.recent_months) & ~np.isnan(days)
-        judged += rows.count(mask)
-        late += rows.count(mask & (days > 0))
-    share = ratio(late, judged)
-    share[judged < reading.window.least_bills] = np.nan
-    return {"late_everywhere": share}
+    if "electricity" not in power.rows.sources or INSURANCE not in insured.rows.sources:
+        return {}
+    of_power, of_insurance = power.rows.of("electricity"), insured.rows.of(INSURANCE)
+    judged = power.payments.judged[of_power] + tax.payments.judged + insured.payments.judged[of_insurance]
+    late = power.payments.late[of_power] + tax.payments.late + insured.payments.late[of_insurance]
+    return {"late_everywhere": np.where(judged < reading.window.least_bills, np.nan, ratio(late, judged))}
 
 
-def _pair(part: Floats, whole: Floats, window: Window) -> Floats:
-    """Sum of one over the sum of the other in the months of the last year in which both are known; NaN with too few."""
-    one, other = part[:, : window.recent_months], whole[:, : window.recent_months]
-    both = ~np.isnan(one) & ~np.isnan(other)
-    share = ratio(np.where(both, one, 0.0).sum(axis=1), np.where(both, other, 0.0).sum(axis=1))
-    share[both.sum(axis=1) < window.least_bills] = np.nan
-    return share
+def _pairs(asked: Mapping[str, tuple[Floats | None, Floats | None]], window: Window) -> Columns:
+    """Sum of one over the sum of the other in the months of the last year in which both are known; NaN with too few.
 
-
-def _same_months(one: Floats, other: Floats, window: Window) -> Floats:
-    """Yearly growth of one less that of the other, over the months known of both."""
-    known = ~np.isnan(one) & ~np.isnan(other)
-    of_one, of_other = (
-        growth(np.where(known, grid, np.nan), window, window.recent_months, window.least_pairs) for grid in (one, other)
-    )
-    return of_one - of_other
+    What lacks one of the two is left out.
+    """
+    year = slice(None, window.recent_months)
+    pairs = {
+        name: (one[:, year], other[:, year])
+        for name, (one, other) in asked.items() if one is not None and other is not None
+    }
+    if not pairs:
+        return {}
+    both = np.array(list(pairs.values()))
+    unknown = np.isnan(both[:, 0] + both[:, 1])
+    sums = np.add.reduce(np.where(unknown[:, None], 0.0, both), axis=-1)
+    few = np.add.reduce(unknown, axis=-1) > unknown.shape[-1] - window.least_bills
+    return dict(zip(pairs, np.where(few, np.nan, ratio(sums[:, 0], sums[:, 1])), strict=True))

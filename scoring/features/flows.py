@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from scoring.features.declare import declare
-from scoring.features.rows import Columns, MonthRows, Part, Reading
+from scoring.features.rows import Columns, Part, Reading
 from scoring.features.series import known, log_units, mean, ratio, recent_growth, total, volatility, yearly_growth
 from scoring.features.spec import Unit
 from scoring.features.window import Floats, Window
@@ -59,13 +59,14 @@ FEATURES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Account:
-    """All accounts of a firm together, by month (分)."""
+    """All accounts of a firm together, by month: in and out and what is left (分), and how many it dealt with."""
 
-    rows: MonthRows
     inflow: Floats
     outflow: Floats
+    balance: Floats
+    counterparties: Floats
 
 
 def account(reading: Reading) -> Account | None:
@@ -77,7 +78,7 @@ def _read(reading: Reading) -> Account | None:
     rows = reading.by_month("cash_flow")
     if rows is None:
         return None
-    return Account(rows, rows.grid(rows.number("inflow_fen")), rows.grid(rows.number("outflow_fen")))
+    return Account(*rows.grids(*map(rows.number, ("inflow_fen", "outflow_fen", "balance_fen", "counterparties"))))
 
 
 def compute(reading: Reading) -> Part:
@@ -85,23 +86,23 @@ def compute(reading: Reading) -> Part:
     part = _customs(reading)
     found = account(reading)
     if found is not None:
-        part.add(Part(_cash(found, reading.window), {"cash_flow": known(found.inflow).astype(np.int64)}))
+        part.add(Part(_cash(found, reading.window), {"cash_flow": known(found.inflow)}))
     return part
 
 
 def _cash(found: Account, window: Window) -> Columns:
-    inflow, outflow = found.inflow[:, : window.recent_months], found.outflow[:, : window.recent_months]
-    negative: Floats = (outflow > inflow).sum(axis=1).astype(np.float64)
-    negative[known(inflow) == 0] = np.nan
-    balance = mean(found.rows.grid(found.rows.number("balance_fen"))[:, : window.trend_months])
-    months = np.clip(ratio(balance, mean(outflow)), -window.most_months, window.most_months)
+    year = slice(None, window.recent_months)
+    lately = np.array([grid[:, year] for grid in (found.inflow, found.outflow, found.counterparties)])
+    inflow, outflow, counterparties = mean(lately)
+    negative = np.add.reduce(found.outflow[:, year] > found.inflow[:, year], axis=1)
+    months = ratio(mean(found.balance[:, : window.trend_months]), outflow)
     return {
-        "cash_inflow": log_units(mean(inflow), 100.0),
+        "cash_inflow": log_units(inflow, 100.0),
         "cash_inflow_growth": yearly_growth(found.inflow, window),
         "cash_recent_trend": recent_growth(found.inflow, window),
-        "cash_negative_months": negative,
-        "cash_counterparties": mean(found.rows.grid(found.rows.number("counterparties"))[:, : window.recent_months]),
-        "cash_balance": months,
+        "cash_negative_months": np.where(np.isnan(inflow), np.nan, negative),
+        "cash_counterparties": counterparties,
+        "cash_balance": np.minimum(np.maximum(months, -window.most_months), window.most_months),
         "cash_swings": volatility(found.inflow, window),
     }
 
@@ -112,16 +113,16 @@ def _customs(reading: Reading) -> Part:
     if rows is None or not len(rows.at):
         return Part()
     window = reading.window
-    grid = rows.grid(rows.number("value_fen"))
+    [grid] = rows.grids(rows.number("value_fen"))
     months = known(grid)
     recent, before = grid[:, : window.recent_months], grid[:, window.recent_months : 2 * window.recent_months]
     change = ratio(total(recent), total(before)) - 1.0
     change[known(before) < window.least_bills] = np.nan
-    distrusted = rows.count(rows.has("aeo", "dishonest") & (rows.age < window.recent_months)) > 0
+    distrusted = rows.count(rows.has("aeo", "dishonest") & rows.recent) > 0
     trades = months > 0
     values = {
         "customs_value": np.where(trades, log_units(total(recent) / window.recent_months, 100.0), np.nan),
         "customs_growth": np.clip(change, -1.0, window.most_growth),
         "customs_distrusted": np.where(trades, distrusted, np.nan),
     }
-    return Part(values, {"customs": months.astype(np.int64)})
+    return Part(values, {"customs": months})

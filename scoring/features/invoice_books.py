@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from scoring.features.series import ratio
+from scoring.features.window import Bools, Floats, Ints
 
 PURCHASE: Final = 0
 SALES: Final = 1
@@ -24,6 +23,9 @@ SALES: Final = 1
 _EPOCH: Final = date(1970, 1, 1)
 _AMOUNT_BITS: Final = 40
 """Lines are sorted by book and amount in one whole number: amounts are cut at 11 billion yuan, books at eight million."""
+_TENTHS: Final = np.array([[5], [9]])
+_DECADE: Final = 4096
+"""Calendars begin at a multiple of so many days, so that firms share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +60,42 @@ WINDOW: Final = InvoiceWindow()
 class Books:
     """The lines of every book, cut to the window, and what several features need of them."""
 
-    def __init__(self, known: pl.DataFrame, firms: int, place: Ints, as_of: date, window: InvoiceWindow) -> None:
+    def __init__(
+        self, lines: pl.DataFrame, asked: Bools | None, place: Ints, firms: int, as_of: date, window: InvoiceWindow
+    ) -> None:
+        """``asked``: which lines to read, None = all; ``place``: of each of these its firm among ``firms``.
+
+        Lines after ``as_of`` are passed over.
+        """
         self.window = window
         self.n = 2 * firms
-        calendar = _Calendar(known["day"], as_of, window)
-        self.as_of_day = calendar.as_of_day
-        day = known["day"].to_physical().to_numpy()
+        self.as_of_day = (as_of - _EPOCH).days
+        day = lines.get_column("day").to_numpy().astype("datetime64[D]", copy=False).view(np.int64)
+        late = day > self.as_of_day
+        kept = asked if not late.any() else ~late if asked is None else asked & ~late
+        if kept is not None:
+            place, day = place[(kept if asked is None else kept[asked])], day[kept]
+        self._lines, self._kept = lines, kept
+        calendar = _calendar(int(day.min(initial=self.as_of_day)) // _DECADE * _DECADE, as_of, window)
         age = calendar.age[day - calendar.first]
-        book = place * 2 + known["side"].to_numpy()
-        void = known["void"].to_numpy()
-        net = known["net_fen"].to_numpy()
+        book = place * 2 + self.column("side")
+        void, net = self.column("void"), self.column("net_fen")
         valid = ~void
         dealt = valid & (net > 0)
         months = max(window.look_back_months, window.long_months)
-        width = max(int(age.max(initial=0)), months - 1) + 2
-        cell = book * width + age + 1
-        self.oldest = _ends(cell[valid], self.n, width)[1]
-        """Months back of the first valid line, 0 = the last complete month, -1 = the month not over yet, -2 = no line."""
-        self.seen: Bools = self.oldest > -2
-        newest, _, grid = _ends(cell[dealt], self.n, width)
-        self.active: Bools = grid[:, 1 : months + 1]
+        # Older months only tell that the record is that long. Month -1 is the one that is not over yet.
+        width = max(months, window.history_months) + 2
+        cell = book * width + np.minimum(age, width - 2) + 1
+        told, active = _grid(cell[valid], self.n, width), _grid(cell[dealt], self.n, width)
+        self.seen = np.asarray(told.any(axis=1), dtype=np.bool_)
+        self.oldest: Ints = np.where(self.seen, width - 2 - told[:, ::-1].argmax(axis=1), -2)
+        """Months back of the first valid line, 0 = the last complete month, -1 = the month not over yet, -2 = no line; at most
+        ``history_months``."""
+        self.told: Bools = told[:, 1 : months + 1]
+        """In which months there was a valid line."""
+        self.active: Bools = active[:, 1 : months + 1]
         """In which months there was a deal."""
-        last = np.flatnonzero(dealt & (age == newest[book]))
-        self.last_deal = _largest(day[last], book[last], self.n, -1)
+        self.last_deal = _largest(day[dealt], book[dealt], self.n, -1)
         recent = (age >= 0) & (age < window.recent_months)
         self.void_lines = self.count(book[void & recent])
         inside = np.flatnonzero(valid & (age >= 0) & (age < months))
@@ -88,45 +103,41 @@ class Books:
         deal = self.net > 0
         self.monthly = self.by_month(self.book * months + self.age, self.net, months)
         """Net turnover (分) by book and month, the last month first."""
+        self.recent: Floats = self.monthly[:, : window.recent_months]
+        self.year: Floats = np.add.reduce(self.recent, axis=1)
+        """Net turnover of the recent year, red letters taken off."""
         now = self.age < window.recent_months
-        self.lines = self.count(self.book[now])
-        self.tax = self.total(self.book[now], known["tax_fen"].to_numpy()[inside[now]])
-        self.deals = _Deals(self, known, inside, deal, calendar, day)
+        lately = self.book[now]
+        self.lines = self.count(lately)
+        self.tax = self.total(lately, self.column("tax_fen")[inside[now]])
+        self.deals = _Deals(self, inside, deal, calendar, day)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the lines that are read."""
+        column = self._lines.get_column(name).to_numpy()
+        return column if self._kept is None else column[self._kept]
 
     def count(self, book: Ints) -> Floats:
         """Lines by book."""
-        return np.asarray(np.bincount(book, minlength=self.n), dtype=np.float64)
+        return np.bincount(book, minlength=self.n).astype(np.float64)
 
     def total(self, book: Ints, weights: NDArray[np.int64] | Floats) -> Floats:
         """Sum by book."""
-        return np.asarray(np.bincount(book, weights=weights, minlength=self.n), dtype=np.float64)
+        return cast(Floats, np.bincount(book, weights=weights, minlength=self.n))
 
     def by_month(self, cell: Ints, weights: Ints, months: int) -> Floats:
         """Sum by book and month."""
-        grid = np.bincount(cell, weights=weights, minlength=self.n * months)
-        return np.asarray(grid, dtype=np.float64).reshape(self.n, months)
-
-    @property
-    def recent(self) -> Floats:
-        """Net turnover by month of the recent year."""
-        return self.monthly[:, : self.window.recent_months]
-
-    @cached_property
-    def year(self) -> Floats:
-        """Net turnover of the recent year, red letters taken off."""
-        return np.asarray(self.recent.sum(axis=1), dtype=np.float64)
+        return cast(Floats, np.bincount(cell, weights=weights, minlength=self.n * months)).reshape(self.n, months)
 
 
 class _Calendar:
-    """Months back and month ends of every day that occurs, looked up instead of computed by line."""
+    """Months back and month ends of every day from ``first`` on, looked up instead of computed by line."""
 
-    def __init__(self, days: pl.Series, as_of: date, window: InvoiceWindow) -> None:
+    def __init__(self, first: int, as_of: date, window: InvoiceWindow) -> None:
         after = as_of + timedelta(days=1)
         last_month = np.datetime64(f"{after:%Y-%m}", "M") - 1
-        self.as_of_day = (as_of - _EPOCH).days
-        earliest = days.min()
-        self.first = (earliest - _EPOCH).days if isinstance(earliest, date) else self.as_of_day
-        every = np.arange(self.first, self.as_of_day + 1).astype("datetime64[D]")
+        self.first = first
+        every = np.arange(first, (after - _EPOCH).days).astype("datetime64[D]")
         month = every.astype("datetime64[M]")
         self.age: Ints = (last_month - month).astype(np.int64)
         end = (month + 1).astype("datetime64[D]")
@@ -136,55 +147,51 @@ class _Calendar:
         self.year_days = int(((last_month + 1).astype("datetime64[D]") - start).astype(np.int64))
 
 
+_calendar = lru_cache(maxsize=16)(_Calendar)
+
+
 class _Deals:
     """Lines of the recent year that sell or buy (red letters and void lines left out), and their counterparties."""
 
-    def __init__(
-        self, books: Books, known: pl.DataFrame, inside: Ints, deal: Bools, calendar: _Calendar, day: NDArray[np.int32]
-    ) -> None:
+    def __init__(self, books: Books, inside: Ints, deal: Bools, calendar: _Calendar, day: Ints) -> None:
         window = books.window
         rows = np.flatnonzero(deal & (books.age < window.recent_months))
         lines = inside[rows]
         self.book, net = books.book[rows], books.net[rows]
-        tax = known["tax_fen"].to_numpy()[lines]
-        gross = known["gross_fen"].to_numpy()[lines]
         day = day[lines]
         self.count = books.count(self.book)
         self.net = books.total(self.book, net)
-        self.low_rate = books.total(self.book, np.where(tax < window.low_rate * net, net, 0))
+        simplified = books.column("tax_fen")[lines] < window.low_rate * net
+        self.low_rate = books.total(self.book, np.where(simplified, net, 0))
         self.month_end = books.total(self.book, np.where(calendar.month_end[day - calendar.first], net, 0))
-        self.round = books.count(self.book[gross % window.round_fen == 0])
+        self.round = books.total(self.book, books.column("gross_fen")[lines] % window.round_fen == 0)
         self._spread(books, net)
         self._rhythm(books, day - calendar.year_start, calendar.year_days)
         known_to_both_years = np.flatnonzero(deal & (books.age < window.look_back_months))
-        party = known["counterparty"].to_numpy()[inside[known_to_both_years]]
+        party = books.column("counterparty")[inside[known_to_both_years]]
         self.parties = _Parties(books, party, known_to_both_years)
 
     def _spread(self, books: Books, net: Ints) -> None:
         """Median, ninth decile (an amount that occurs, so that doubling every line changes nothing) and variation."""
         mask = (1 << _AMOUNT_BITS) - 1
         ordered = np.sort((self.book << _AMOUNT_BITS) | np.minimum(net, mask))
-        amount = (ordered & mask).astype(np.float64)
-        count = self.count.astype(np.int64)
+        amount, book = (ordered & mask).astype(np.float64), ordered >> _AMOUNT_BITS
+        count = np.bincount(self.book, minlength=books.n)
         start = np.cumsum(count) - count
-        place = [start + np.maximum(-(-count * tenths // 10), 1) - 1 for tenths in (5, 9)]
-        known = count > 0
-        self.median, self.ninth = np.full(books.n, np.nan), np.full(books.n, np.nan)
-        self.median[known], self.ninth[known] = amount[place[0][known]], amount[place[1][known]]
-        book = ordered >> _AMOUNT_BITS
+        place = start + np.maximum(-(-count * _TENTHS // 10), 1) - 1
+        # A book without a deal reads what lies at its place, and forgets it.
+        self.median, self.ninth = np.where(count > 0, np.append(amount, np.nan)[np.minimum(place, len(amount))], np.nan)
         mean = ratio(self.net, self.count)
         squares = books.total(book, (amount - mean[book]) ** 2)
         self.variation = ratio(np.sqrt(ratio(squares, self.count)), mean)
 
-    def _rhythm(self, books: Books, day: NDArray[np.int32], days: int) -> None:
+    def _rhythm(self, books: Books, day: Ints, days: int) -> None:
         """Share of the days of the year with a deal, and the longest silence between two of them."""
-        grid = np.zeros(books.n * days, dtype=np.bool_)
-        grid[self.book * days + day] = True
-        place = np.flatnonzero(grid)
+        place = np.flatnonzero(_grid(self.book * days + day, books.n, days))
         book = place // days
         self.days = books.count(book) / days
-        silence = np.diff(place)[book[1:] == book[:-1]]
-        longest = _largest(silence, book[1:][book[1:] == book[:-1]], books.n, 0).astype(np.float64)
+        same = book[1:] == book[:-1]
+        longest = _largest((place[1:] - place[:-1])[same], book[1:][same], books.n, 0)
         self.silence = np.where(longest > 0, longest, np.nan)
 
 
@@ -201,36 +208,40 @@ class _Parties:
         key, net = key[order], books.net[deals][order]
         pair = key // months
         now = key - pair * months < window.recent_months
-        first = np.flatnonzero(np.diff(pair, prepend=-1))
-        at = pair[first] // span
-        recent, before, seen = (
-            np.add.reduceat(column, first) if len(first) else np.empty(0, dtype=np.int64)
-            for column in (np.where(now, net, 0), np.where(now, 0, net), (now & (np.diff(key, prepend=-1) > 0)).astype(np.int64))
+        first = np.flatnonzero(_new(pair))
+        at = pair[first] // span if len(first) else pair
+        sums = np.array([np.where(now, net, 0), np.where(now, 0, net), now & _new(key)], dtype=np.int64)
+        recent, before, seen = np.add.reduceat(sums, first, axis=1) if len(first) else sums
+        self.count, self.count_before = books.total(at, recent > 0), books.total(at, before > 0)
+        self.total, total_before = books.total(at, recent), books.total(at, before)
+        returned = books.total(at, np.where(before > 0, recent, 0))
+        lost = books.total(at, np.where(recent == 0, before, 0))
+        loyal = books.total(at, np.where(seen >= window.loyal_months, recent, 0))
+        self.repeat, self.lost, self.loyal = ratio(
+            np.array([returned, lost, loyal]),
+            np.array([np.where(self.count_before > 0, self.total, 0.0), total_before, self.total]),
         )
-        self.count, self.count_before = books.count(at[recent > 0]), books.count(at[before > 0])
-        total, total_before = books.total(at, recent), books.total(at, before)
-        self.repeat = ratio(books.total(at, np.where(before > 0, recent, 0)), np.where(self.count_before > 0, total, 0.0))
-        self.lost = ratio(books.total(at, np.where(recent == 0, before, 0)), total_before)
-        self.loyal = ratio(books.total(at, np.where(seen >= window.loyal_months, recent, 0)), total)
-        self._concentration(books, at[recent > 0], recent[recent > 0], total)
+        self._concentration(books, at[recent > 0], recent[recent > 0])
 
-    def _concentration(self, books: Books, at: Ints, recent: Ints, total: Floats) -> None:
+    def _concentration(self, books: Books, at: Ints, recent: Ints) -> None:
         """Shares of the largest, Herfindahl index and exp(entropy) of the parties of the recent year, added largest first."""
         order = np.argsort((at << _AMOUNT_BITS) - np.minimum(recent, (1 << _AMOUNT_BITS) - 1))
         at, recent = at[order], recent[order]
-        count = self.count.astype(np.int64)
+        count = np.bincount(at, minlength=books.n)
         rank = np.arange(len(at)) - (np.cumsum(count) - count)[at]
         self.top1, self.top = (
-            ratio(books.total(at[rank < first], recent[rank < first]), total) for first in (1, books.window.top)
+            ratio(books.total(at, np.where(rank < first, recent, 0)), self.total) for first in (1, books.window.top)
         )
-        share = recent / total[at]
-        self.hhi = np.where(self.count > 0, books.total(at, share * share), np.nan)
-        self.effective = np.where(self.count > 0, np.exp(-books.total(at, share * np.log(share))), np.nan)
+        share = recent / self.total[at]
+        self.hhi = np.where(count > 0, books.total(at, share * share), np.nan)
+        self.effective = np.where(count > 0, np.exp(-books.total(at, share * np.log(share))), np.nan)
 
 
-def ratio(part: Floats, whole: Floats) -> Floats:
-    """part ÷ whole; NaN where the whole is not positive."""
-    return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0), dtype=np.float64)
+def _new(ordered: Ints) -> Bools:
+    """Where another number begins."""
+    new = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new
 
 
 def _span(numbers: Ints, times: int) -> tuple[int, int]:
@@ -240,21 +251,18 @@ def _span(numbers: Ints, times: int) -> tuple[int, int]:
     return (low, span) if span * times < 1 << 62 else (low, 0)
 
 
-def _largest(values: NDArray[np.int32] | Ints, book: Ints, n: int, start: int) -> Ints:
+def _largest(values: Ints, book: Ints, n: int, start: int) -> Ints:
     """Largest value by book; ``start`` without any."""
     best = np.full(n, start, dtype=np.int64)
     np.maximum.at(best, book, values)
     return best
 
 
-def _ends(cell: Ints, n: int, width: int) -> tuple[Ints, Ints, Bools]:
-    """Smallest and largest month by book, and the grid of months that occur, which starts at month -1; -2 without any."""
+def _grid(cell: Ints, n: int, width: int) -> Bools:
+    """Which cells of n × width occur."""
     seen = np.zeros(n * width, dtype=np.bool_)
     seen[cell] = True
-    grid = seen.reshape(n, width)
-    none = ~grid.any(axis=1)
-    newest, oldest = grid.argmax(axis=1) - 1, width - 2 - grid[:, ::-1].argmax(axis=1)
-    return np.where(none, -2, newest), np.where(none, -2, oldest), grid
+    return seen.reshape(n, width)
 
 
 def places(firm: Ints) -> tuple[Ints, Ints]:

@@ -55,7 +55,5 @@ FEATURES: Final = (
 
 
 def compute(reading: Reading) -> Part:
-    """All of them."""
-    part = utilities.common(reading, _SOURCE)
-    part.add(utilities.electricity(reading))
-    return part
+    """What is told about power alone."""
+    return utilities.electricity(reading)

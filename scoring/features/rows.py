@@ -1,18 +1,16 @@
-"""Rows of a source laid out on the firms asked for, and months by firm as a grid.
+"""Rows of the sources laid out on the firms asked for, and months by firm as a grid.
 
-polars reads the columns and compares the words; sums are bincounts over whole numbers (分, thousandths, days), which a double
-holds exactly, so that neither the order of rows nor the firms beside it change a bit of what is told about a firm. That way
-one firm costs tens of microseconds a source, where a grouped polars query costs a millisecond, and a million firms cost one
-pass over their rows.
+polars holds the columns and the words; sums are bincounts over whole numbers (分, thousandths, days), which a double holds
+exactly, so that neither the order of rows nor the firms beside it change a bit of what is told about a firm. For one firm the
+number of steps is what costs, not the rows: all sources find their firms and months in one pass, and sources of one kind
+(the utilities, the two contributions) are read as one stack, the firms of the second source after those of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import reduce
-from operator import or_
 from typing import Final, TypeVar, cast
 
 import numpy as np
@@ -25,6 +23,8 @@ Columns = dict[str, Floats]
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=np.generic)
 _NAT: Final = np.iinfo(np.int64).min
+_NOBODY: Final = np.iinfo(np.int64).max
+"""Stands after the last firm asked for."""
 _FEW: Final = 200
 """So many words are compared faster one by one: what a single firm has."""
 
@@ -42,54 +42,68 @@ class Part:
         self.coverage.update(other.coverage)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Rows:
-    """Rows of one source. ``at``: place of each row's firm among the ``n`` firms asked for.
+    """Rows of some sources. ``at``: place of each row's firm among ``n``: the firms asked for, once for each source.
 
-    ``picked``: which rows of the frame these are, None = all. Columns are picked as they are read: a frame is never copied.
+    ``frames``: those that hold any row, in the order of the sources. ``picked``: which of their rows these are, None = all.
+    Columns are picked as they are read: a frame is never copied.
     """
 
-    frame: pl.DataFrame
+    sources: tuple[str, ...]
+    frames: Mapping[str, pl.DataFrame]
     picked: Bools | None
     at: Ints
     n: int
 
-    def _pick(self, values: NDArray[_S]) -> NDArray[_S]:
-        return values if self.picked is None else values[self.picked]
+    def _column(self, parts: Sequence[NDArray[_S]], dtype: type[_S]) -> NDArray[_S]:
+        whole = _joined(parts, dtype)
+        return whole if self.picked is None else whole[self.picked]
 
-    def number(self, name: str) -> Floats:
-        """Amounts (分), quantities (thousandths) or counts; NaN where nothing was said."""
-        return self._pick(self.frame.get_column(name).to_numpy()).astype(np.float64, copy=False)
-
-    def flag(self, name: str) -> Bools:
-        """A column of yes and no that is always said."""
-        return self._pick(self.frame.get_column(name).to_numpy())
+    def number(self, name: str, only: str = "") -> Floats:
+        """Amounts (分), quantities (thousandths) or counts; NaN where nothing was said. ``only``: the one source that says it."""
+        return self._column([
+            np.full(frame.height, np.nan) if only and source != only else frame.get_column(name).to_numpy()
+            for source, frame in self.frames.items()
+        ], np.float64).astype(np.float64, copy=False)
 
     def day(self, name: str) -> Floats:
         """Days since 1970-01-01; NaN where nothing was said."""
-        column = self.frame.get_column(name)
-        days = self._pick(column.to_numpy()).astype("datetime64[D]").view(np.int64)
+        columns = [frame.get_column(name) for frame in self.frames.values()]
+        parts = [column.to_numpy().astype("datetime64[D]", copy=False).view(np.int64) for column in columns]
+        days = self._column(parts, np.int64)
         numbers = days.astype(np.float64)
-        if column.null_count():
+        if any(column.null_count() for column in columns):
             numbers[days == _NAT] = np.nan
         return numbers
 
     def has(self, name: str, *words: str) -> Bools:
         """Which rows say one of the words."""
-        column = self.frame.get_column(name)
-        if len(column) <= _FEW:
-            return self._pick(np.fromiter((word in words for word in column.to_list()), dtype=np.bool_, count=len(column)))
-        # A comparison a word: ``is_in`` plans a query, which costs more than all of them on a chunk of any size.
-        said = reduce(or_, (column == word for word in words))
-        return self._pick(cast(Bools, (said.fill_null(False) if column.null_count() else said).to_numpy()))
+        return self.word(name, words) >= 0.0
+
+    def word(self, name: str, words: Sequence[str]) -> Floats:
+        """Which of the words each row says, by its place among them; NaN where it says another or none."""
+        parts = []
+        for frame in self.frames.values():
+            column = frame.get_column(name)
+            if len(column) <= _FEW:
+                place = {word: float(place) for place, word in enumerate(words)}
+                parts.append(np.array([place.get(said, np.nan) for said in column.to_list()], dtype=np.float64))
+                continue
+            # A comparison a word: a join or ``is_in`` plans a query, which costs more than all of them on a chunk of any size.
+            told = np.full(len(column), np.nan)
+            for number, word in enumerate(words):
+                told[(column == word).fill_null(False).to_numpy()] = number
+            parts.append(told)
+        return self._column(parts, np.float64)
 
     def count(self, mask: Bools) -> Floats:
         """How many rows of each firm the mask names."""
-        return np.bincount(self.at[mask], minlength=self.n).astype(np.float64)
+        return cast(Floats, np.bincount(self.at, weights=mask, minlength=self.n))
 
     def total(self, values: Floats, mask: Bools) -> Floats:
         """Sum by firm of the values the mask names (none of them NaN)."""
-        return np.asarray(np.bincount(self.at[mask], weights=values[mask], minlength=self.n), dtype=np.float64)
+        return cast(Floats, np.bincount(self.at, weights=np.where(mask, values, 0.0), minlength=self.n))
 
     def latest(self, values: Floats, mask: Bools) -> Floats:
         """Largest value by firm that the mask names; NaN without any."""
@@ -97,29 +111,43 @@ class Rows:
         np.fmax.at(best, self.at[mask], values[mask])
         return best
 
+    def of(self, source: str) -> slice:
+        """Where the firms of a source lie among the ``n``."""
+        firms = self.n // len(self.sources)
+        place = self.sources.index(source)
+        return slice(place * firms, (place + 1) * firms)
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(slots=True, eq=False)
 class MonthRows(Rows):
-    """Rows by month of the look-back window. ``age``: complete months back, 0 = the last; ``months``: width of a grid."""
+    """Rows by month of the look-back window. ``age``: complete months back, 0 = the last; ``months``: width of a grid.
+
+    ``cell``: place of each row in the flattened grid; ``recent``: the rows of the last year.
+    """
 
     age: Ints
     months: int
+    cell: Ints
+    recent: Bools
 
-    @property
-    def cell(self) -> Ints:
-        """Place of each row in the flattened grid."""
-        return self.at * self.months + self.age
+    def grids(self, *values: Floats) -> Floats:
+        """Sums by firm and month of each (shape values × firms × months, the last month first).
 
-    def grid(self, values: Floats, mask: Bools | None = None) -> Floats:
-        """Sums by firm and month (shape firms × months, the last month first); NaN in a month without a value."""
-        known = ~np.isnan(values) if mask is None else mask & ~np.isnan(values)
-        return spread(self.cell[known], values[known], self.n, self.months)
+        NaN in a month without a value; NaN among the values says nothing.
+        """
+        told = np.array(values)
+        cells = self.n * self.months
+        cell = self.cell + np.arange(len(values))[:, None] * cells
+        known = ~np.isnan(told)
+        grid = _sums(cell.reshape(-1), np.where(known, told, 0.0).reshape(-1), known.reshape(-1), len(values) * cells)
+        return grid.reshape(len(values), self.n, self.months)
 
-    def most(self, values: Floats) -> Floats:
-        """Largest value by firm and month; NaN in a month without one."""
-        grid = np.full(self.n * self.months, np.nan)
-        np.fmax.at(grid, self.cell, values)
-        return grid.reshape(self.n, self.months)
+    def most(self, *values: Floats) -> Floats:
+        """Largest value by firm and month of each (shape values × firms × months); NaN in a month without one."""
+        grid = np.full((len(values), self.n * self.months), np.nan)
+        for row, told in zip(grid, values, strict=True):
+            np.fmax.at(row, self.cell, told)
+        return grid.reshape(len(values), self.n, self.months)
 
     def seen(self, mask: Bools | None = None) -> Bools:
         """In which months there is a row (that the mask names)."""
@@ -129,26 +157,47 @@ class MonthRows(Rows):
 
 def spread(cell: Ints, values: Floats, n: int, months: int) -> Floats:
     """Sums of the values by cell as a grid of n × months; NaN in a cell without a value."""
-    grid = np.asarray(np.bincount(cell, weights=values, minlength=n * months), dtype=np.float64)
-    grid[np.bincount(cell, minlength=n * months) == 0] = np.nan
-    return grid.reshape(n, months)
+    return _sums(cell, values, None, n * months).reshape(n, months)
+
+
+def _sums(cell: Ints, values: Floats, told: Bools | None, cells: int) -> Floats:
+    sums = np.bincount(cell, weights=values, minlength=cells)
+    return np.where(np.bincount(cell, weights=told, minlength=cells) > 0, sums, np.nan)
 
 
 class Reading:
     """The frames of one computation: which firms, as of when, and what several modules need of a source, made once."""
 
-    def __init__(self, frames: Mapping[str, pl.DataFrame], firms: Ints, as_of: date, window: Window) -> None:
-        """``firms``: distinct firm numbers in the order of the answer. Raises ValueError when one comes twice."""
+    def __init__(
+        self, frames: Mapping[str, pl.DataFrame], firms: Ints, as_of: date, window: Window,
+        sources: Sequence[str], by_period: Sequence[str],
+    ) -> None:  # fmt: skip
+        """``firms``: distinct firm numbers in the order of the answer; ``by_period``: which of the sources tell by month.
+
+        Raises ValueError when a firm comes twice.
+        """
         self.n = len(firms)
         self.clock = Clock.at(as_of)
         self.as_of = as_of
         self.window = window
-        self.frames = frames
-        self._order = np.argsort(firms, kind="stable")
-        self._sorted = firms[self._order]
-        if bool((np.diff(self._sorted) == 0).any()):
-            raise ValueError("a firm is asked for twice")
+        self.frames = {source: frames[source] for source in sources if source in frames}
         self._made: dict[str, object] = {}
+        order = np.argsort(firms, kind="stable")
+        ranked = firms[order]
+        if self.n > 1 and bool((ranked[1:] == ranked[:-1]).any()):
+            raise ValueError("a firm is asked for twice")
+        column = {source: frame.get_column("firm").to_numpy() for source, frame in self.frames.items()}
+        self._lie = _spans(column)
+        firm = _joined(list(column.values()), np.int64)
+        near = np.searchsorted(ranked, firm)
+        self._place = np.append(order, 0)[near]
+        self._asked = np.append(ranked, _NOBODY)[near] == firm
+        self._all_asked = bool(self._asked.all())
+        column = {source: self.frames[source].get_column("period").to_numpy() for source in by_period if source in self.frames}
+        self._told = _spans(column)
+        self._age = self.clock.last_month - months_of(_joined(list(column.values()), np.dtype("datetime64[D]")))
+        self._inside = self._age.view(np.uint64) < window.look_back_months
+        self._all_inside = bool(self._inside.all())
 
     def once(self, key: str, make: Callable[[], _T]) -> _T:
         """What ``make`` gave the first time it was asked for under that key."""
@@ -158,37 +207,37 @@ class Reading:
 
     def rows(self, source: str) -> Rows | None:
         """Rows of the firms asked for; None where the source may not be read."""
-        return self.once(f"rows of {source}", lambda: self._rows(source))
-
-    def _rows(self, source: str) -> Rows | None:
-        frame = self.frames.get(source)
-        if frame is None:
+        if source not in self.frames:
             return None
-        asked, place = self.places(frame.get_column("firm").to_numpy())
-        return Rows(frame, None if asked.all() else asked, place, self.n)
+        place = self._place[self._lie[source]]
+        asked = None if self._all_asked else self._asked[self._lie[source]]
+        return Rows((source,), {source: self.frames[source]}, asked, place if asked is None else place[asked], self.n)
 
-    def places(self, firm: Ints) -> tuple[Bools, Ints]:
-        """Which of these firm numbers are asked for, and the place of each of those."""
-        if self.n == 0:
-            return np.zeros(len(firm), dtype=np.bool_), np.empty(0, dtype=np.int64)
-        near = np.minimum(np.searchsorted(self._sorted, firm), self.n - 1)
-        asked = self._sorted[near] == firm
-        return asked, self._order[near] if asked.all() else self._order[near[asked]]
-
-    def by_month(self, source: str, column: str = "period") -> MonthRows | None:
-        """Rows of the complete months of the look-back window; ``column`` says when."""
-        return self.once(f"months of {source}", lambda: self._by_month(source, column))
-
-    def _by_month(self, source: str, column: str) -> MonthRows | None:
-        rows = self.rows(source)
-        if rows is None:
+    def by_month(self, *sources: str) -> MonthRows | None:
+        """Rows of the complete months of the look-back window, of those of the sources that may be read; None without any."""
+        held = tuple(source for source in sources if source in self._told)
+        if not held:
             return None
+        full = {source: number * self.n for number, source in enumerate(held) if self.frames[source].height}
+        at = _joined([self._place[self._lie[source]] + first for source, first in full.items()], np.int64)
+        age = _joined([self._age[self._told[source]] for source in full], np.int64)
+        picked = None
+        if not (self._all_asked and self._all_inside):
+            picked = _joined([self._asked[self._lie[one]] & self._inside[self._told[one]] for one in full], np.bool_)
+            at, age = at[picked], age[picked]
         months = self.window.look_back_months
-        age = self.clock.last_month - months_of(rows.frame.get_column(column).to_numpy())
-        inside = (age >= 0) & (age < months)
-        if rows.picked is None and inside.all():
-            return MonthRows(rows.frame, None, rows.at, self.n, age, months)
-        # Of the rows asked for those inside; of all rows those asked for and inside.
-        at = rows.at[inside if rows.picked is None else inside[rows.picked]]
-        picked = inside if rows.picked is None else inside & rows.picked
-        return MonthRows(rows.frame, picked, at, self.n, age[picked], months)
+        return MonthRows(held, {source: self.frames[source] for source in full}, picked, at, self.n * len(held), age, months,
+                         at * months + age, age < self.window.recent_months)
+
+
+def _spans(columns: Mapping[str, NDArray[np.generic]]) -> dict[str, slice]:
+    """Where the rows of each source lie when they follow each other."""
+    spans, end = {}, 0
+    for source, column in columns.items():
+        spans[source] = slice(end, end + len(column))
+        end += len(column)
+    return spans
+
+
+def _joined(parts: Sequence[NDArray[_S]], dtype: type[_S] | np.dtype[_S]) -> NDArray[_S]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, dtype=dtype)

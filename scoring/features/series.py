@@ -1,34 +1,36 @@
-"""What months by firm (firms × months, the last month first, NaN = not known) say: level, growth, swings, gaps; and lateness."""
+"""What months (last axis, the last month first, NaN = not known) say: level, growth, swings, gaps; and lateness.
+
+The other axes are firms, or several grids of the same firms at once.
+"""
 
 from __future__ import annotations
+
+from typing import cast
 
 import numpy as np
 
 from scoring.features.window import Bools, Floats, Ints, Window
 
 
-def ratio(part: Floats, whole: Floats | Ints) -> Floats:
+def ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
     """part ÷ whole; NaN where the whole is not positive."""
-    share = np.empty(part.shape)
-    share.fill(np.nan)
-    np.divide(part, whole, out=share, where=whole > 0)
-    return share
+    return part / np.where(whole > 0, whole, np.nan)
 
 
 def total(grid: Floats) -> Floats:
-    """Sum by firm of what is known; 0 where nothing is."""
-    return np.asarray(np.where(np.isnan(grid), 0.0, grid).sum(axis=1), dtype=np.float64)
+    """Sum of what is known; 0 where nothing is."""
+    return cast(Floats, np.add.reduce(np.where(np.isnan(grid), 0.0, grid), axis=-1))
 
 
-def known(grid: Floats) -> Floats:
-    """Months by firm in which something is known."""
-    return np.asarray((~np.isnan(grid)).sum(axis=1), dtype=np.float64)
+def known(grid: Floats) -> Ints:
+    """Months in which something is known."""
+    return cast(Ints, grid.shape[-1] - np.add.reduce(np.isnan(grid), axis=-1))
 
 
 def mean(grid: Floats) -> Floats:
-    """Average by firm of the months that are known; NaN without any."""
-    there = ~np.isnan(grid)
-    return ratio(np.where(there, grid, 0.0).sum(axis=1), there.sum(axis=1))
+    """Average of the months that are known; NaN without any."""
+    unknown = np.isnan(grid)
+    return ratio(np.add.reduce(np.where(unknown, 0.0, grid), axis=-1), grid.shape[-1] - np.add.reduce(unknown, axis=-1))
 
 
 def log_units(values: Floats, per_unit: float) -> Floats:
@@ -42,12 +44,12 @@ def growth(grid: Floats, window: Window, months: int, least: int) -> Floats:
     Only months known in both years are compared; NaN with fewer than ``least`` of them or nothing to compare with.
     """
     year = window.recent_months
-    now, before = grid[:, :months], grid[:, year : year + months]
-    both = ~np.isnan(now) & ~np.isnan(before)
-    base = np.where(both, before, 0.0).sum(axis=1)
-    change = ratio(np.where(both, now, 0.0).sum(axis=1), base) - 1.0
-    change[both.sum(axis=1) < least] = np.nan
-    return np.clip(change, -1.0, window.most_growth)
+    now, before = grid[..., :months], grid[..., year : year + months]
+    one_unknown = np.isnan(now + before)
+    few = np.add.reduce(one_unknown, axis=-1) > one_unknown.shape[-1] - least
+    base = np.where(few, np.nan, np.add.reduce(np.where(one_unknown, 0.0, before), axis=-1))
+    change = ratio(np.add.reduce(np.where(one_unknown, 0.0, now), axis=-1), base) - 1.0
+    return np.minimum(np.maximum(change, -1.0), window.most_growth)
 
 
 def yearly_growth(grid: Floats, window: Window) -> Floats:
@@ -62,19 +64,16 @@ def recent_growth(grid: Floats, window: Window) -> Floats:
 
 def volatility(grid: Floats, window: Window) -> Floats:
     """Average change from one month to the next as a share of the average month of the last year."""
-    year = grid[:, : window.recent_months]
-    change = np.abs(year[:, 1:] - year[:, :-1])
-    swings = ratio(mean(change), mean(year))
-    swings[known(change) < window.least_bills] = np.nan
+    year = grid[..., : window.recent_months]
+    change = np.abs(year[..., 1:] - year[..., :-1])
+    swings = np.where(known(change) < window.least_bills, np.nan, ratio(mean(change), mean(year)))
     return np.minimum(swings, window.most_volatility)
 
 
 def zero_months(grid: Floats, window: Window) -> Floats:
     """Months of the last year that are known to be 0; NaN where no month is known."""
-    year = grid[:, : window.recent_months]
-    zeros: Floats = (year == 0.0).sum(axis=1).astype(np.float64)
-    zeros[known(year) == 0] = np.nan
-    return zeros
+    year = grid[..., : window.recent_months]
+    return np.where(np.isnan(year).all(axis=-1), np.nan, np.add.reduce(year == 0.0, axis=-1))
 
 
 def gaps(seen: Bools, window: Window) -> Floats:
@@ -82,9 +81,7 @@ def gaps(seen: Bools, window: Window) -> Floats:
     age = np.arange(seen.shape[1])
     oldest = np.where(seen, age, -1).max(axis=1)
     expected = (age >= window.arrival_months) & (age < window.recent_months) & (age < oldest[:, None])
-    missing: Floats = (expected & ~seen).sum(axis=1).astype(np.float64)
-    missing[oldest < 0] = np.nan
-    return missing
+    return np.where(oldest < 0, np.nan, np.add.reduce(expected & ~seen, axis=1))
 
 
 def days_late(due: Floats, paid: Floats, today: int, open_if_unpaid: Bools) -> Floats:

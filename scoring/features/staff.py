@@ -11,7 +11,7 @@ from scoring.features.declare import declare
 from scoring.features.rows import Columns, MonthRows, Part, Reading
 from scoring.features.series import days_late, gaps, known, log_units, mean, ratio, recent_growth, total
 from scoring.features.spec import Unit
-from scoring.features.utilities import payment
+from scoring.features.utilities import Payments, payments
 from scoring.features.window import Floats, Window
 
 FEATURES: Final = (
@@ -67,27 +67,42 @@ FEATURES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """``heads``, ``base`` (分) and ``dispatched``: the most any kind of insurance says, by firm and month.
+INSURANCE: Final = "social_insurance"
+FUND: Final = "housing_fund"
 
-    ``late``: days late by row, NaN where that cannot be said; ``unpaid``: rows open on the day.
+
+@dataclass(slots=True, eq=False)
+class Contributions:
+    """Both contributions by firm, stacked. ``heads``, ``base`` (分) and ``dispatched``: the most any kind of insurance says, by
+    month. ``open_months``: months of the last year open on the day.
     """
 
     rows: MonthRows
     heads: Floats
     base: Floats
-    late: Floats
+    dispatched: Floats
+    payments: Payments
     open_months: Floats
 
+    def heads_of(self, source: str) -> Floats | None:
+        """Heads of one of the two; None where it may not be read."""
+        return self.heads[self.rows.of(source)] if source in self.rows.sources else None
 
-def contributions(reading: Reading, source: str) -> Contributions | None:
-    """Rows of social insurance or the housing fund, read once; None where they may not be read."""
-    return reading.once(source, lambda: _read(reading, source))
+    @property
+    def working(self) -> Floats:
+        """The insured and those dispatched to the firm, by month."""
+        firms = self.rows.of(INSURANCE)
+        sent = self.dispatched[firms]
+        return self.heads[firms] + np.where(np.isnan(sent), 0.0, sent)
 
 
-def _read(reading: Reading, source: str) -> Contributions | None:
-    rows = reading.by_month(source)
+def contributions(reading: Reading) -> Contributions | None:
+    """Rows of social insurance and the housing fund, read once; None where neither may be read."""
+    return reading.once("contributions", lambda: _read(reading))
+
+
+def _read(reading: Reading) -> Contributions | None:
+    rows = reading.by_month(INSURANCE, FUND)
     if rows is None:
         return None
     window, today = reading.window, reading.clock.day
@@ -95,43 +110,44 @@ def _read(reading: Reading, source: str) -> Contributions | None:
     paid_on = rows.day("paid_on")
     short = rows.number("paid_fen") < rows.number("due_fen")
     late = days_late(due_on, paid_on, today, short)
-    still_open = (due_on < today) & (short | (paid_on > today)) & (rows.age < window.recent_months)
-    months = rows.seen(still_open).sum(axis=1).astype(np.float64)
-    return Contributions(rows, rows.most(rows.number("heads")), rows.most(rows.number("base_fen")), late, months)
+    still_open = (due_on < today) & (short | (paid_on > today)) & rows.recent
+    months = np.add.reduce(rows.seen(still_open), axis=1, dtype=np.float64)
+    heads, base, dispatched = rows.most(
+        rows.number("heads"), rows.number("base_fen"), rows.number("dispatched", only=INSURANCE)
+    )
+    return Contributions(rows, heads, base, dispatched, payments(rows, late, window), months)
 
 
 def compute(reading: Reading) -> Part:
     """Both."""
-    window = reading.window
-    part = Part()
-    found = contributions(reading, "social_insurance")
-    if found is not None:
-        share, days = payment(found.rows, found.rows.age, found.late, window)
-        values = _insured(found, window)
-        values |= {"insurance_unpaid": _unpaid(found), "insurance_late_share": share, "insurance_late_days": days}
-        part.add(Part(values, {"social_insurance": known(found.heads).astype(np.int64)}))
-    fund = contributions(reading, "housing_fund")
-    if fund is not None:
-        share, _ = payment(fund.rows, fund.rows.age, fund.late, window)
-        values = {"fund_unpaid": _unpaid(fund), "fund_late_share": share}
-        part.add(Part(values, {"housing_fund": known(fund.heads).astype(np.int64)}))
+    found = contributions(reading)
+    if found is None:
+        return Part()
+    window, part = reading.window, Part()
+    months, (share, days) = known(found.heads), found.payments.told(window)
+    unpaid = np.where(months > 0, found.open_months, np.nan)
+    if INSURANCE in found.rows.sources:
+        firms = found.rows.of(INSURANCE)
+        part.values.update(_insured(found, firms, window))
+        part.values["insurance_unpaid"] = unpaid[firms]
+        part.values["insurance_late_share"] = share[firms]
+        part.values["insurance_late_days"] = days[firms]
+        part.coverage[INSURANCE] = months[firms]
+    if FUND in found.rows.sources:
+        firms = found.rows.of(FUND)
+        part.values["fund_unpaid"], part.values["fund_late_share"] = unpaid[firms], share[firms]
+        part.coverage[FUND] = months[firms]
     return part
 
 
-def _insured(found: Contributions, window: Window) -> Columns:
-    year = found.heads[:, : window.recent_months]
-    dispatched = found.rows.most(found.rows.number("dispatched"))[:, : window.recent_months]
+def _insured(found: Contributions, firms: slice, window: Window) -> Columns:
+    heads = found.heads[firms]
+    year, base, dispatched = (grid[..., : window.recent_months] for grid in (heads, found.base[firms], found.dispatched[firms]))
     sent = total(np.where(np.isnan(year), np.nan, dispatched))
-    base = found.base[:, : window.recent_months]
     return {
-        "insured_heads": mean(found.heads[:, : window.trend_months]),
-        "insured_trend": recent_growth(found.heads, window),
-        "insurance_gaps": gaps(~np.isnan(found.heads), window),
+        "insured_heads": mean(heads[:, : window.trend_months]),
+        "insured_trend": recent_growth(heads, window),
+        "insurance_gaps": gaps(~np.isnan(heads), window),
         "dispatched_share": np.where(known(dispatched) > 0, ratio(sent, sent + total(year)), np.nan),
         "base_per_head": log_units(ratio(total(base), total(np.where(np.isnan(base), np.nan, year))), 100.0),
     }
-
-
-def _unpaid(found: Contributions) -> Floats:
-    """Months of the last year open on the day; NaN without any month."""
-    return np.where(known(found.heads) > 0, found.open_months, np.nan)

@@ -83,8 +83,8 @@ FEATURES: Final = (
 
 _UNTOLD: Final = ("years_open", "not_open", "reports_on_time", "case_days_since")
 """What a register without a row about a firm leaves open; everything else is 0."""
-_SILENCE: Final = {
-    source: {one.name: np.nan if one.name in _UNTOLD else 0.0 for one in FEATURES if one.source == source}
+_TOLD: Final = {
+    source: tuple(one.name for one in FEATURES if one.source == source)
     for source in dict.fromkeys(one.source for one in FEATURES)
 }
 
@@ -92,23 +92,24 @@ _SILENCE: Final = {
 def compute(reading: Reading) -> Part:
     """All of them."""
     part = Part()
+    nothing, unknown, all_months = np.zeros(reading.n), np.full(reading.n, np.nan), reading.window.look_back_months
     for source, tell in (
         ("registration", _registration), ("registration_changes", _changes), ("annual_reports", _reports),
         ("qualifications", _honours), ("ip", _patents), ("penalties", _penalties), ("justice", _justice),
         ("dishonesty", _lists),
     ):  # fmt: skip
         rows = reading.rows(source)
-        if rows is not None:
-            # Most registers are silent about most firms, and one firm has to be told in an instant.
-            silent = {name: np.full(reading.n, value) for name, value in _SILENCE[source].items()}
-            part.add(_told(source, tell(rows, reading) if len(rows.at) else silent, reading))
+        if rows is None:
+            continue
+        if len(rows.at):
+            values = tell(rows, reading)
+        else:  # Most registers are silent about most firms, and one firm has to be told in an instant.
+            values = {name: unknown if name in _UNTOLD else nothing for name in _TOLD[source]}
+        part.values.update(values)
+        # A register that says something of a firm, be it "none", covers the whole look-back window.
+        said = ~np.isnan(values[_TOLD[source][0]])
+        part.coverage[source] = said * all_months
     return part
-
-
-def _told(source: str, values: Columns, reading: Reading) -> Part:
-    """A register that says something of a firm, be it "none", covers the whole look-back window."""
-    told = ~np.isnan(next(iter(values.values())))
-    return Part(values, {source: np.where(told, reading.window.look_back_months, 0)})
 
 
 def _registration(rows: Rows, reading: Reading) -> Columns:
@@ -166,15 +167,26 @@ def _justice(rows: Rows, reading: Reading) -> Columns:
     filed = rows.day("filed_on")
     against = rows.has("role", *AGAINST)
     last = rows.latest(filed, against & _within(filed, reading, reading.window.register_months))
+    owed = open_enforcement(reading)
     return {
         "cases_against": rows.count(against & _within(filed, reading, reading.window.look_back_months)),
         "case_days_since": reading.clock.day - last,
-        "enforcement_open": log_units(open_enforcement(rows, reading), 100.0),
+        "enforcement_open": log_units(np.zeros(reading.n) if owed is None else owed, 100.0),
     }
 
 
-def open_enforcement(rows: Rows, reading: Reading) -> Floats:
-    """What the firm still owes by enforcement (分): the unpaid part, or the amount where the court does not say it."""
+def open_enforcement(reading: Reading) -> Floats | None:
+    """What the firm still owes by enforcement (分): the unpaid part, or the amount where the court does not say it.
+
+    None where cases may not be read.
+    """
+    return reading.once("enforcement", lambda: _open_enforcement(reading))
+
+
+def _open_enforcement(reading: Reading) -> Floats | None:
+    rows = reading.rows("justice")
+    if rows is None or not len(rows.at):
+        return None if rows is None else np.zeros(reading.n)
     filed, closed = rows.day("filed_on"), rows.day("closed_on")
     unpaid, amount = rows.number("unpaid_fen"), rows.number("amount_fen")
     owed = np.nan_to_num(np.where(np.isnan(unpaid) | (closed > reading.clock.day), amount, unpaid))

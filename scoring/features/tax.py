@@ -12,7 +12,7 @@ from scoring.features.declare import declare
 from scoring.features.rows import Columns, MonthRows, Part, Reading, spread
 from scoring.features.series import days_late, known, log_units, mean, ratio, total, yearly_growth, zero_months
 from scoring.features.spec import Unit
-from scoring.features.utilities import payment
+from scoring.features.utilities import Payments, payments
 from scoring.features.window import Bools, Floats, Ints, Window
 
 GRADES: Final = "DCMBA"
@@ -64,7 +64,7 @@ FEATURES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Filings:
     """``sales``: VAT sales (分) by month, NaN where none were declared by the day. Masks and arrays are by filing."""
 
@@ -74,8 +74,10 @@ class Filings:
     """Tax due (分), 0 where not said or not filed yet."""
     told: Bools
     """Whose figures were known by the day."""
-    late: Floats
-    """Days by which each was filed late, NaN where that cannot be said."""
+    unfiled: Bools
+    """Due by the day and not filed by it."""
+    payments: Payments
+    """How late they were filed."""
 
 
 def filings(reading: Reading) -> Filings | None:
@@ -91,9 +93,12 @@ def _read(reading: Reading) -> Filings | None:
     filed_on, sales = rows.day("filed_on"), rows.number("sales_fen")
     told = ~(filed_on > reading.clock.day)
     vat = told & rows.has("tax_kind", "vat") & ~np.isnan(sales)
-    due = np.where(told, np.nan_to_num(rows.number("due_fen")), 0.0)
+    due = rows.number("due_fen")
+    due = np.where(told & ~np.isnan(due), due, 0.0)
     late = days_late(rows.day("due_on"), filed_on, reading.clock.day, np.isnan(filed_on))
-    return Filings(rows, _spread(rows, vat, sales, reading.clock.last_month), due, told, late)
+    unfiled = ~(np.isnan(late) | (filed_on <= reading.clock.day))
+    spread_out = _spread(rows, vat, sales, reading.clock.last_month)
+    return Filings(rows, spread_out, due, told, unfiled, payments(rows, late, reading.window))
 
 
 def _spread(rows: MonthRows, which: Bools, sales: Floats, last_month: int) -> Floats:
@@ -103,10 +108,9 @@ def _spread(rows: MonthRows, which: Bools, sales: Floats, last_month: int) -> Fl
     """
     cells: list[Ints] = []
     parts: list[Floats] = []
-    longer = np.zeros(len(sales), dtype=np.bool_)
-    for cycle, span in _SPANS.items():
-        mine = which & rows.has("cycle", cycle)
-        longer |= mine
+    cycle = rows.word("cycle", tuple(_SPANS))
+    for number, span in enumerate(_SPANS.values()):
+        mine = which & (cycle == number)
         if not mine.any():
             continue
         month = last_month - rows.age[mine]
@@ -117,7 +121,7 @@ def _spread(rows: MonthRows, which: Bools, sales: Floats, last_month: int) -> Fl
             inside = (age >= 0) & (age < rows.months)
             cells.append((rows.at[mine] * rows.months + age)[inside])
             parts.append((share + (place < rest))[inside])
-    monthly = which & ~longer
+    monthly = which & np.isnan(cycle)
     cells.append(rows.cell[monthly])
     parts.append(sales[monthly])
     return spread(np.concatenate(cells), np.concatenate(parts), rows.n, rows.months)
@@ -136,29 +140,27 @@ def compute(reading: Reading) -> Part:
 def _of_filings(found: Filings, reading: Reading) -> Part:
     rows, window = found.rows, reading.window
     year = found.sales[:, : window.recent_months]
-    late_share, _ = payment(rows, rows.age, found.late, window)
-    unfiled = rows.count(~np.isnan(found.late) & ~(rows.day("filed_on") <= reading.clock.day))
-    any_row = rows.count(np.ones(len(rows.at), dtype=np.bool_)) > 0
-    recent = rows.age < window.recent_months
+    filed = rows.count(rows.age >= 0) > 0
+    due = rows.total(found.due, rows.recent)
     values: Columns = {
         "tax_sales": log_units(mean(year), 100.0),
         "tax_sales_growth": yearly_growth(found.sales, window),
         "tax_sales_swing": _swing(found.sales, reading.clock.last_month, window),
-        "tax_on_time": 1.0 - late_share,
-        "tax_unfiled": np.where(any_row, unfiled, np.nan),
+        "tax_on_time": 1.0 - found.payments.told(window)[0],
+        "tax_unfiled": np.where(filed, rows.count(found.unfiled), np.nan),
         "tax_nil_months": zero_months(found.sales, window),
-        "tax_arrears": np.where(any_row, _arrears(found), np.nan),
-        "tax_to_sales": np.clip(ratio(rows.total(found.due, recent), total(year)), -1.0, 1.0),
+        "tax_arrears": np.where(filed, _arrears(found), np.nan),
+        "tax_to_sales": np.minimum(np.maximum(ratio(due, total(year)), -1.0), 1.0),
     }
-    return Part(values, {"tax": known(found.sales).astype(np.int64)})
+    return Part(values, {"tax": known(found.sales)})
 
 
 def _arrears(found: Filings) -> Floats:
     """Arrears on the tax due over the look-back window, at most 1; 0 without arrears."""
     rows = found.rows
-    everything = np.ones(len(rows.at), dtype=np.bool_)
-    owed = rows.total(np.nan_to_num(rows.number("arrears_fen")), found.told)
-    due = rows.total(found.due, everything)
+    stated = rows.number("arrears_fen")
+    owed = rows.total(stated, found.told & ~np.isnan(stated))
+    due = np.bincount(rows.at, weights=found.due, minlength=rows.n)
     share = np.minimum(ratio(owed, np.maximum(due, owed)), 1.0)
     return np.where(owed > 0, share, 0.0)
 
@@ -185,9 +187,7 @@ def _grade(reading: Reading) -> Part:
     year, published = rows.number("year"), rows.day("published_on")
     # Where the office does not say when, a grade is out by the end of the next year.
     out = np.where(np.isnan(published), year < reading.as_of.year - 1, published <= reading.clock.day)
-    points = np.full(len(year), np.nan)
-    for place, grade in enumerate(GRADES):
-        points[rows.has("grade", grade)] = place
+    points = rows.word("grade", GRADES)
     read = out & ~np.isnan(points) & (year >= reading.as_of.year - reading.window.grade_years)
     # Year and grade in one number: the largest is the latest.
     latest = rows.latest(year * 10 + points, read)

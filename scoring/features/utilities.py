@@ -25,10 +25,12 @@ from scoring.features.series import (
     zero_months,
 )
 from scoring.features.spec import Feature, Unit
-from scoring.features.window import Bools, Clock, Floats, Ints, Window
+from scoring.features.window import Bools, Floats, Window
 
 PREFIX: Final = {"electricity": "power", "water": "water", "gas": "gas"}
 """Source → how its features are called."""
+_METERING: Final = ("landlord", "not_metered", "estimated")
+_LANDLORD, _NOT_METERED, _ESTIMATED = 0.0, 1.0, 2.0
 
 
 def _common(source: str, zh: str, en: str) -> tuple[Feature, ...]:
@@ -71,118 +73,123 @@ POWER_COMMON: Final = _common("electricity", "电", "electricity")
 FEATURES: Final = (*_common("water", "水", "water"), *_common("gas", "气", "gas"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
+class Payments:
+    """By firm: payments of the last year that can be judged, how many of them were late, and their days of lateness."""
+
+    judged: Floats
+    late: Floats
+    days: Floats
+
+    def told(self, window: Window) -> tuple[Floats, Floats]:
+        """Share of them that were late and their average days of lateness; NaN with too few."""
+        share, days = np.array([self.late, self.days]) / np.where(self.judged < window.least_bills, np.nan, self.judged)
+        return share, days
+
+
+@dataclass(slots=True, eq=False)
 class Supply:
-    """A utility by firm. ``use``: thousandths of a unit by month, NaN where not metered. Masks are by row."""
+    """The utilities by firm, stacked. ``use`` and ``bills``: thousandths of a unit and 分 by month, NaN where not metered and
+    where there is no bill of the firm's own; ``owed``: 分 overdue on the day. Masks are by row.
+    """
 
     rows: MonthRows
     use: Floats
-    seen: Bools
-    """Months with a row of any kind."""
-    told: Bools
-    """Months with a reading or a bill of the firm's own."""
-    unmetered: Bools
+    bills: Floats
+    owed: Floats
     own: Bools
-    late: Floats
-    """Days by which each own bill was late, NaN where that cannot be said."""
+    unmetered: Bools
+    estimated: Bools
+    payments: Payments
 
 
-def supply(reading: Reading, source: str) -> Supply | None:
-    """The rows of a utility, read once; None where it may not be read."""
-    return reading.once(source, lambda: _read(reading, source))
+def supply(reading: Reading) -> Supply | None:
+    """The rows of all utilities that may be read, read once; None where none may."""
+    return reading.once("utilities", lambda: _read(reading))
 
 
-def _read(reading: Reading, source: str) -> Supply | None:
-    rows = reading.by_month(source)
+def use(reading: Reading, source: str) -> Floats | None:
+    """Use of one utility by firm and month; None where it may not be read."""
+    found = supply(reading)
+    return found.use[found.rows.of(source)] if found is not None and source in found.rows.sources else None
+
+
+def _read(reading: Reading) -> Supply | None:
+    rows = reading.by_month(*PREFIX)
     if rows is None:
         return None
-    quantity, bill = rows.number("quantity_milli"), rows.number("bill_fen")
-    foreign = rows.has("metering", "landlord") | rows.has("basis", "shared")
-    unmetered = foreign | rows.has("metering", "not_metered")
-    own = ~foreign & ~np.isnan(bill)
-    late = days_late(rows.day("due_on"), rows.day("paid_on"), reading.clock.day, rows.number("arrears_fen") > 0)
+    today = reading.clock.day
+    bill, stated, due, paid = rows.number("bill_fen"), rows.number("arrears_fen"), rows.day("due_on"), rows.day("paid_on")
+    metering = rows.word("metering", _METERING)
+    foreign = (metering == _LANDLORD) | rows.has("basis", "shared")
+    unmetered = foreign | (metering == _NOT_METERED)
+    own = ~(foreign | np.isnan(bill))
+    late = days_late(due, paid, today, stated > 0)
     late[~own] = np.nan
-    use = rows.grid(quantity, ~unmetered)
-    return Supply(rows, use, rows.seen(), ~np.isnan(use) | rows.seen(own), unmetered, own, late)
+    # A bill paid after the day was open on it, whatever the delivery says by now.
+    owed = np.where(paid > today, bill, np.where(np.isnan(paid), stated, 0.0))
+    use, bills = rows.grids(
+        np.where(unmetered, np.nan, rows.number("quantity_milli")), np.where(own, bill, np.nan)
+    )
+    return Supply(rows, use, bills, rows.total(owed, own & (owed > 0) & ~(due >= today)), own, unmetered,
+                  metering == _ESTIMATED, payments(rows, late, reading.window))
 
 
 def compute(reading: Reading) -> Part:
-    """Water and gas."""
-    part = Part()
-    for source in ("water", "gas"):
-        part.add(common(reading, source))
-    return part
-
-
-def common(reading: Reading, source: str) -> Part:
     """What is told about each utility."""
-    found = supply(reading, source)
+    found = supply(reading)
     if found is None:
         return Part()
-    window, name = reading.window, PREFIX[source]
-    late_share, _ = payment(found.rows, found.rows.age, found.late, window)
-    values = {
+    window = reading.window
+    late_share, _ = found.payments.told(window)
+    columns = {
         "trend": yearly_growth(found.use, window),
         "zero_months": zero_months(found.use, window),
         "late_share": late_share,
-        "arrears": _arrears(found, reading.clock, window),
-        "cut_days": _cut_days(found, window),
+        "arrears": np.minimum(ratio(found.owed, mean(found.bills[:, : window.recent_months])), window.most_months),
+        "cut_days": _cut_days(found),
     }
-    coverage = found.told.sum(axis=1).astype(np.int64)
-    return Part({f"{name}_{what}": column for what, column in values.items()}, {source: coverage})
+    # A month with a reading or with a bill of the firm's own.
+    told = np.add.reduce(~np.isnan(found.use) | ~np.isnan(found.bills), axis=1)
+    part = Part()
+    for source in found.rows.sources:
+        firms = found.rows.of(source)
+        part.values.update({f"{PREFIX[source]}_{what}": column[firms] for what, column in columns.items()})
+        part.coverage[source] = told[firms]
+    return part
 
 
 def electricity(reading: Reading) -> Part:
     """What is told about power beside that: level, swings, gaps and how it is metered."""
-    found = supply(reading, "electricity")
-    if found is None:
+    found = supply(reading)
+    if found is None or "electricity" not in found.rows.sources:
         return Part()
     window, rows = reading.window, found.rows
-    recent = rows.age < window.recent_months
-    months = rows.count(recent)
+    firms = rows.of("electricity")
+    power = found.use[firms]
+    by_metering = np.array([rows.count(rows.recent & kind) for kind in (found.unmetered, found.estimated)])
+    unmetered, estimated = ratio(by_metering, rows.count(rows.recent))
     values: Columns = {
-        "power_use": log_units(mean(found.use[:, : window.recent_months]), 1000.0),
-        "power_recent_trend": recent_growth(found.use, window),
-        "power_volatility": volatility(found.use, window),
-        "power_overdue_days": payment(rows, rows.age, found.late, window)[1],
-        "power_gaps": gaps(found.seen, window),
-        "power_unmetered": ratio(rows.count(recent & found.unmetered), months),
-        "power_estimated": ratio(rows.count(recent & rows.has("metering", "estimated")), months),
+        "power_use": log_units(mean(power[:, : window.recent_months]), 1000.0),
+        "power_recent_trend": recent_growth(power, window),
+        "power_volatility": volatility(power, window),
+        "power_overdue_days": found.payments.told(window)[1][firms],
+        "power_gaps": gaps(rows.seen()[firms], window),
+        "power_unmetered": unmetered[firms],
+        "power_estimated": estimated[firms],
     }
     return Part(values)
 
 
-def payment(rows: MonthRows, age: Ints, late: Floats, window: Window) -> tuple[Floats, Floats]:
-    """Share of the last year's payments that were late, and their average days of lateness; NaN with too few payments."""
-    judged = (age < window.recent_months) & ~np.isnan(late)
-    n = rows.count(judged)
-    share = ratio(rows.count(judged & (late > 0)), n)
-    days = ratio(rows.total(np.minimum(late, window.most_late_days), judged), n)
-    few = n < window.least_bills
-    share[few] = np.nan
-    days[few] = np.nan
-    return share, days
+def payments(rows: MonthRows, late: Floats, window: Window) -> Payments:
+    """Of the last year. ``late``: days by which each row was late, NaN where that cannot be said."""
+    judged = rows.recent & ~np.isnan(late)
+    return Payments(rows.count(judged), rows.count(judged & (late > 0)),
+                    rows.total(np.minimum(late, window.most_late_days), judged))
 
 
-def _arrears(found: Supply, clock: Clock, window: Window) -> Floats:
-    """What is overdue as of the day, in average monthly bills of the last year."""
-    rows = found.rows
-    bill, stated = rows.number("bill_fen"), rows.number("arrears_fen")
-    due, paid = rows.day("due_on"), rows.day("paid_on")
-    # A bill paid after the day was open on it, whatever the delivery says by now.
-    owed = np.where(paid > clock.day, bill, np.where(np.isnan(paid), stated, 0.0))
-    owing = found.own & (owed > 0) & ~(due >= clock.day)
-    year = rows.grid(bill, found.own)[:, : window.recent_months]
-    months = ratio(rows.total(owed, owing), mean(year))
-    return np.minimum(months, window.most_months)
-
-
-def _cut_days(found: Supply, window: Window) -> Floats:
+def _cut_days(found: Supply) -> Floats:
     rows = found.rows
     days = rows.number("cut_days")
-    told = found.own & ~np.isnan(days) & (rows.age < window.recent_months)
-    total = rows.total(days, told)
-    total[rows.count(told) == 0] = np.nan
-    return total
-
-
+    told = found.own & ~np.isnan(days) & rows.recent
+    return np.where(rows.count(told) > 0, rows.total(days, told), np.nan)

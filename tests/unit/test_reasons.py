@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.compiled import FEW_ROWS
-from scoring.reasons import LEAST, TOP, account, parts_of, top_facts, whole_rows
+from scoring.reasons import LEAST, TOP, account, account_table, parts_of, top_facts, whole_rows
 from scoring.scale import Calibration, Scale
 from scoring.what_helps import _turns
 from tests.score_cast import FEATURES, firms, score_model
@@ -23,7 +23,7 @@ some_firm = st.integers(0, 299).map(lambda place: firms(9, 300)[place])
 @settings(max_examples=60, deadline=None)
 @given(row=some_firm)
 def test_base_reasons_and_the_rest_add_up_to_the_points_and_in_whole_numbers_to_the_score(row: np.ndarray) -> None:
-    told, scores = account(MODEL, FEATURES, row), MODEL.score(row)
+    told, scores = account(MODEL, FEATURES, row), MODEL.score(row)  # the second by LightGBM
     reasons = (*told.up, *told.down)
     assert sum(told.exact) + sum(reason.strength for reason in reasons) == pytest.approx(scores.points[0], abs=1e-9)
     assert told.base + told.others + told.clipped + sum(reason.points for reason in reasons) == told.shown == scores.score[0]
@@ -85,6 +85,9 @@ def test_of_a_hundred_firms_each_is_told_the_same_as_alone() -> None:
     together = top_facts(FEATURES, parts, MODEL.points_per_margin)
     assert together.column.shape == (100, 2 * TOP)
     assert len(X) > FEW_ROWS
+    scored = account_table(MODEL, FEATURES, X).scores
+    assert scored.points.tolist() == [account_table(MODEL, FEATURES, X[[n]]).scores.points[0] for n in range(100)]
+    assert scored.points == pytest.approx(MODEL.score(X).points, abs=1e-10)
     for row, columns, strengths in zip(X, together.column, together.strength, strict=True):
         told = account(MODEL, FEATURES, row)
         reasons = (*told.up, *told.down)
