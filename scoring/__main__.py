@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -39,12 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from scoring.datasets import plain
     from scoring.training import train
 
     if options.data is None and not options.city:
         raise ValueError("name a folder (--data) or the size of a synthetic city (--city)")
     _check_place(options.out)
     described = _description(options) if options.data else None
+    if described and options.plain:
+        described = plain(described)
     table = _period(_read(options, described, training=True), options) if options.data else _city(options)
     settings = _settings(options, described, table)
     if options.card and not options.repeats:
@@ -87,6 +90,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     model = Model.load(options.model)
     described = _description(options, model)
     table = _period(_read(options, described, model=model), options)
+    if "file" in table.about:
+        print(f"Read: {table.about['file']}.")
     _tell_absent(model, table)
     used: Bools | None = None
     if options.refit_intercept:
@@ -112,7 +117,8 @@ def _validate(options: argparse.Namespace) -> int:
     described = _description(options)
     table = _period(_read(options, described, training=True), options)
     options.repeats = options.repeats or 5
-    _cross_validated(options, table, _settings(options, described, table), str(table.about["set"]))
+    beside = {"plain LightGBM": _plain(options, described, table)}
+    _cross_validated(options, table, _settings(options, described, table), str(table.about["set"]), beside)
     return 0
 
 
@@ -139,10 +145,31 @@ def _monitor(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cross_validated(options: argparse.Namespace, table: Table, settings: Settings, title: str) -> Evaluation:
+def _plain(options: argparse.Namespace, described: Description | None, table: Table) -> tuple[Table, Settings]:
+    """LightGBM as it comes on the same rows, told by the columns as they stand."""
+    from scoring.datasets import plain
+    from scoring.settings import PLAIN, SETTINGS
+
+    if described is None:
+        columns = tuple(replace(column, direction=0) for column in table.columns)
+        return replace(table, columns=columns), SETTINGS.changed(PLAIN)
+    told = plain(described)
+    return _period(_read(options, told, training=True), options), SETTINGS.changed(told.training)
+
+
+def _cross_validated(
+    options: argparse.Namespace,
+    table: Table,
+    settings: Settings,
+    title: str,
+    plain: Mapping[str, tuple[Table, Settings]] | None = None,
+) -> Evaluation:
     from scoring.evaluation import cross_validate
 
-    challengers = {} if options.no_challenger else {"scorecard": settings.changed({"kind": "scorecard", "search": 0})}
+    challengers: dict[str, tuple[Table, Settings]] = {}
+    if not options.no_challenger:
+        card = settings.changed({"kind": "scorecard", "card": "evidence", "search": 0})
+        challengers = {"scorecard": (table, card), **(plain or {})}
     told = cross_validate(
         table, settings, folds=options.folds, repeats=options.repeats, seed=options.seed,
         challengers=challengers, resamples=options.resamples, jobs=options.jobs,
@@ -202,7 +229,9 @@ def _read(
     from scoring.invoice_folder import is_invoice_folder, read_invoices
 
     if described is not None:
-        return read_table(options.data, described, options.file, training)
+        held_out = model is not None and options.command == "evaluate" and options.period == "all"
+        seen = str(model.about.get("file", "")) if model is not None and held_out else ""
+        return read_table(options.data, described, options.file, training, seen)
     if not is_invoice_folder(options.data):
         raise ValueError(
             f"{options.data} is no folder of invoices (firms_*.csv, invoices_in_*.parquet, invoices_out_*.parquet); "
@@ -294,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--city", type=int, default=0, metavar="FIRMS", help="instead of a folder: a synthetic city")
     training.add_argument("--months", type=int, default=24, help="months of the city")
     training.add_argument("--out", type=Path, required=True, help="model file to write")
+    training.add_argument("--plain", action="store_true", help="LightGBM as it comes on the inputs as they stand: the rival")
     training.add_argument("--date", type=date.fromisoformat, default=date.today(), help="training date for the version")
     training.add_argument("--base-rate", type=float, help="share of bad firms in the population (default: the set's, else 3 %%)")
     evaluating = commands.add_parser("evaluate", help="score rows, and measure where the outcome is known")

@@ -8,7 +8,9 @@ weight = "sample_weight"                             # optional
 group = "borrower"                                   # optional: never on both sides of a split
 forbidden = ["approval_fy", "post_*"]                # never read by an input or a derived column
 inputs = ["amount", "attr*"]
-categories = ["bank"]                                # inputs or derived columns that are words
+categories = ["bank"]                                # inputs or derived columns that are words, told by one code each
+sets = ["bank"]                                      # words that trees weigh anew in every branch
+effects = ["bank_state"]                             # words with an effect each, where settings say card = "effects"
 naive = "amount"                                     # optional: SQL, higher = better; the rule to beat
 base_rate = 0.1756                                   # optional: a share, or "sample" = that of the rows trained on
 report_by = ["state"]                                # optional
@@ -29,7 +31,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +43,7 @@ from numpy.typing import NDArray
 from scoring.errors import DataError
 from scoring.model import Column
 from scoring.scale import Float64
+from scoring.settings import PLAIN
 from scoring.table import Ints, Table
 
 NAME: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -71,6 +74,7 @@ class Description:
     forbidden: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     naive: str = ""
     base_rate: float | str | None = None
     report_by: tuple[str, ...] = ()
@@ -79,6 +83,11 @@ class Description:
     directions: Mapping[str, int] = field(default_factory=dict)
     out_of_time: OutOfTime | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The columns that are read as words."""
+        return frozenset((*self.categories, *self.sets, *self.effects))
 
     def forbids(self, column: str) -> bool:
         """Whether a column may never be an input: named so, or the key, outcome, weight, group or time."""
@@ -123,6 +132,14 @@ def as_description(told: Mapping[str, Any]) -> Description:
     return description
 
 
+def plain(told: Description) -> Description:
+    """The set for LightGBM as it comes: the inputs as they stand, words as sets, nothing derived, the library's own settings."""
+    words = tuple(sorted(told.words - set(told.derived)))
+    return replace(
+        told, categories=(), sets=words, effects=(), derived={}, directions={}, naive="", training={**told.training, **PLAIN}
+    )
+
+
 def _check(told: Description) -> None:
     for column in (*told.inputs, *told.derived):
         if told.forbids(column):
@@ -130,20 +147,24 @@ def _check(told: Description) -> None:
     wrong = [name for name in told.derived if not NAME.fullmatch(name)]
     if wrong:
         raise DataError(f"a derived column is named with letters, digits and _ only: {', '.join(wrong)}")
-    if not set(told.sets) <= set(told.categories):
-        raise DataError("sets are chosen among the categories")
+    given = [name for name in told.words if name not in told.derived]
+    unknown = sorted(name for name in given if not any(fnmatchcase(name, pattern) for pattern in told.inputs))
+    if unknown:
+        raise DataError(f"categories, sets and effects are inputs or derived columns: {', '.join(unknown)}")
     if not set(told.directions.values()) <= {-1, 0, 1}:
         raise DataError("a direction is -1, 0 or 1")
     if isinstance(told.base_rate, str) and told.base_rate != "sample":
         raise DataError('base_rate is a share or "sample"')
 
 
-def read_table(folder: Path, told: Description, file: str = "", training: bool = False) -> Table:
-    """The rows of the set in ``folder``. ``file`` names the Parquet file where several lie there.
+def read_table(folder: Path, told: Description, file: str = "", training: bool = False, seen: str = "") -> Table:
+    """The rows of the set in ``folder``. ``file`` names the Parquet file where several lie there; else the first of the patterns
+    that fits tells it, and where none fits, the only Parquet file there. ``seen``: the file a model was trained on; it is read
+    last, so that a model is not judged on what it has seen where a held-out file lies beside.
 
     ``training``: the outcome and every input must be there; otherwise an absent column is taken as not known. Raises DataError.
     """
-    path = _find(folder, told, file)
+    path = _find(folder, told, file, seen)
     try:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -186,15 +207,16 @@ def _when(frame: pl.DataFrame, told: Description) -> NDArray[np.str_] | None:
 _NAIVE: Final = "@naive"
 
 
-def _find(folder: Path, told: Description, file: str) -> Path:
+def _find(folder: Path, told: Description, file: str, seen: str) -> Path:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
     if file:
         if not (folder / file).is_file():
             raise DataError(f"there is no file {folder / file}")
         return folder / file
-    for pattern in (*told.files, "*.parquet"):
-        found = sorted(folder.glob(pattern))
+    there = [(pattern, sorted(folder.glob(pattern))) for pattern in (*told.files, "*.parquet")]
+    fresh = [(pattern, [path for path in found if path.name != seen]) for pattern, found in there[:-1]]
+    for pattern, found in (*fresh, *there):
         if len(found) == 1:
             return found[0]
         if found:
@@ -210,7 +232,7 @@ def _inputs(frame: pl.DataFrame, told: Description, path: Path, training: bool) 
     absent = [name for name in told.inputs if "*" not in name and name not in frame.columns]
     if absent and training:
         raise DataError(f"{path} lacks {', '.join(absent)}")
-    words = set(told.categories)
+    words = told.words
     chosen = frame.select(
         *(pl.col(name).cast(pl.String) if name in words or frame[name].dtype == pl.String else _number(name) for name in wanted),
         *(pl.lit(None, dtype=pl.String if name in words else pl.Float64).alias(name) for name in absent),
@@ -241,6 +263,7 @@ def _columns(inputs: pl.DataFrame, told: Description) -> tuple[Column, ...]:
         elif inputs[name].dtype != pl.String and name != _NAIVE:
             columns.append(Column(name, "numeric", told.directions.get(name, 0)))
     columns += [Column(f"{name}_set", "set", 0, name) for name in told.sets]
+    columns += [Column(f"{name}_effect", "effect", 0, name) for name in told.effects]
     if not columns:
         raise DataError("the description leaves no input")
     return tuple(columns)

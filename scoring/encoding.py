@@ -2,7 +2,7 @@
 
 The word's own outcome must not reach the row trained on: in training each row is told the code that the other folds give, while
 the code of all rows is stored in the model. Null is a word of its own. The words of a set are numbered instead: trees weigh them
-anew in every branch, which no code can.
+anew in every branch, which no code can; so are those with an effect each.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def learn(column: Column, words: pl.Series, rows: Told, smoothing: float) -> Col
 def number(column: Column, words: pl.Series) -> Column:
     """The column with a whole number for each word, in their alphabetical order; a new word is as good as none."""
     met = words.cast(pl.String).fill_null(NULL).unique().sort().to_list()
-    return replace(column, codes={word: float(at) for at, word in enumerate(met)})
+    other = -1.0 if column.kind == "effect" else column.other
+    return replace(column, codes={word: float(at) for at, word in enumerate(met)}, other=other)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

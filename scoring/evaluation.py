@@ -173,18 +173,21 @@ def cross_validate(
     folds: int = 5,
     repeats: int = 5,
     seed: int = 20260101,
-    challengers: Mapping[str, Settings] | None = None,
+    challengers: Mapping[str, tuple[Table, Settings]] | None = None,
     resamples: int = RESAMPLES,
     jobs: int = 1,
     grow: Grow | None = None,
 ) -> Evaluation:
     """Repeated cross-validation: encoding, search and calibration are done anew on the rows of the other folds.
 
-    ``challengers``: other settings, judged in the same folds. ``jobs``: processes; the result does not depend on it.
+    ``challengers``: other settings on the same rows, perhaps with other columns, judged in the same folds. ``jobs``: processes;
+    the result does not depend on it.
     """
     rows = table.known()
     parts = _parts(rows, settings, folds, repeats, seed, jobs, grow)
-    others = {name: _parts(rows, one, folds, repeats, seed, jobs, None) for name, one in (challengers or {}).items()}
+    others = {
+        name: _parts(beside.known(), one, folds, repeats, seed, jobs, None) for name, (beside, one) in (challengers or {}).items()
+    }
     pooled = [_pooled(parts[start : start + folds]) for start in range(0, len(parts), folds)]
     return _judged(f"{repeats} x {folds}-fold cross-validation", rows, parts, pooled, others, resamples, seed)
 

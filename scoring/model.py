@@ -38,18 +38,19 @@ class Column:
 
     ``direction``: +1 more is better, -1 more is worse, 0 not known. ``source``: the column of the data it is made from, where
     that is another one. ``codes``: for a category, the number that stands for each word; ``other``: for a word not seen before.
-    The words of a ``set`` have no order: trees ask whether a word is one of several.
+    The words of a ``set`` have no order: trees ask whether a word is one of several. Those of an ``effect`` are read by the
+    additive part alone (``scoring.effects``), in which a word not seen before says nothing.
     """
 
     name: str
-    kind: Literal["numeric", "category", "set"] = "numeric"
+    kind: Literal["numeric", "category", "set", "effect"] = "numeric"
     direction: int = 0
     source: str = ""
     codes: Mapping[str, float] = field(default_factory=dict, repr=False)
     other: float = math.nan
 
     def __post_init__(self) -> None:
-        if self.kind not in ("numeric", "category", "set") or self.direction not in (-1, 0, 1):
+        if self.kind not in ("numeric", "category", "set", "effect") or self.direction not in (-1, 0, 1):
             raise ModelError(f"column {self.name} has an unknown kind or direction")
 
     @property

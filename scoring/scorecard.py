@@ -33,7 +33,7 @@ class Bins:
 def scorecard(
     columns: tuple[Column, ...], X: Float64, good: Float64, weight: Float64, settings: Settings
 ) -> tuple[tuple[Term, ...], float]:
-    """Terms and start of the margin (log-odds of ``good``). Columns whose evidence is worth nothing, and sets, have no term.
+    """Terms and start of the margin (log-odds of ``good``). Columns whose evidence is worth nothing, sets, effects have no term.
 
     A coefficient that turns against the evidence of its own bins is taken out, one at a time, so that every bin reads as meant.
     """
@@ -41,7 +41,7 @@ def scorecard(
     bins = {
         at: told
         for at, column in enumerate(columns)
-        if column.kind != "set" and (told := _bins(X[:, at], good, mass, column.direction, settings)) is not None
+        if column.kind not in ("set", "effect") and (told := _bins(X[:, at], good, mass, column.direction, settings)) is not None
     }
     placed = {at: told.place(X[:, at]) for at, told in bins.items()}
     kept = list(bins)

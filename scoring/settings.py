@@ -58,6 +58,10 @@ class Settings:
     ranks: tuple[str, ...] = ()
     """Columns of the ridge regression on ranks where ``kind`` is "ranks" (scoring.recipes)."""
     ranks_l2: float = 1.0
+    card: Literal["evidence", "effects"] = "evidence"
+    """What the additive part is made of: weights of evidence (scoring.scorecard), or an effect of each word (scoring.effects)."""
+    effects_l2: float = 10.0
+    effects_bins: int = 10
     blend: float = 0.5
     """Share of the scorecard's margin where ``kind`` is "both"."""
 
@@ -70,6 +74,13 @@ class Settings:
 
 
 SETTINGS: Final = Settings()
+
+PLAIN: Final[Mapping[str, Any]] = {
+    "kind": "trees", "rounds": 100, "learning_rate": 0.1, "num_leaves": 31, "max_depth": -1, "min_data_in_leaf": 20,
+    "lambda_l2": 0.0, "feature_fraction": 1.0, "bagging_fraction": 1.0, "max_bin": 255, "extra_trees": False,
+    "cat_smooth": 10.0, "cat_l2": 10.0, "max_cat_threshold": 32, "bags": 1, "search": 0,
+}  # fmt: skip
+"""LightGBM as it comes, its own defaults: what every figure is told beside."""
 
 
 def small(settings: Settings, columns: Collection[str] = ()) -> Settings:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.effects import effects_card
 from scoring.encoding import expected_of_era, learn_all, matrix
 from scoring.errors import ModelError
 from scoring.fitting import non_negative, platt
@@ -106,7 +107,10 @@ def grow_model(table: Table, settings: Settings, seed: int) -> Model:
     if settings.kind in ("trees", "both"):
         boosters = tuple(_booster(columns, X, good, weight, offset, settings, seed + bag) for bag in range(settings.bags))
     if settings.kind in ("scorecard", "both"):
-        terms, start = scorecard(columns, X, good, weight, settings)
+        if settings.card == "effects":
+            terms, start = effects_card(columns, X, good, weight, offset, settings)
+        else:
+            terms, start = scorecard(columns, X, good, weight, settings)
     if settings.kind == "both":
         boosters, terms, start = _blended(boosters, terms, start, settings.blend)
     if not boosters and not terms:
@@ -172,8 +176,10 @@ def _booster(
 
     told = parameters(columns, settings, seed)
     names = [column.name for column in columns]
+    # What never changes is never asked about: the words of effects are for the card alone.
+    seen = np.where([column.kind == "effect" for column in columns], 0.0, X)
     data = lgb.Dataset(
-        X, label=good, weight=weight, init_score=offset, feature_name=names,
+        seen, label=good, weight=weight, init_score=offset, feature_name=names,
         categorical_feature=[column.name for column in columns if column.kind == "set"],
         params={"verbosity": -1, "num_threads": settings.threads, "max_bin": settings.max_bin},
     )  # fmt: skip

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from scoring.__main__ import main
-from scoring.datasets import Description, as_description, read_description, read_table
+from scoring.datasets import Description, as_description, plain, read_description, read_table
 from scoring.encoding import learn_all, matrix
 from scoring.errors import DataError, ModelError
 from scoring.evaluation import evaluate, refit_intercept, reliability, score_table
@@ -22,6 +23,7 @@ from scoring.fitting import logistic, non_negative
 from scoring.folds import folds_of, resample
 from scoring.measures import ROC_AT, Part, Probabilities, Ranking, draws, roc
 from scoring.model import Column, Model
+from scoring.reasons import parts_of
 from scoring.settings import SETTINGS
 from scoring.table import Table
 from scoring.training import grow_model, train
@@ -140,7 +142,7 @@ def test_what_leaks_is_out_of_reach_of_patterns_and_derived_columns(folder: Path
         ("name = 1 =", "not TOML"),
         ('name = "a"\nkey = "id"', "missing or unknown"),
         ('name = "a"\nkey = "id"\ninputs = ["x"]\ncolour = 1', "unknown entries: colour"),
-        ('name = "a"\nkey = "id"\ninputs = ["x"]\nsets = ["x"]', "among the categories"),
+        ('name = "a"\nkey = "id"\ninputs = ["x"]\nsets = ["y"]', "inputs or derived columns: y"),
         ('name = "a"\nkey = "id"\ninputs = ["x"]\n[directions]\nx = 2', "direction"),
     ],
 )
@@ -169,6 +171,27 @@ def test_a_folder_that_does_not_fit_is_told_in_one_sentence(tmp_path: Path, desc
         read_table(tmp_path, described)
     with pytest.raises(DataError, match="lacks the outcome bad"):
         read_table(tmp_path, described, "loans_later_a.parquet", training=True)
+
+
+def test_the_held_out_file_is_read_whatever_it_is_called_and_the_one_trained_on_last(
+    tmp_path: Path, described: Description
+) -> None:
+    loans(10, 1).write_parquet(tmp_path / "anything.parquet")
+    assert read_table(tmp_path, described).about["file"] == "anything.parquet"
+    loans(10, 1).write_parquet(tmp_path / "loans_train.parquet")
+    assert read_table(tmp_path, described, training=True).about["file"] == "loans_train.parquet"
+    assert read_table(tmp_path, described, seen="loans_train.parquet").about["file"] == "loans_train.parquet"
+    loans(10, 1).write_parquet(tmp_path / "loans_later_1.parquet")
+    assert read_table(tmp_path, described, seen="loans_train.parquet").about["file"] == "loans_later_1.parquet"
+
+
+def test_the_plain_rival_reads_the_inputs_as_they_stand(folder: Path, described: Description) -> None:
+    told = plain(described)
+    columns = read_table(folder, told, training=True).columns
+    assert [(column.name, column.kind, column.direction) for column in columns] == [
+        ("sales", "numeric", 0), ("arrears", "numeric", 0), ("bank_set", "set", 0),
+    ]  # fmt: skip
+    assert SETTINGS.changed(told.training).num_leaves == 31
 
 
 def test_an_outcome_or_weight_that_is_none_is_refused(tmp_path: Path, described: Description) -> None:
@@ -283,6 +306,34 @@ def test_the_scorecard_is_additive_and_honours_directions(table: Table) -> None:
     told, bias = card.term_contributions(X)
     assert bias + told.sum(axis=1) == pytest.approx(card.margins(X))
     assert roc_auc_score(1.0 - table.bad, card.margins(X)) > 0.75
+
+
+def test_the_card_of_effects_is_a_ridge_regression_on_words_and_bins(table: Table) -> None:
+    told = replace(QUICK, kind="scorecard", card="effects", effects_l2=4.0, effects_bins=3)
+    banks = replace(table, columns=(Column("sales"), Column("bank_effect", "effect", 0, "bank")))
+    card = grow_model(banks, told, 1)
+    assert not card.boosters
+    X = matrix(card.columns, banks.inputs)
+    words = (X[:, 1:] == np.arange(12.0)).astype(np.float64)
+    ends = np.quantile(X[:, 0], [1 / 3, 2 / 3], method="lower")
+    bins = np.searchsorted(ends, X[:, 0])[:, None] == np.arange(3)
+    reference = LogisticRegression(C=0.25, tol=1e-8).fit(np.hstack([bins, words]), 1.0 - table.bad)
+    assert card.margins(X) == pytest.approx(reference.decision_function(np.hstack([bins, words])), abs=5e-3)
+    parts, bias = card.term_contributions(X)
+    assert bias + parts.sum(axis=1) == pytest.approx(card.margins(X))
+
+
+def test_trees_do_not_read_the_words_of_effects_and_a_new_word_says_nothing(table: Table) -> None:
+    told = replace(QUICK, kind="both", card="effects", blend=0.3)
+    both = grow_model(replace(table, columns=(Column("sales"), Column("bank_effect", "effect", 0, "bank"))), told, 1)
+    trees, card = replace(both, terms=(), start=0.0), replace(both, boosters=())
+    X = matrix(both.columns, table.inputs[:40])
+    new = matrix(both.columns, table.inputs[:40].with_columns(bank=pl.lit("never met")))
+    assert (trees.margins(new) == trees.margins(X)).all()
+    assert (new[:, 1] == -1.0).all() and (card.term_contributions(new)[0][:, 1] == -card.terms[1].mean).all()
+    assert both.margins(X) == pytest.approx(trees.margins(X) + card.margins(X))
+    parts, bias = parts_of(both, X)
+    assert bias + parts.sum(axis=1) == pytest.approx(both.margins(X))
 
 
 def test_a_search_gives_settings_of_its_space_and_the_same_ones_again(table: Table) -> None:
@@ -407,7 +458,7 @@ def test_cross_validation_tells_every_measure_beside_the_challenger(folder: Path
     said = ["--data", str(folder), "--dataset", str(folder / "loans.toml"), "--folds", "3", "--repeats", "1", "--resamples", "20"]
     assert main(["validate", *said]) == 0
     told = capsys.readouterr().out
-    assert "1 x 3-fold" in told and "calibration slope" in told and "| scorecard |" in told
+    assert "1 x 3-fold" in told and "calibration slope" in told and "| scorecard |" in told and "| plain LightGBM |" in told
 
 
 def test_the_roc_curve_finds_the_bad_before_the_good() -> None:
