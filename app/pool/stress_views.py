@@ -16,6 +16,7 @@ from app.core.calendar import today
 from app.core.charts import BarChart, Series
 from app.core.database import get_or_404, session
 from app.core.formats import count_text, money_text, rate_text
+from app.core.money import WAN
 from app.core.pages import Text
 from app.core.permissions import Permission
 from app.core.use_case import reading
@@ -73,7 +74,10 @@ def stress_run(run_id: UUID) -> Any:
         asker = session().get_one(Person, run.asked_by).name
         editions = [get_or_404(StoredRuleSet, one) for one in (run.rule_set_id, run.other_id) if one is not None]
         told = Answer.of(run, editions) if run.told is not None else None
-        return render_template("pool/stress_run.html", run=run, asker=asker, told=told, assumed=assumed_pairs(run, editions))
+        return render_template(
+            "pool/stress_run.html", run=run, asker=asker, told=told, points=POINTS,
+            assumed=assumed_pairs(run, editions),
+        )
 
 
 def _chance(value: float) -> str:
@@ -100,12 +104,21 @@ def assumed_pairs(run: StressRun, editions: list[StoredRuleSet]) -> list[tuple[T
 
 
 @dataclass(frozen=True)
+class Table:
+    """The figures of one rule set by ``POINTS``, and its chances."""
+
+    name: str
+    rows: list[tuple[Text, list[str]]]
+    chances: list[tuple[Text, str]]
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A test's answer as the page tells it. ``rows``: label and a cell a rule set; ``banks``: name, booked 分 and chances."""
+    """A test's answer as the page tells it. ``columns``: the rule sets; ``banks``: name, booked 分 and a chance a rule set."""
 
     summary: list[str]
     columns: list[str]
-    rows: list[tuple[Text, list[str]]]
+    tables: list[Table]
     banks: list[tuple[str, int, list[str]]]
     chart: BarChart
 
@@ -119,7 +132,7 @@ class Answer:
         chances = [[_chance(one["over"][at]) for one in verdicts] for at in range(len(told["payees"]))]
         order = sorted(range(len(chances)), key=lambda at: (-verdicts[0]["over"][at], told["payees"][at]))
         return cls(
-            _summary(run, told, verdicts), columns, _rows(verdicts),
+            _summary(run, told, verdicts), columns, _tables(columns, verdicts),
             [(told["payees"][at], told["booked_fen"][at], chances[at]) for at in order], _drawing(run, told, columns),
         )
 
@@ -131,9 +144,9 @@ def _summary(run: StressRun, told: dict[str, Any], verdicts: list[dict[str, Any]
         gettext("资金池里 %(loans)s 笔贷款，未还本金 %(open)s。按这些假设模拟 %(years)s 个年度：一般年份（中位数）"
                 "银行申请补偿 %(half)s，100 个年份里有 95 个不超过 %(high)s。",
                 loans=count_text(told["loans"]), open=money_text(told["open_fen"]), years=count_text(run.years),
-                half=money_text(first["asked"]["half"]), high=money_text(first["asked"]["p95"])),
+                half=_about(first["asked"]["half"]), high=_about(first["asked"]["p95"])),
         gettext("预算 %(budget)s 不够用的可能：%(chance)s；不够时平均缺 %(short)s。", budget=money_text(run.budget_fen),
-                chance=_chance(first["short_chance"]), short=money_text(first["short_fen"]))
+                chance=_chance(first["short_chance"]), short=_about(first["short_fen"]))
         if first["short_chance"] else
         gettext("预算 %(budget)s 在所有模拟年度里都够用。", budget=money_text(run.budget_fen)),
     ]
@@ -145,27 +158,28 @@ def _summary(run: StressRun, told: dict[str, Any], verdicts: list[dict[str, Any]
     if len(verdicts) > 1:
         more = verdicts[1]["paid"]["mean"] - first["paid"]["mean"]
         said.append(
-            gettext("换成对比的算法，平均每年多支付 %(more)s。", more=money_text(more)) if more > 0 else
-            gettext("换成对比的算法，平均每年少支付 %(less)s。", less=money_text(-more)) if more < 0 else
+            gettext("换成对比的算法，平均每年多支付 %(more)s。", more=_about(more)) if more > 0 else
+            gettext("换成对比的算法，平均每年少支付 %(less)s。", less=_about(-more)) if more < 0 else
             gettext("换成对比的算法，平均每年支付的金额不变。")
         )
     return said
 
 
-def _rows(verdicts: list[dict[str, Any]]) -> list[tuple[Text, list[str]]]:
-    """The table: amounts of a mean, a middle, a bad and a very bad year, and chances."""
-    points = (("mean", _l("平均")), ("half", _l("中位数")), ("p95", _l("95% 的年份不超过")), ("p99", _l("99% 的年份不超过")))
-    figures = (
-        ("loss", _l("净本金损失")), ("asked", _l("申请补偿")), ("held", _l("因熔断暂缓")), ("paid", _l("预算内支付")),
-        ("returned", _l("以后追回返还")),
-    )
-    rows: list[tuple[Text, list[str]]] = [
-        (gettext("%(figure)s · %(point)s", figure=name, point=point), [money_text(one[key][at]) for one in verdicts])
-        for key, name in figures for at, point in points
-    ]
+POINTS = {"mean": _l("平均"), "half": _l("中位数"), "p95": _l("95% 的年份不超过"), "p99": _l("99% 的年份不超过")}
+FIGURES = {
+    "loss": _l("净本金损失"), "asked": _l("申请补偿"), "held": _l("因熔断暂缓"), "paid": _l("预算内支付"),
+    "returned": _l("以后追回返还"),
+}
+
+
+def _tables(columns: list[str], verdicts: list[dict[str, Any]]) -> list[Table]:
+    """A table a rule set: what a mean, a middling, a bad and a very bad year cost, and how likely trouble is."""
     return [
-        *rows, (_l("预算不够的可能"), [_chance(one["short_chance"]) for one in verdicts]),
-        (_l("有银行被暂缓的可能"), [_chance(one["any_held"]) for one in verdicts]),
+        Table(
+            name, [(said, [_about(one[key][at]) for at in POINTS]) for key, said in FIGURES.items()],
+            [(_l("预算不够的可能"), _chance(one["short_chance"])), (_l("有银行被暂缓的可能"), _chance(one["any_held"]))],
+        )
+        for name, one in zip(columns, verdicts, strict=True)
     ]
 
 
@@ -181,4 +195,11 @@ def _drawing(run: StressRun, told: dict[str, Any], columns: list[str]) -> BarCha
 
 
 def _wan(fen: float) -> str:
-    return f"{fen / 1_000_000:,.0f}" if fen >= 10_000_000 else f"{fen / 1_000_000:,.1f}"
+    """A class of the drawing in 万元."""
+    return f"{fen / WAN:,.0f}" if abs(fen) >= 100 * WAN else f"{fen / WAN:,.1f}"
+
+
+def _about(fen: float) -> str:
+    """An imagined amount in words, no finer than it can be meant: to a 万元, below a million yuan to a tenth of it."""
+    step = WAN if abs(fen) >= 100 * WAN else WAN // 10
+    return money_text(round(fen / step) * step)

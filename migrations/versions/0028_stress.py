@@ -2,7 +2,7 @@
 
 from migrations.tools import APP, grant, run
 
-revision = "0036"
+revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
