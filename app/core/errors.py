@@ -53,6 +53,9 @@ class ErrorCode(StrEnum):
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
+    EDITION_EXISTS = "edition_exists"
+    EDITION_SAME = "edition_same"
+    EDITION_WAITING = "edition_waiting"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
@@ -159,6 +162,9 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
     ErrorCode.DISPUTE_OPEN: N_("对这条资料已有一份异议在核查，请等候答复，或先撤回它。"),
+    ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
+    ErrorCode.EDITION_SAME: N_("和原来的一版没有差别，没有什么可提出的。"),
+    ErrorCode.EDITION_WAITING: N_("已有一版参数在等待决定，请先办完那一版。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
