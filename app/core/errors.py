@@ -74,7 +74,7 @@ class ErrorCode(StrEnum):
     NAME_TAKEN = "name_taken"
     MODEL_FILE = "model_file"
     MODEL_KNOWN = "model_known"
-    NEED_EXISTS = "need_exists"
+    NEEDS_TOO_MANY = "needs_too_many"
     NEED_INCOMPLETE = "need_incomplete"
     NOBODY_CONSENTS = "nobody_consents"
     NOTHING_BOOKED = "nothing_booked"
@@ -183,7 +183,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NAME_TAKEN: N_("这个名称已经有了，请换一个。"),
     ErrorCode.MODEL_FILE: N_("这不是可用的模型文件：%(detail)s"),
     ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
-    ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
+    ErrorCode.NEEDS_TOO_MANY: N_("进行中的融资需求最多 5 份，请先办完或撤回其中一份。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
     ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
