@@ -74,6 +74,7 @@ class ErrorCode(StrEnum):
     NEED_EXISTS = "need_exists"
     NEED_INCOMPLETE = "need_incomplete"
     NOBODY_CONSENTS = "nobody_consents"
+    NOTHING_BOOKED = "nothing_booked"
     NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
     NOT_PARTNER = "not_partner"
@@ -183,6 +184,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
     ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.NOTHING_BOOKED: N_("资金池里还没有在保的贷款，没有可以测试的对象。"),
     ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),

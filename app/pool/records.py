@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from app.core.working import Check, Params, Value, WorkingLine
+from app.pool.rules import Mode, Product, RatioFacts
 
 
 def _plain(params: Params) -> dict[str, Any]:
@@ -54,3 +55,12 @@ def lines_of(rows: Iterable[dict[str, Any]]) -> list[WorkingLine]:
         )
         for row in rows
     ]
+
+
+def snapshot_facts(mode: str, product: str, snapshot: Mapping[str, Any], basis_fen: int) -> RatioFacts:
+    """What the ratio looks at, from a booking's snapshot; ``basis_fen`` (分) chooses the bracket."""
+    return RatioFacts(
+        mode=Mode(mode), basis_fen=basis_fen, on_key_list=snapshot["on_key_list"],
+        ip_pledge=Product(product) is Product.IP_PLEDGE or bool(snapshot["ip_certificate_no"]),
+        policy_tool=bool(snapshot["policy_tool"]),
+    )
