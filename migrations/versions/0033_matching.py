@@ -2,8 +2,8 @@
 
 from migrations.tools import OWN, SYSTEM, grant, guard, run
 
-revision = "0028"
-down_revision = "0027"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
