@@ -71,6 +71,7 @@ class Permission(StrEnum):
     CLAIM_AUDIT = "claim:audit"
     CLAIM_CHECK = "claim:check"
     CLAIM_DECIDE = "claim:decide"
+    CLAIM_FILE = "claim:file"
     CLAIM_PAY = "claim:pay"
     CLAIM_PREPARE = "claim:prepare"
     CLAIM_READ = "claim:read"
@@ -169,7 +170,9 @@ _BANK = frozenset({
     P.BOOKING_READ, P.CLAIM_READ, P.BRIDGE_READ, P.WARNING_READ, P.WARNING_NOTE, P.MODEL_CARD,
 })
 _MODEL_READER = frozenset({P.MODEL_READ, P.MODEL_CARD})
-_BUREAU = frozenset({P.POOL_READ, P.CLAIM_READ, P.BOOKING_READ, P.LOAN_READ, P.BRIDGE_READ, P.WARNING_JUDGE, P.WARNING_RULES})
+_BUREAU = frozenset({
+    P.POOL_READ, P.CLAIM_READ, P.CLAIM_FILE, P.BOOKING_READ, P.LOAN_READ, P.BRIDGE_READ, P.WARNING_JUDGE, P.WARNING_RULES,
+})
 _CENTRE = frozenset({P.BRIDGE_READ, P.FUND_READ})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
