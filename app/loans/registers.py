@@ -17,8 +17,9 @@ from app.core.permissions import OrgKind, Permission
 from app.loans import queries
 from app.loans.models import Loan
 from app.loans.states import EVENT_TEXTS, LoanState
-from app.market import policy
+from app.market import exposure, policy
 
+exposure.add("loans", queries.debts_of)
 menu.add(_l("贷款"), "loans.loans", Permission.LOAN_READ, 30)
 for _event, _text in EVENT_TEXTS.items():
     event_texts.add(Loan.__tablename__, _event, _l(_text))

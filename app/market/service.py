@@ -34,12 +34,13 @@ from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
 from app.market.closing_service import settle_need as settle_need
+from app.market.exposure import exposure_of
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
 from app.market.need_rules import LIMITS, NeedTerms
 from app.market.words import PURPOSES, Distribution, NeedState
 
-constraint("uq_need_live", ErrorCode.NEED_EXISTS)
+constraint("ck_need_live_count", ErrorCode.NEEDS_TOO_MANY)
 constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
 
 
@@ -166,7 +167,7 @@ def terms_of(need: Need, invited: int) -> NeedTerms:
 def submit_need(ctx: Context, need_id: UUID) -> Need:
     """Publishes a draft: freezes the card, opens the case, closes the envelope for bids, starts the window.
 
-    Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEED_EXISTS`` (one live need a firm).
+    Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEEDS_TOO_MANY`` (five live needs a firm).
     """
     need = _own_draft(need_id)
     firm = get_or_404(Enterprise, need.org_id)
@@ -175,6 +176,7 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
     banks = invited_banks(need.id)
     _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks))))
     _freeze_card(need, firm)
+    need.exposure = exposure_of(firm.id, need).stored()
     case = open_case("need", need.org_id, _title(need))
     need.case_id, need.seal_id = case.id, new_seal().id
     need.published_at = now()

@@ -44,6 +44,9 @@ class Distribution(StrEnum):
     TARGETED = "targeted"
 
 
+LIVE_STATES = (NeedState.OPEN.value, NeedState.CLOSED.value)
+"""A need that binds the firm's time: five of them at most at once (migration 0028)."""
+
 ANY = "ANY"
 """The firm leaves it to the bank."""
 

@@ -76,9 +76,10 @@ def test_days_and_months_of_different_dates_tell_of_one_stop_once(town: Lender) 
     ends = today() - timedelta(days=1)
     with transaction(cast.SYSTEM):
         early, late = fact_tools.delivery_of(town.grid, "electricity"), fact_tools.delivery_of(town.grid, "electricity_daily")
-        session().execute(text("update delivery set created_at = created_at - interval '3 days', started_at = started_at - "
-                               "interval '3 days', finished_at = finished_at - interval '3 days' where number = :no"),
-                          {"no": early})
+        earlier = text(
+            "update delivery set created_at = created_at - interval '3 days', started_at = started_at - interval '3 days', "
+            "finished_at = finished_at - interval '3 days' where number = :n")
+        session().execute(earlier, {"n": early})
         held = {"meter_no": town.meter, "version": 1, "current": True}
         months = [months_before(ends.replace(day=1), back) for back in range(1, 15)]
         session().execute(insert(Base.metadata.tables[ITEMS["electricity"].table]), [

@@ -28,7 +28,7 @@ FORM = {"product": "CREDIT", "use_of_funds": "WORKING_CAPITAL", "not_dishonest":
 @pytest.fixture
 def city(app: Flask) -> City:
     made = City()
-    pool.load_rule_set(made.leader, rule_set("GZ-DEMO", stop_line=Decimal(1), publicity_days=0))
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-DEMO", stop_line=Decimal(1), publicity_days=0))
     return made
 
 

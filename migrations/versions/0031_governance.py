@@ -5,8 +5,8 @@ A firm's power stops once; a firm reads what became of its loans.
 
 from migrations.tools import SYSTEM, run
 
-revision = "0028"
-down_revision = "0027"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
