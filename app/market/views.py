@@ -28,8 +28,10 @@ from app.market import (
     bid_registers,
     claim_views,
     fit_views,
+    level_views,
     need_rules,
     offer_views,
+    policy,
     product_views,
     queries,
     queue_views,
@@ -47,7 +49,8 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "bid_registers", "claim_views", "fit_views", "offer_views", "product_views", "queue_views", "registers", "room",
+    "bank_views", "bid_registers", "claim_views", "fit_views", "level_views", "offer_views", "product_views",
+    "queue_views", "registers", "room",
     "sheet_views",
 ]
 
@@ -210,7 +213,7 @@ def need_check(need_id: UUID) -> Any:
         if need.state != NeedState.DRAFT:  # the same form sent twice lands on what it made
             return redirect(url_for("market.need", need_id=need_id))
         invited = queries.invited(need_id)
-        problems = need_rules.check_need(service.terms_of(need, len(invited)))
+        problems = need_rules.check_need(service.terms_of(need, len(invited)), policy.need_limits(), policy.levels())
         return render_template(
             "market/check.html",
             need=need,
@@ -219,7 +222,7 @@ def need_check(need_id: UUID) -> Any:
             problems=problems,
             steps=_steps(need),
             profile=current_profile(need.org_id),
-            closes_at=need_rules.bids_close_at(now()),
+            closes_at=policy.bids_close_at(now(), need.distribution),
             step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
@@ -260,7 +263,7 @@ def need(need_id: UUID) -> Any:
             title=need_title(found),
             kind_text=kind_text,
             all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
-            latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
+            latest=policy.bids_close_at_latest(found.published_at) if found.published_at else None,
         )
 
 
