@@ -90,6 +90,7 @@ class ErrorCode(StrEnum):
     PAYMENT_HELD = "payment_held"
     PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
     PRODUCT_RULE_SIZE = "product_rule_size"
+    POLICY_VALUE = "policy_value"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -202,6 +203,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
     ErrorCode.PERSONAL_TEXT_UNSIGNED: N_("其中有属于您个人的信息，请对每个接收方另外签署个人信息授权，或不选这些资料。"),
     ErrorCode.PRODUCT_RULE_SIZE: N_("产品的准入条件太长，请减少条件或取值。"),
+    ErrorCode.POLICY_VALUE: N_("这里的数值不能用：没有改动，或超出允许的范围，请核对。"),
     ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
     ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
     ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),
