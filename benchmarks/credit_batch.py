@@ -22,10 +22,10 @@ from unittest.mock import patch
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from sqlalchemy import text
 
-from app.core.database import session, transaction
+from app.core.database import transaction
 from app.credit import model_service
+from app.credit.queries import consenting_firms
 from app.credit.rules import PARAMETERS
 from app.credit.service import compute_profiles
 from app.evidence.items import ITEMS, Kind
@@ -85,7 +85,7 @@ def run() -> list[Result]:
               flush=True)
         model = _model(bench.folder)
         with transaction(SYSTEM, read_only=True):
-            firms = list(session().scalars(text("select id from enterprise order by id")))
+            firms = consenting_firms()
         compute_profiles(SYSTEM, firms[:CHUNK])  # libraries, kernels and plans are there by then
         with psycopg.connect(bench.owner_dsn, autocommit=True) as owner:
             owner.execute("delete from credit_profile")
