@@ -137,7 +137,7 @@ def _grouped(names: tuple[str, ...]) -> _Grouped:
 
 
 def _choose_few(parts: Float64, grouped: _Grouped, column: NDArray[np.int16], strength: Float64, least: float) -> None:
-    """What ``choose`` does, for a row whose parts are in points already: one row is sooner told by whole arrays than by a loop."""
+    """What ``choose`` does, for a row in points already: one row is sooner told by whole arrays than by a loop."""
     facts = np.bincount(grouped.group, weights=parts, minlength=len(grouped.columns))
     keys = np.rint(np.abs(facts) * (1.0 / RESOLUTION))
     heard = np.flatnonzero(keys >= least / RESOLUTION)
