@@ -93,7 +93,8 @@ class Draft:
 
     def digest(self) -> bytes:
         """Of all that the profile says but whose it is: equal where it would say the same again."""
-        said = f"({SCALE}, {self.state.value!r}, {self.as_of!r}, {self.partial}, {self.months_covered}, {self.told}, {self.score})"
+        parts = (self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
+        said = repr((SCALE, *parts))
         return sha256(said.encode() + self.snapshot + feature_list()[0]).digest()
 
 
@@ -283,7 +284,7 @@ def _horizons(wanted: Mapping[str, Sequence[int]]) -> dict[int, date]:
     """The last day each delivery tells about, counted once and kept. ``wanted``: the deliveries of each source."""
     numbers = sorted({number for deliveries in wanted.values() for number in deliveries})
     kept = select(CreditHorizon.delivery_no, CreditHorizon.known_until).where(CreditHorizon.delivery_no.in_(numbers))
-    found = {number: day for number, day in session().execute(kept)}
+    found = {row.delivery_no: row.known_until for row in session().execute(kept)}
     for source, deliveries in wanted.items():
         missing = [number for number in deliveries if number not in found]
         if missing:
