@@ -188,7 +188,7 @@ def active_scorer() -> tuple[ScoringModel, Any] | None:
 
 
 def scorer_of(model_id: UUID) -> Any:
-    """A registered model, ready to use, its file read under the portal's own identity: nobody else can. Raises ``ModelUnusable``."""
+    """A registered model, ready to use; read under the portal's own identity, as nobody else may. Raises ``ModelUnusable``."""
     with elevated(unit().context, "credit.model_file"):
         content = session().execute(_FILE, {"model": model_id}).scalar_one()
     return model_files.read_bytes(bytes(content)).model
