@@ -2,13 +2,8 @@
 
 from migrations.tools import OWN, SYSTEM, grant, guard, run
 
-<<<<<<<< HEAD:migrations/versions/0036_matching.py
 revision = "0036"
 down_revision = "0035"
-========
-revision = "0034"
-down_revision = "0033"
->>>>>>>> matching:migrations/versions/0034_matching.py
 branch_labels = None
 depends_on = None
 
