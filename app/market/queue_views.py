@@ -31,7 +31,8 @@ from app.market.words import WANTED_KINDS, BidState, NeedState
 GRADES = ("A", "B", "C", "D", "E")
 
 
-def _divisions(letters: tuple[str, ...]) -> list[str]:
+def divisions(letters: tuple[str, ...]) -> list[str]:
+    """Two-digit divisions of these sections of GB/T 4754."""
     return [
         f"{number:02d}" for section in SECTIONS if section.letter in letters for number in range(section.first, section.last + 1)
     ]
@@ -84,7 +85,7 @@ QUEUE = queue.RankedTable(
             _l("行业"),
             kind="choices",
             choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
-            apply=lambda stmt, value: stmt.where(queue.PLACE.c.division.in_(_divisions(value))),
+            apply=lambda stmt, value: stmt.where(queue.PLACE.c.division.in_(divisions(value))),
         ),
         Filter(
             "amount",

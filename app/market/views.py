@@ -40,6 +40,7 @@ from app.market import (
     service,
     sheet_views,
 )
+from app.market import batch_views as batch_views
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room

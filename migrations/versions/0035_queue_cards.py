@@ -6,8 +6,8 @@ connection: planning took longer than answering, and indexes are right however m
 
 from migrations.tools import run
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
