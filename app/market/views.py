@@ -29,8 +29,10 @@ from app.market import (
     claim_views,
     debt_views,
     fit_views,
+    level_views,
     need_rules,
     offer_views,
+    policy,
     product_views,
     queries,
     queue_views,
@@ -38,6 +40,7 @@ from app.market import (
     service,
     sheet_views,
 )
+from app.market import batch_views as batch_views
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
@@ -50,8 +53,8 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "bid_registers", "claim_views", "debt_views", "fit_views", "offer_views", "product_views", "queue_views",
-    "registers", "room", "sheet_views",
+    "bank_views", "bid_registers", "claim_views", "debt_views", "fit_views", "level_views", "offer_views", "product_views",
+    "queue_views", "registers", "room", "sheet_views",
 ]
 
 STEPS = ("purpose", "terms", "audience", "check")
@@ -215,7 +218,7 @@ def need_check(need_id: UUID) -> Any:
         if need.state != NeedState.DRAFT:  # the same form sent twice lands on what it made
             return redirect(url_for("market.need", need_id=need_id))
         invited = queries.invited(need_id)
-        problems = need_rules.check_need(service.terms_of(need, len(invited)))
+        problems = need_rules.check_need(service.terms_of(need, len(invited)), policy.need_limits(), policy.levels())
         return render_template(
             "market/check.html",
             need=need,
@@ -225,7 +228,7 @@ def need_check(need_id: UUID) -> Any:
             steps=_steps(need),
             profile=current_profile(need.org_id),
             exposure=exposure_of(need.org_id, need),
-            closes_at=need_rules.bids_close_at(now()),
+            closes_at=policy.bids_close_at(now(), need.distribution),
             step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
@@ -267,7 +270,7 @@ def need(need_id: UUID) -> Any:
             exposure=Exposure.read(found.exposure) if found.exposure else None,
             kind_text=kind_text,
             all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
-            latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
+            latest=policy.bids_close_at_latest(found.published_at) if found.published_at else None,
         )
 
 
