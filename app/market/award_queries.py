@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal
 from app.market.bid_models import Award, Bid, Choice, ChoiceCondition, ChoiceRefusal, Objection
-from app.market.bid_words import BidState, ChoiceState, ObjectionState
+from app.market.bid_words import USUAL_CONDITIONS, BidState, ChoiceState, ObjectionState, Outcome
 from app.market.choice_service import conditions_of
 from app.market.models import Need
 
@@ -60,6 +61,28 @@ def choices_of_bank(ctx: Context) -> list[Choice]:
     ended = Choice.state.in_([ChoiceState.KEPT.value, ChoiceState.CANCELLED.value])
     stmt = select(Choice).where(Choice.bank_org_id == ctx.org_id).order_by(ended, Choice.decide_by, Choice.made_at.desc())
     return list(session().scalars(stmt.limit(500)))
+
+
+def promises_counted(ctx: Context) -> dict[str, int]:
+    """How many of the bank's promises were kept, excused on a condition, and broken."""
+    rows = session().execute(
+        select(Choice.outcome, func.count()).where(Choice.bank_org_id == ctx.org_id, Choice.outcome.is_not(None))
+        .group_by(Choice.outcome)
+    )
+    counted = {row[0]: int(row[1]) for row in rows}
+    return {outcome.value: counted.get(outcome.value, 0) for outcome in Outcome}
+
+
+def open_conditions(ctx: Context, limit: int = 20) -> Sequence[Any]:
+    """Conditions of the bank's approved promises that have not come about: choice, amount, when the promise ends, kind."""
+    stmt = (
+        select(Choice.id, Choice.amount_fen, Choice.next_check_at, ChoiceCondition.kind)
+        .join(ChoiceCondition, ChoiceCondition.choice_id == Choice.id)
+        .where(Choice.bank_org_id == ctx.org_id, Choice.state.in_([ChoiceState.APPROVED.value, ChoiceState.SIGNED.value]),
+               ChoiceCondition.met_at.is_(None), ChoiceCondition.kind.not_in([kind.value for kind in USUAL_CONDITIONS]))
+        .order_by(Choice.next_check_at, Choice.id, ChoiceCondition.no).limit(limit)
+    )
+    return session().execute(stmt).all()
 
 
 def own_opened_bid(ctx: Context, need_id: UUID) -> UUID:

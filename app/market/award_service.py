@@ -25,7 +25,7 @@ from app.market import award_rules, policy
 from app.market.bid_lifecycles import AWARD, BID, CHOICE, OBJECTION
 from app.market.bid_models import Award, Bid, BidCondition, Choice, ChoiceCondition, Objection
 from app.market.bid_words import AwardState, BidState, ObjectionReason, ObjectionState
-from app.market.choice_service import promise_ends, reopen_choice
+from app.market.choice_service import reopen_choice
 from app.market.closing_service import lapse_bid, move_bids
 from app.market.models import Need
 from app.market.product_models import ProductVersion
@@ -49,17 +49,22 @@ def _live_choice(award: Award) -> Choice:
 
 @use_case(Permission.CHOICE_MAKE, "award.undo", returns=Award)
 def undo_award(ctx: Context, award_id: UUID, reason: str) -> Award:
-    """The firm thinks again while the award stands still. Raises ``STANDSTILL`` afterwards."""
+    """The firm thinks again while the award stands still and it may still choose. Raises ``STANDSTILL`` afterwards."""
     award, need = _locked(award_id)
-    if award.state != AwardState.STANDSTILL or award.standstill_until <= now():
+    if not undoable(award, need):
         raise Refusal(ErrorCode.STANDSTILL)
     fire(ctx, AWARD, award, "undo", reason=reason)
-    _fall_back(ctx, award, need, reason, excluded=False)
+    _fall_back(ctx, award, need, reason, excluded=False, more_time=False)
     about(award)
     return award
 
 
-def _fall_back(ctx: Context, award: Award, need: Need, reason: str, *, excluded: bool) -> None:
+def undoable(award: Award, need: Need) -> bool:
+    """Whether the firm may think again: undoing gains no time, so there must be some left to choose in."""
+    return award.state == AwardState.STANDSTILL and now() < award.standstill_until and now() < (need.choose_by or now())
+
+
+def _fall_back(ctx: Context, award: Award, need: Need, reason: str, *, excluded: bool, more_time: bool = True) -> None:
     """Before it became final: the choice is off, and the firm compares again, without the bid that was chosen if excluded."""
     award.ended_at, award.next_check_at = now(), None
     with elevated(ctx, "award.fall") as acting:
@@ -71,7 +76,7 @@ def _fall_back(ctx: Context, award: Award, need: Need, reason: str, *, excluded:
             lapse_bid(acting, bid, reason)
         else:
             fire(acting, BID, bid, "undo")
-        reopen_choice(acting, need, reason)
+        reopen_choice(acting, need, reason, more_time=more_time)
         others = session().scalars(select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)).all()
         for each in {each.id: each for each in (*others, bid)}.values():
             notify(each.org_id, N_("企业的选定没有成立，正在重新选择。"), path=f"/bids/{each.id}")
@@ -146,8 +151,8 @@ def _stand(ctx: Context, award: Award, need: Need) -> None:
     choice = _live_choice(award)
     bid = get_or_404(Bid, choice.bid_id)
     kind = session().get_one(ProductVersion, (bid.product_id, bid.product_version)).facts["kind"]
-    choice.decide_by = award_rules.decide_by(now(), policy.levels(), credit=kind == ProductKind.CREDIT)
-    choice.next_check_at = promise_ends(now())
+    choice.decide_by = award_rules.decide_by(now(), policy.levels(), policy.calendar(), credit=kind == ProductKind.CREDIT)
+    choice.next_check_at = award_rules.promise_ends(now(), policy.levels(), policy.calendar())
     demands = session().scalars(select(BidCondition).where(BidCondition.bid_id == bid.id).order_by(BidCondition.no))
     session().add_all([
         ChoiceCondition(choice_id=choice.id, no=one.no, bid_id=bid.id, kind=one.kind, text=one.text, note="") for one in demands

@@ -9,7 +9,6 @@ from flask import render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import now
 from app.core.database import get_or_404
 from app.core.lifecycle import can_fire
 from app.core.pages import menu
@@ -27,7 +26,6 @@ from app.market.bid_words import (
     OBJECTION_STATES,
     OUTCOMES,
     USUAL_CONDITIONS,
-    AwardState,
     ObjectionReason,
 )
 from app.market.display import need_title
@@ -53,7 +51,7 @@ def award(need_id: UUID) -> Any:
         may_undo = ctx.can(Permission.CHOICE_MAKE)
         return render_template(
             "market/award.html", need=need, rows=rows, names=names, title=need_title(need), w=_WORDS,
-            undoable=lambda one: may_undo and one.state == AwardState.STANDSTILL and one.standstill_until > now(),
+            undoable=lambda one: may_undo and award_service.undoable(one, need),
         )
 
 
@@ -83,7 +81,8 @@ def choices() -> Any:
     ctx = context()
     with reading(ctx, Permission.BID_READ):
         rows = award_queries.choices_of_bank(ctx)
-        return render_template("market/choices.html", rows=rows, names=organisation_names({row.org_id for row in rows}), w=_WORDS)
+        return render_template("market/choices.html", rows=rows, names=organisation_names({row.org_id for row in rows}), w=_WORDS,
+                               counted=award_queries.promises_counted(ctx))
 
 
 @room.page("/choices/<uuid:choice_id>", Permission.BID_READ)

@@ -26,7 +26,7 @@ from app.market import (
     award_queries,
     bid_queries,
     bid_service,
-    need_rules,
+    policy,
     product_queries,
     queries,
     queue,
@@ -65,7 +65,7 @@ def new_bid(need_id: UUID) -> Any:
         row = card(ctx, need)
         closes = need.closes_at
         assert closes is not None
-        until = need_rules.choice_ends_at(closes).astimezone(SHANGHAI).date()
+        until = policy.choice_ends_at(closes).astimezone(SHANGHAI).date()
         form = BidForm(need, products, data=BidForm.values_for(need, products, until))
         facts = bid_service.product_facts(products)
     return _editor(need, row, form, None, facts)

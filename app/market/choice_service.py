@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.core.audit import plain
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, now, today
+from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
@@ -81,7 +81,7 @@ def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
     if bid.state != BidState.OPENED:
         raise Refusal(ErrorCode.STATE_CHANGED)
     bank = get_or_404(Organisation, bid.org_id)
-    until = award_rules.standstill_ends(now(), policy.levels())
+    until = award_rules.standstill_ends(now(), policy.levels(), policy.calendar())
     award = Award(
         need_id=need.id, org_id=need.org_id, case_id=need.case_id, state=AwardState.STANDSTILL.value, amount_fen=bid.amount_fen,
         standstill_until=until, next_check_at=until, made_at=now(), made_by=ctx.actor_id,
@@ -273,14 +273,13 @@ def _choose_again(acting: Context, need: Need, reason: str) -> None:
            path=f"/needs/{need.id}/offers", case_id=need.case_id, reason=reason, count=len(lost))
 
 
-def reopen_choice(acting: Context, need: Need, reason: str) -> None:
-    """The firm chooses again: within five working days [P], or within what it had left if that is longer."""
-    anew = end_of_working_day(add_working_days(today(), policy.levels().choice_target_wd))
-    need.choose_by = need.next_check_at = max(need.choose_by or anew, anew)
-    need.ended_at = None
+def reopen_choice(acting: Context, need: Need, reason: str, *, more_time: bool = True) -> None:
+    """The firm chooses again: within five working days [P], or within what it had left if that is longer.
+
+    Without ``more_time`` what it had left is all: it undid the choice itself.
+    """
+    anew = award_rules.choose_again_by(now(), policy.levels(), policy.calendar())
+    if more_time or need.choose_by is None:
+        need.choose_by = max(need.choose_by or anew, anew)
+    need.next_check_at, need.ended_at = need.choose_by, None
     fire(acting, NEED, need, "fall_back", reason=reason)
-
-
-def promise_ends(stood_at: datetime) -> datetime:
-    """When a promise that nobody kept is broken: 30 days after the choice became final [P]."""
-    return end_of_working_day((stood_at + timedelta(days=policy.levels().decision_limit_days)).astimezone(SHANGHAI).date())

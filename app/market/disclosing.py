@@ -13,6 +13,7 @@ from app.core.working import N_
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
 from app.market.bid_models import Choice
+from app.market.debt_models import DeclaredDebt
 from app.market.models import Need
 
 
@@ -30,5 +31,12 @@ def choices(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(Choice.org_id == firm_id).order_by(Choice.made_at))
 
 
+def debts(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """Debts outside the portal that the firm has declared, ended ones too."""
+    columns = [column for column in DeclaredDebt.__table__.columns if column.name not in {"org_id", "declared_by"}]
+    return stream(select(*columns).where(DeclaredDebt.org_id == firm_id).order_by(DeclaredDebt.declared_at))
+
+
 disclosure.add("needs", N_("融资需求"), needs, order=72)
-disclosure.add("choices", N_("选定与承诺"), choices, order=73)
+disclosure.add("declared_debts", N_("申报的平台外贷款"), debts, order=73)
+disclosure.add("choices", N_("选定与承诺"), choices, order=74)

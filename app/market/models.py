@@ -39,6 +39,7 @@ class Need(Identified, Base):
     size_class: Mapped[str | None]
     firm_form: Mapped[str | None]
     profile_id: Mapped[UUID | None]
+    exposure: Mapped[dict[str, Any] | None]
     bookable: Mapped[bool | None]
     bookable_reasons: Mapped[list[Any]]
     published_at: Mapped[datetime | None]

@@ -24,6 +24,7 @@ from app.enterprises.industries import SECTIONS
 from app.market import bid_service, claim_service, product_queries, queries, queue, rank_service, service
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
+from app.market.exposure_rules import Exposure
 from app.market.models import Bid, Need
 from app.market.rank_models import QueueRank
 from app.market.words import WANTED_KINDS, BidState, NeedState
@@ -187,6 +188,7 @@ def queue_need(need_id: UUID) -> Any:
             profile_chips=profile_chips,
             score_text=score_text,
             card_title=card_title,
+            exposure=Exposure.read(need.exposure) if need.exposure else None,
             is_open=need.state == NeedState.OPEN,
             claim=claim_service.claim_on(ctx, need_id),
             may_claim=ctx.can(Permission.NEED_CLAIM),

@@ -79,7 +79,9 @@ def test_a_choice_stands_still_can_be_undone_and_then_binds(database: TestDataba
         seen(database, city.firm, early, city.choice.award_id)
     assert caught.value.diag.constraint_name == "ck_award_standstill"
 
+    by = owner_sql(database, "select choose_by from need")
     award_service.undo_award(clerk, city.choice.award_id, "再比较一下")
+    assert owner_sql(database, "select choose_by from need") == by, "thinking again gains no time"
     assert city.states(database) == ("CLOSED", ["OPENED"] * 3)
     again = market_cast.choose(city.firm, city.bids[1])
     assert city.states(database) == ("CHOSEN", ["LOST", "CHOSEN", "LOST"])

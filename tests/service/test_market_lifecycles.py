@@ -162,13 +162,6 @@ def test_a_firm_that_is_not_verified_cannot_publish(database: TestDatabase) -> N
     assert refused(lambda: service.submit_need(firm[Role.FIRM_CLERK], need.id)) is ErrorCode.NOT_VERIFIED
 
 
-def test_a_firm_has_one_live_need_at_most(database: TestDatabase) -> None:
-    firm = cast.firm()
-    market_cast.open_need(firm)
-    second = market_cast.draft_need(firm)
-    assert refused(lambda: service.submit_need(firm[Role.FIRM_CLERK], second.id)) is ErrorCode.NEED_EXISTS
-
-
 def test_bidding_is_extended_once(database: TestDatabase) -> None:
     firm = cast.firm()
     need = market_cast.open_need(firm)

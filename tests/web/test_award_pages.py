@@ -66,6 +66,7 @@ def test_a_decision_is_objected_to_answered_made_final_refused_and_made_again(ap
     page = words(send(loser, f"/queue/{need.id}/object", kind="CONFLICT", reason="法定代表人是该行股东"))
     assert "异议已提交" in page and "本行的异议" in page and "待服务台处理" in page
     assert "云城银行 · 企业与被选定的银行有利益关系 · 法定代表人是该行股东" in read(clerk, f"/needs/{need.id}/award")
+    assert "有异议待服务台答复" in read(clerk, f"/needs/{need.id}/award") and "答复对选定的异议" in read(desk, "/")
     page = read(desk, "/desk/objections")
     assert "广州岭南精工机械有限公司" in page and "被选定的银行 珠岸银行" in page
     with transaction(SYSTEM, read_only=True):
@@ -83,6 +84,7 @@ def test_a_decision_is_objected_to_answered_made_final_refused_and_made_again(ap
     send(approver, f"/loans/{loan.id}/approve")
     page = read(officer, f"/choices/{choice.id}")
     assert "登记签约" in page and "登记成立" in page and "连带保证" in page
+    assert "登记条件成立" in read(officer, "/")
     assert "登记成立" not in read(approver, f"/choices/{choice.id}"), "who approves does not record what came about"
     assert "已登记签约" in words(send(officer, f"/choices/{choice.id}/sign", contract_no="珠岸-2026-1"))
     drawdown = {"principal": "300", "drawn_on": f"{loan.opened_at:%Y-%m-%d}", "contract_no": "珠岸-2026-1", "note_no": "借据-1"}
@@ -94,6 +96,7 @@ def test_a_decision_is_objected_to_answered_made_final_refused_and_made_again(ap
     send(approver, f"/loans/{loan.id}/refuse", reason="新增诉讼 200 万元", condition_no="3")
     page = read(clerk, f"/needs/{need.id}/award")
     assert "银行以这项条件不成立为由没有放款" in page and "新增诉讼 200 万元" in page and "条件不成立，未放款" in page
+    assert "承诺兑现 0 条件不成立，未放款 1 承诺未兑现 0" in read(officer, "/choices")
     page = read(clerk, f"/needs/{need.id}/offers")
     assert "报价失效" in page and "珠岸银行。先公示" not in page and "云城银行。先公示" in page, "only the next best"
     send(clerk, f"/offers/{other.id}/choose")

@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, append_only, grant, guard, run
 
-revision = "0028"
-down_revision = "0027"
+revision = "0034"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
@@ -124,6 +124,14 @@ create table objection (
   constraint uq_objection_award_id unique (award_id, org_id),
   constraint ck_objection_answered check ((state = 'OPEN') = (answered_at is null) and (state = 'OPEN') = (answer is null))
 );
+"""
+
+NEEDS = """
+-- A need that comes back to the choice is none more than the firm already had.
+drop trigger need_live_count on need;
+create trigger need_live_count before update of state on need for each row
+  when (old.state not in ('OPEN', 'CLOSED', 'CHOSEN') and new.state in ('OPEN', 'CLOSED'))
+  execute function hq_need_live_count();
 """
 
 GATES = """
@@ -247,7 +255,7 @@ create function hq_award_objected(award uuid) returns boolean
 
 
 def upgrade() -> None:
-    for part in (FEES, TABLES, GATES):
+    for part in (FEES, TABLES, NEEDS, GATES):
         run(part)
     staff = "hq_kind() in ('system', 'bureau', 'platform')"
     grant("award", "select, insert, update")
