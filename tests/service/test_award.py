@@ -53,7 +53,7 @@ class Contest:
         """The loan that the final choice has opened."""
         outbox.drain()
         with transaction(SYSTEM, read_only=True):
-            return session().scalars(select(Loan).order_by(Loan.number.desc())).first()
+            return session().scalars(select(Loan).order_by(Loan.number.desc()).limit(1)).one()
 
 
 def refused(call: Any) -> ErrorCode:
