@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
+    BATCH_EMPTY = "batch_empty"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
     BID_EXPIRED = "bid_expired"
@@ -129,6 +130,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BATCH_EMPTY: N_("请至少选择一份等待编入清单的需求和一家银行。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
     ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
