@@ -20,6 +20,7 @@ class ErrorCode(StrEnum):
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
     BATCH_EMPTY = "batch_empty"
+    BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
     BID_EXPIRED = "bid_expired"
@@ -109,6 +110,8 @@ class ErrorCode(StrEnum):
     RETURNS_USED_UP = "returns_used_up"
     RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
+    ROUND_EXISTS = "round_exists"
+    ROUND_STALE = "round_stale"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
@@ -130,7 +133,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
-    ErrorCode.BATCH_EMPTY: N_("请至少选择一份等待编入清单的需求和一家银行。"),
+    ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
     ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
@@ -220,6 +224,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
+    ErrorCode.ROUND_EXISTS: N_("这个批次已有一轮撮合没有结束，请先结束或作废它。"),
+    ErrorCode.ROUND_STALE: N_("计算之后，需求、产品或参加的银行有了变化，请重新计算后再公布。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),

@@ -1,4 +1,4 @@
-"""Batches of needs that the platform sends to banks, and what banks did."""
+"""What banks did, and how they stand by it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,6 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
-
-
-class NeedBatch(Identified, Base):
-    """清单: needs sent to several banks at once; ``limit_days`` natural days for their offers."""
-
-    __tablename__ = "need_batch"
-    name: Mapped[str]
-    kind: Mapped[str]
-    limit_days: Mapped[int]
-    made_at: Mapped[datetime]
-    made_by: Mapped[UUID | None]
-
-
-class BatchNeed(Base):
-    """A need of a batch; it is in one only."""
-
-    __tablename__ = "batch_need"
-    batch_id: Mapped[UUID] = mapped_column(ForeignKey("need_batch.id"), primary_key=True)
-    need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True, unique=True)
-
-
-class BatchBank(Base):
-    """A bank of a batch."""
-
-    __tablename__ = "batch_bank"
-    batch_id: Mapped[UUID] = mapped_column(ForeignKey("need_batch.id"), primary_key=True)
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
 
 
 class BankRecord(Identified, Base):

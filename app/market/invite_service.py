@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import case, func, select, text, update
 from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
-from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.errors import ErrorCode, Refusal
 from app.core.notices import notify
 from app.core.outbox import emit, handles, timed
 from app.core.permissions import OrgKind, Permission
@@ -21,8 +21,9 @@ from app.core.use_case import about, reading, use_case
 from app.core.working import N_
 from app.identity.models import Organisation
 from app.market import policy
-from app.market.audience_models import BankStanding, BatchBank, BatchNeed, NeedBatch
+from app.market.audience_models import BankStanding
 from app.market.audience_rules import next_banks, weights
+from app.market.batch_models import BatchBank, BatchNeed, NeedBatch
 from app.market.models import Need, NeedInvitee
 from app.market.product_models import Product
 from app.market.words import Distribution, NeedState
@@ -31,9 +32,7 @@ REMINDERS = (
     N_("发给贵行的需求，首次答复的时限已用去一半，请及时报价。"), N_("发给贵行的需求，首次答复的时限已用去八成，请尽快报价。"),
     N_("发给贵行的需求已到首次答复的时限，仍可在报价截止前报价。"),
 )  # fmt: skip
-"""What the database itself tells a bank under the seal (migration 0035, ``hq_remind_invited``)."""
-constraint("uq_batch_need_need_id", ErrorCode.ALREADY_DONE, "needs")
-
+"""What the database itself tells a bank under the seal (migration 0039, ``hq_remind_invited``)."""
 
 def _times(at: datetime, closes_at: datetime) -> dict[str, datetime]:
     """When a bank that is asked now should answer, when it is reminded, and when its time is over: never after bidding."""
@@ -157,38 +156,31 @@ def remind_due(ctx: Context) -> int:
 
 
 @use_case(Permission.BATCH_EDIT, "batch.send", returns=NeedBatch)
-def send_batch(
-    ctx: Context, name: str, kind: str, needs: Iterable[UUID], banks: Iterable[UUID], limit_days: int | None = None
-) -> NeedBatch:
-    """Sends listed needs to several banks at once; they take offers for ``limit_days`` natural days from now.
+def send_batch(ctx: Context, batch_id: UUID) -> NeedBatch:
+    """Sends the listed needs of a batch to its banks at once; they take offers for the batch's days from now. A need goes once.
 
-    Raises ``BATCH_EMPTY`` without a need or a bank that is open to it, ``ALREADY_DONE`` for a need of another batch.
+    Raises ``BATCH_SENT`` where no listed need waits, or no bank is named.
     """
-    days = limit_days or policy.audience().list_days
+    batch = get_or_404(NeedBatch, batch_id)
     with elevated(ctx, "batch.send"):
+        sent = select(NeedInvitee.need_id).where(NeedInvitee.need_id == Need.id).exists()
         found = session().scalars(
-            select(Need).where(Need.id.in_(list(needs)), Need.state == NeedState.OPEN.value)
-            .where(Need.distribution == Distribution.LIST.value).order_by(Need.id).with_for_update()
+            select(Need).join(BatchNeed, BatchNeed.need_id == Need.id).where(BatchNeed.batch_id == batch_id)
+            .where(Need.state == NeedState.OPEN.value, Need.distribution == Distribution.LIST.value, ~sent)
+            .order_by(Need.id).with_for_update(of=Need)
         ).all()  # fmt: skip
-        chosen = session().scalars(
-            select(Organisation.id).where(
-                Organisation.id.in_(list(banks)), Organisation.kind == OrgKind.BANK.value, Organisation.state == "active"
-            ).order_by(Organisation.id)
+        banks = session().scalars(
+            select(Organisation.id).join(BatchBank, BatchBank.org_id == Organisation.id)
+            .where(BatchBank.batch_id == batch_id, Organisation.state == "active").order_by(Organisation.id)
         ).all()  # fmt: skip
-        if not found or not chosen:
-            raise Refusal(ErrorCode.BATCH_EMPTY, field="banks" if found else "needs")
-        batch = NeedBatch(name=name.strip(), kind=kind, limit_days=days, made_at=now(), made_by=ctx.actor_id)
-        session().add(batch)
-        session().flush()
-        session().add_all(BatchNeed(batch_id=batch.id, need_id=need.id) for need in found)
-        session().add_all(BatchBank(batch_id=batch.id, org_id=bank) for bank in chosen)
-        session().flush()
-        closes = policy.calendar().due_natural(now(), days)
+        if not found or not banks:
+            raise Refusal(ErrorCode.BATCH_SENT)
+        closes = policy.calendar().due_natural(now(), batch.limit_days)
         for need in found:
             need.closes_at = need.next_check_at = closes
             session().flush()
-            _invite(need, chosen, "list")
-    about(batch, needs=len(found), banks=len(chosen), limit_days=days)
+            _invite(need, banks, "list")
+    about(batch, needs=len(found), banks=len(banks), limit_days=batch.limit_days)
     return batch
 
 

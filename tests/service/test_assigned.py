@@ -13,7 +13,7 @@ from app.core.calendar import now
 from app.core.database import transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Role
-from app.market import bid_service, invite_service, policy, queries, rank_service, service
+from app.market import batch_service, bid_service, invite_service, policy, queries, rank_service, service
 from app.market.models import Need
 from tests import cast, market_cast
 from tests.cast import SYSTEM
@@ -115,17 +115,23 @@ def test_a_list_goes_to_several_banks_at_once(database: TestDatabase) -> None:
     opened = market_cast.open_need(cast.firm("广州乙二机械有限公司"))
     assert invited(database, need) == {} and need.closes_at == policy.calendar().due_natural(need.published_at, 30)
     ids = [bank.id for bank in banks[:2]]
-    for needs, to in (([opened.id], ids), ([need.id], []), ([need.id], [cast.bureau().id])):
+    for number, (needs, to) in enumerate((([opened.id], ids), ([need.id], []))):
+        empty = batch_service.make_batch(desk, f"春季清单{number}", "list", 10)
+        batch_service.add_needs(desk, empty.id, needs)
+        batch_service.set_banks(desk, empty.id, to)
         with pytest.raises(Refusal) as caught:
-            invite_service.send_batch(desk, "春季清单", "list", needs, to)
-        assert caught.value.code is ErrorCode.BATCH_EMPTY
-    invite_service.send_batch(desk, "春季清单", "list", [need.id, opened.id], ids, 10)
+            invite_service.send_batch(desk, empty.id)
+        assert caught.value.code is ErrorCode.BATCH_SENT
+    batch = batch_service.make_batch(desk, "春季清单", "list", 10)
+    batch_service.add_needs(desk, batch.id, [need.id, opened.id])
+    batch_service.set_banks(desk, batch.id, ids)
+    invite_service.send_batch(desk, batch.id)
     assert invited(database, need) == dict.fromkeys(ids, "list") and invited(database, opened) == {}
     closes = owner_sql(database, "select closes_at, next_check_at from need where id = %s", need.id)[0]
     assert closes == (policy.calendar().due_natural(now(), 10),) * 2
     with pytest.raises(Refusal) as caught:
-        invite_service.send_batch(desk, "又一份", "fair", [need.id], ids)
-    assert caught.value.code is ErrorCode.ALREADY_DONE
+        invite_service.send_batch(desk, batch.id)  # a need goes once
+    assert caught.value.code is ErrorCode.BATCH_SENT
     pass_limit(database, "limit_at")
     invite_service.remind_due(SYSTEM)
     assert invited(database, need)[banks[2].id] == "next"

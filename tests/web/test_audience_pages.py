@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from app.core import outbox
 from app.core.permissions import Role
-from app.market import service, standing_service
+from app.market import batch_service, service, standing_service
 from tests import cast, market_cast
 from tests.cast import SYSTEM
 from tests.market_cast import clerk, sign_in
@@ -26,14 +26,15 @@ def test_lists_assignments_and_standings_on_their_pages(client: FlaskClient) -> 
     outbox.drain()
 
     sign_in(client, platform, Role.DESK)
-    page = client.get("/batches").text
-    assert "制造业" in text_of(page) and "还没有推送过清单" in page
-    data = {"name": "春季清单", "kind": "list", "limit_days": "20", "banks": str(bank.id), "idempotency_token": "b1"}
-    assert "请至少选择一份等待编入清单的需求和一家银行。" in client.post("/batches", data=data).text
-    data |= {"needs": str(needs[0].id), "idempotency_token": "b2"}
-    done = client.post("/batches", data=data, follow_redirects=True)
-    assert "已推送。" in done.text and "珠岸银行" in done.text and "20 天" in text_of(done.text)
-    assert "春季清单" in client.get("/batches").text and "没有等待编入清单的需求" in client.get("/batches").text
+    desk = platform[Role.DESK]
+    batch = batch_service.make_batch(desk, "春季清单", "list", 20)
+    path = f"/batches/{batch.id}"
+    assert "从今天起 20 天内报价" in client.get(path).text
+    none = client.post(f"{path}/send", data={"idempotency_token": "b1"}, follow_redirects=True)
+    assert "没有等待推送的清单需求" in none.text
+    batch_service.add_needs(desk, batch.id, [needs[0].id])
+    batch_service.set_banks(desk, batch.id, [bank.id])
+    assert "已推送。" in client.post(f"{path}/send", data={"idempotency_token": "b2"}, follow_redirects=True).text
 
     sign_in(client, other, Role.FIRM_CLERK)
     page = text_of(client.get(f"/needs/{needs[1].id}").text)

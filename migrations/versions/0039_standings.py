@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, append_only, grant, guard, run
 
-revision = "0035"
-down_revision = "0034"
+revision = "0039"
+down_revision = "0038"
 branch_labels = None
 depends_on = None
 
@@ -70,26 +70,6 @@ alter table need_invitee
 create index ix_need_invitee_due on need_invitee (half_at) where told < 100 and at is not null;
 create index ix_need_invitee_asked on need_invitee (at, org_id) where via <> 'named';
 
-create table need_batch (
-  id uuid constraint pk_need_batch primary key,
-  name text not null constraint ck_need_batch_name check (length(name) between 2 and 60),
-  kind text not null constraint ck_need_batch_kind check (kind in ('list', 'fair')),
-  limit_days bigint not null constraint ck_need_batch_days check (limit_days between 1 and 60),
-  made_at timestamptz not null,
-  made_by uuid
-);
-create table batch_need (
-  batch_id uuid not null constraint fk_batch_need_batch_id references need_batch,
-  need_id uuid not null constraint fk_batch_need_need_id references need,
-  constraint pk_batch_need primary key (batch_id, need_id),
-  constraint uq_batch_need_need_id unique (need_id)
-);
-create table batch_bank (
-  batch_id uuid not null constraint fk_batch_bank_batch_id references need_batch,
-  org_id uuid not null constraint fk_batch_bank_org_id references organisation,
-  constraint pk_batch_bank primary key (batch_id, org_id)
-);
-
 -- Who answered is sealed, from the portal too. So the database itself reminds those who did not, under the seal, and tells the
 -- portal no more than which needs are to be sent on because somebody who was asked did not answer in time. Every invitation
 -- is marked alike, whether it was answered or not.
@@ -141,7 +121,3 @@ def upgrade() -> None:
         f"with check ({SYSTEM} or (via = 'named' and hq_need_is_ours(need_id)))")
     grant("need_invitee", "update (at, target_at, half_at, most_at, limit_at)")
     run(f"create policy change on need_invitee for update to {APP} using ({SYSTEM}) with check ({SYSTEM})")
-    desk = f"hq_kind() in ('platform', 'bureau') or {SYSTEM}"
-    for table in ("need_batch", "batch_need", "batch_bank"):
-        grant(table, "select, insert")
-        guard(table, see=desk, write=f"hq_kind() = 'platform' or {SYSTEM}")
