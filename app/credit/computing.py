@@ -70,10 +70,6 @@ class Score:
     high: float
     model_id: UUID
 
-    def __repr__(self) -> str:  # what digests are made of; the generated one takes three times as long
-        return (f"Score(score={self.score}, grade={self.grade!r}, points={self.points}, pd={self.pd}, low={self.low}, "
-                f"high={self.high}, model_id={self.model_id!r})")
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -93,8 +89,8 @@ class Draft:
 
     def digest(self) -> bytes:
         """Of all that the profile says but whose it is: equal where it would say the same again."""
-        said = f"({SCALE}, {self.state.value!r}, {self.as_of!r}, {self.partial}, {self.months_covered}, {self.told}, {self.score})"
-        return sha256(said.encode() + self.snapshot + feature_list()[0]).digest()
+        said = (SCALE, self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
+        return sha256(repr(said).encode() + self.snapshot + feature_list()[0]).digest()
 
 
 @cache
@@ -283,7 +279,7 @@ def _horizons(wanted: Mapping[str, Sequence[int]]) -> dict[int, date]:
     """The last day each delivery tells about, counted once and kept. ``wanted``: the deliveries of each source."""
     numbers = sorted({number for deliveries in wanted.values() for number in deliveries})
     kept = select(CreditHorizon.delivery_no, CreditHorizon.known_until).where(CreditHorizon.delivery_no.in_(numbers))
-    found = {number: day for number, day in session().execute(kept)}
+    found = dict(session().execute(kept).tuples().all())
     for source, deliveries in wanted.items():
         missing = [number for number in deliveries if number not in found]
         if missing:
