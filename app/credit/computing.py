@@ -279,7 +279,7 @@ def _horizons(wanted: Mapping[str, Sequence[int]]) -> dict[int, date]:
     """The last day each delivery tells about, counted once and kept. ``wanted``: the deliveries of each source."""
     numbers = sorted({number for deliveries in wanted.values() for number in deliveries})
     kept = select(CreditHorizon.delivery_no, CreditHorizon.known_until).where(CreditHorizon.delivery_no.in_(numbers))
-    found = dict(session().execute(kept).tuples().all())
+    found = {row.delivery_no: row.known_until for row in session().execute(kept)}
     for source, deliveries in wanted.items():
         missing = [number for number in deliveries if number not in found]
         if missing:

@@ -26,14 +26,12 @@ constraint("uq_need_batch_name", ErrorCode.NAME_TAKEN, "name")
 constraint("ck_need_batch_name", ErrorCode.INVALID, "name")
 constraint("ck_need_batch_limit_days", ErrorCode.INVALID, "limit_days")
 
-LIMIT_DAYS = 30
-"""Days in which banks decide on the firms of a recommended list (peer-platforms paper, C9)."""
 MOST_AT_ONCE = 20_000
 """Needs taken in with one press."""
 
 
 @use_case(Permission.BATCH_EDIT, "batch.make", returns=NeedBatch)
-def make_batch(ctx: Context, name: str, kind: str, limit_days: int = LIMIT_DAYS) -> NeedBatch:
+def make_batch(ctx: Context, name: str, kind: str, limit_days: int) -> NeedBatch:
     """Begins a batch. Raises ``NAME_TAKEN``."""
     assert ctx.actor_id is not None
     batch = NeedBatch(name=name.strip(), kind=kind, limit_days=limit_days, made_by=ctx.actor_id, made_at=now())

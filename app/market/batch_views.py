@@ -23,7 +23,7 @@ from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, send_list
 from app.enterprises.industries import SECTIONS
-from app.market import batch_service, queries, round_queries
+from app.market import batch_service, policy, queries, round_queries
 from app.market.batch_models import NeedBatch
 from app.market.display import card_title, kind_text, months_text, need_chip
 from app.market.door import room
@@ -97,7 +97,7 @@ class BatchForm(FlaskForm):
     name = StringField(_l("名称"), [InputRequired(_l("请填写名称。")), Length(2, 80)])
     kind = SelectField(_l("种类"))
     limit_days = IntegerField(
-        _l("办理期限"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)], default=batch_service.LIMIT_DAYS,
+        _l("办理期限"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)], default=lambda: policy.audience().list_days,
         description=_l("银行答复名单内企业的天数。"),
     )  # fmt: skip
     idempotency_token = TokenField()
@@ -137,6 +137,7 @@ def batch(batch_id: UUID) -> Any:
             "market/batch.html", batch=found, kind=BATCH_KINDS[found.kind], page=page, banks=queries.banks(),
             inside=round_queries.batch_banks(batch_id), offering=round_queries.matching_products(batch_id),
             rounds=ROUNDS.page_of(db.execute(round_queries.rounds_query(batch_id)).all()), live=_live(db, batch_id),
+            quota=policy.matching().quota,
         )  # fmt: skip
 
 

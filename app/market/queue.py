@@ -286,10 +286,11 @@ def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow
 
 def _row(place: Any, card: Any, products: dict[UUID, str]) -> QueueRow:
     _, score, reasons, product_id, points, margin_bp = place
-    return QueueRow(
+    told: list[Any] = [
         *card[:13], score, tuple(reasons), products.get(product_id, ""), card_of(card) if card.known else None, card.bid_state,
         card.name, product_id, tuple(points), margin_bp, card.claimed_by,
-    )
+    ]
+    return QueueRow(*told)
 
 
 def _number(text: str | None, default: int) -> int:

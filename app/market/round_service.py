@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from app.core.outbox import emit, handles
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_
+from app.market import policy
 from app.market.batch_models import NeedBatch
 from app.market.matching import NO_LIMIT, Outcome, match
 from app.market.round_inputs import Inputs, gather, load_terms
@@ -36,13 +38,16 @@ BANK_NOTICE = N_("平台的一轮撮合向本行建议了 %(count)s 份需求，
 
 
 @use_case(Permission.ROUND_RUN, "round.start", returns=MatchingRound)
-def start_round(ctx: Context, batch_id: UUID, rules: RoundRules = RoundRules()) -> MatchingRound:
-    """Asks for a round over the batch; a worker computes it. Raises ``BATCH_EMPTY``, ``ROUND_EXISTS``."""
+def start_round(ctx: Context, batch_id: UUID, quota: Decimal | None = None) -> MatchingRound:
+    """Asks for a round over the batch, with another share for first-time borrowers where one is given; a worker computes it.
+
+    Raises ``BATCH_EMPTY``, ``ROUND_EXISTS``."""
     assert ctx.actor_id is not None
     batch = get_or_404(NeedBatch, batch_id)
     terms = load_terms(batch.id)
     if not terms.needs or not terms.products:
         raise Refusal(ErrorCode.BATCH_EMPTY)
+    rules = policy.matching() if quota is None else replace(policy.matching(), quota=quota)
     params = {"quota": str(rules.quota), "longest": rules.longest, "seed": secrets.token_hex(8)}
     found = MatchingRound(
         batch_id=batch.id, name=batch.name, state=RoundState.DRAFT.value, params=params, made_by=ctx.actor_id, made_at=now()

@@ -236,7 +236,7 @@ def start_round(batch_id: UUID) -> Any:
         typed = request.form.get("quota", "").strip().removesuffix("%").strip()
         if not (typed.isascii() and typed.isdigit() and int(typed) <= 100):
             raise Refusal(ErrorCode.INVALID, field="quota")
-        started.append(round_service.start_round(context(), batch_id, RoundRules(quota=Decimal(typed) / 100)))
+        started.append(round_service.start_round(context(), batch_id, Decimal(typed) / 100))
 
     response = act(start, done=gettext("正在计算，本页会显示结果。"), to=url_for("market.batch", batch_id=batch_id))
     return redirect(url_for("market.matching_round", round_id=started[0].id)) if started else response

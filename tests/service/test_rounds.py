@@ -17,7 +17,6 @@ from app.core.permissions import Role
 from app.market import batch_service, round_service, service
 from app.market.models import Need
 from app.market.round_models import MatchingNeed, MatchingPair, MatchingRound, MatchingSeat
-from app.market.round_rules import RoundRules
 from app.market.round_words import RoundState
 from tests import cast, market_cast
 from tests.cast import SYSTEM, Cast
@@ -41,8 +40,8 @@ def refused(call: Any, *values: Any) -> ErrorCode:
     return caught.value.code
 
 
-def computed(desk: Any, batch_id: Any, rules: RoundRules = RoundRules()) -> MatchingRound:
-    found = round_service.start_round(desk, batch_id, rules)
+def computed(desk: Any, batch_id: Any, quota: Decimal | None = None) -> MatchingRound:
+    found = round_service.start_round(desk, batch_id, quota)
     outbox.drain()
     with transaction(desk, read_only=True):
         return session().get_one(MatchingRound, found.id)
@@ -72,8 +71,8 @@ def test_a_fair_from_the_list_of_firms_to_the_proposal(database: TestDatabase) -
     needs = [filed(firm, wan) for firm, wan in zip(firms, (300, 400, 200, 2_000, 600), strict=True)]
     whole, part, third, huge, large = needs
 
-    batch = batch_service.make_batch(desk, "黄埔专精特新对接会", "fair")
-    assert refused(batch_service.make_batch, desk, "黄埔专精特新对接会", "list") is ErrorCode.NAME_TAKEN
+    batch = batch_service.make_batch(desk, "黄埔专精特新对接会", "fair", 30)
+    assert refused(batch_service.make_batch, desk, "黄埔专精特新对接会", "list", 30) is ErrorCode.NAME_TAKEN
     assert refused(round_service.start_round, desk, batch.id) is ErrorCode.BATCH_EMPTY
     codes = [cast.uscc_of(firm) for firm in firms[:4]]
     named = batch_service.add_firms(desk, batch.id, [*codes, codes[0].lower(), " ", "91440101MA59NOBODY"])
@@ -157,7 +156,7 @@ def test_first_time_borrowers_bank_rules_and_closed_doors(database: TestDatabase
     needs = [filed(firm, 100, first=number == 5) for number, firm in enumerate(firms)]
     named_firm = cast.firm("广州定向包装有限公司")
     named_one = filed(named_firm, 100, banks=(picky.id,))
-    batch = batch_service.make_batch(desk, "首贷户清单", "list")
+    batch = batch_service.make_batch(desk, "首贷户清单", "list", 30)
     batch_service.add_needs(desk, batch.id, [*(need.id for need in needs), named_one.id])
     batch_service.set_banks(desk, batch.id, [bank.id, picky.id])
     found = computed(desk, batch.id)
@@ -174,7 +173,7 @@ def test_first_time_borrowers_bank_rules_and_closed_doors(database: TestDatabase
 
     round_service.discard_round(desk, found.id)
     # Without the reserve the fifth to file has the seat; a product whose bank retires it is out.
-    again = computed(desk, batch.id, RoundRules(quota=Decimal(0)))
+    again = computed(desk, batch.id, Decimal(0))
     assert [needs.index(need) for need in needs if need.id in pairs(desk, again.id)] == [0, 1, 2, 3, 4]
     # A bank that is alone in the round and refuses the trade: nobody is proposed, and each is told why.
     round_service.discard_round(desk, again.id)

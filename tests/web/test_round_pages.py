@@ -37,7 +37,7 @@ def test_a_round_from_the_desk_to_the_firm(app: Flask) -> None:
     assert "批次里还没有需求" in text_of(desk.get(address).text)
     desk.post(f"{address}/banks", data={"banks": [str(bank.id), str(rival.id), "no id"]})
     page = text_of(desk.get(address).text)
-    assert "1 个产品参加撮合" in page and "没有产品写明撮合名额" in page
+    assert "参加撮合的产品：1" in page and "没有产品写明撮合名额" in page
 
     # By code, out again, then by filter.
     codes = f"{cast.uscc_of(firms[0])}\n91440101MA59NOBODY"
