@@ -49,6 +49,7 @@ class ErrorCode(StrEnum):
     CONSENT_MISSING = "consent_missing"
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
+    CORRECTED_ONCE = "corrected_once"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
@@ -73,6 +74,7 @@ class ErrorCode(StrEnum):
     MODEL_KNOWN = "model_known"
     NEEDS_TOO_MANY = "needs_too_many"
     NEED_INCOMPLETE = "need_incomplete"
+    NEED_UNCHANGED = "need_unchanged"
     NOBODY_CONSENTS = "nobody_consents"
     NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
@@ -154,6 +156,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
+    ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
@@ -178,6 +181,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
     ErrorCode.NEEDS_TOO_MANY: N_("进行中的融资需求最多 5 份，请先办完或撤回其中一份。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
+    ErrorCode.NEED_UNCHANGED: N_("内容没有改动，不需要更正。"),
     ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),

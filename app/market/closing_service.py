@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,9 @@ from app.market.words import NeedState
 
 log = logging.getLogger(__name__)
 
+DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
+"""What its hour does to a need before bidding; ``screening_service`` says it."""
+
 
 @use_case(Permission.NEED_CLOSE, "need.extend", returns=Need)
 def extend_need(ctx: Context, need_id: UUID) -> Need:
@@ -40,7 +44,7 @@ def extend_need(ctx: Context, need_id: UUID) -> Need:
     assert need.published_at is not None or need.state == NeedState.DRAFT
     fire(ctx, NEED, need, "extend")
     need.extended_at = now()
-    need.closes_at = need.next_check_at = need_rules.bids_close_at_latest(need.published_at or now())
+    need.closes_at = need.next_check_at = need_rules.bids_close_at_latest(need.corrected_at or need.published_at or now())
     about(need, closes_at=need.closes_at)
     return need
 
@@ -125,6 +129,8 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
         return False
     if need.state == NeedState.OPEN:
         _close(ctx, need)
+    elif need.state in DUE:
+        DUE[NeedState(need.state)](ctx, need)
     elif need.state == NeedState.CLOSED:
         _lapse(ctx, need, str(N_("没有在期限内选定")))
     else:

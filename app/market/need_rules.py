@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day
 from app.core.money import WAN
@@ -17,13 +17,20 @@ LEVELS = ServiceLevels()
 
 @dataclass(frozen=True, slots=True)
 class NeedLimits:
-    """What a need may ask for [P]: 分 and months. The ceiling is far above the pool's, since not every loan is booked."""
+    """What a need may ask for [P]: 分 and months. The ceiling is far above the pool's, since not every loan is booked.
+
+    A draft lies ``draft_days`` natural days, a returned need ``returned_wd`` working days. The number of ``corrections``
+    stands in the database too (migration 0029).
+    """
 
     min_amount_fen: int = 1 * WAN
     max_amount_fen: int = 3_000 * WAN
     min_term_months: int = 1
     max_term_months: int = 120
     purpose_text_length: int = 500
+    draft_days: int = 90
+    returned_wd: int = 10
+    corrections: int = 1
 
 
 LIMITS = NeedLimits()
@@ -72,6 +79,21 @@ def _check_term(term_months: int | None, limits: NeedLimits) -> list[Problem]:
         return []
     params = {"low": limits.min_term_months, "high": limits.max_term_months}
     return [Problem("term_months", "TERM", N_("期限应在 %(low)s 到 %(high)s 个月之间。"), params)]
+
+
+def check_due_at(submitted: datetime, levels: ServiceLevels = LEVELS) -> datetime:
+    """When a need that the desk has not looked at is released by itself: the end of the next working day [P]."""
+    return _end_of(submitted, levels.desk_check_limit_wd)
+
+
+def returned_until(returned: datetime, limits: NeedLimits = LIMITS) -> datetime:
+    """When a returned need lapses: the tenth working day [P]."""
+    return _end_of(returned, limits.returned_wd)
+
+
+def draft_until(touched: datetime, limits: NeedLimits = LIMITS) -> datetime:
+    """When a draft that nobody touches any more lapses: after ninety days [P]."""
+    return touched + timedelta(days=limits.draft_days)
 
 
 def bids_close_at(published: datetime, levels: ServiceLevels = LEVELS) -> datetime:

@@ -188,6 +188,7 @@ def queue_need(need_id: UUID) -> Any:
             profile_chips=profile_chips,
             score_text=score_text,
             card_title=card_title,
+            versions=queries.versions(need),
             exposure=Exposure.read(need.exposure) if need.exposure else None,
             is_open=need.state == NeedState.OPEN,
             claim=claim_service.claim_on(ctx, need_id),
