@@ -50,10 +50,14 @@ class ErrorCode(StrEnum):
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
     CORRECTED_ONCE = "corrected_once"
+    DATA_INSTEAD = "data_instead"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
+    EDITION_EXISTS = "edition_exists"
+    EDITION_SAME = "edition_same"
+    EDITION_WAITING = "edition_waiting"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
@@ -76,6 +80,7 @@ class ErrorCode(StrEnum):
     NEED_INCOMPLETE = "need_incomplete"
     NEED_UNCHANGED = "need_unchanged"
     NOBODY_CONSENTS = "nobody_consents"
+    NOTHING_BOOKED = "nothing_booked"
     NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
     NOT_PARTNER = "not_partner"
@@ -87,6 +92,7 @@ class ErrorCode(StrEnum):
     PAYMENT_HELD = "payment_held"
     PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
     PRODUCT_RULE_SIZE = "product_rule_size"
+    POLICY_VALUE = "policy_value"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -100,11 +106,13 @@ class ErrorCode(StrEnum):
     PUSH_UNSIGNED = "push_unsigned"
     REASON_NEEDED = "reason_needed"
     RECOVERY_SETTLED = "recovery_settled"
+    REFUSED_ALREADY = "refused_already"
     REPAYMENT_ORDER = "repayment_order"
     REPAYMENT_TOO_LARGE = "repayment_too_large"
     RETURNS_USED_UP = "returns_used_up"
     RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
+    ROUNDS_USED_UP = "rounds_used_up"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
@@ -157,10 +165,14 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
     ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
+    ErrorCode.DATA_INSTEAD: N_("企业已授权本行查看能代替这份材料的数据，请直接查看，不必再要材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
     ErrorCode.DISPUTE_OPEN: N_("对这条资料已有一份异议在核查，请等候答复，或先撤回它。"),
+    ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
+    ErrorCode.EDITION_SAME: N_("和原来的一版没有差别，没有什么可提出的。"),
+    ErrorCode.EDITION_WAITING: N_("已有一版参数在等待决定，请先办完那一版。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
@@ -187,6 +199,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
     ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.NOTHING_BOOKED: N_("资金池里还没有在保的贷款，没有可以测试的对象。"),
     ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
@@ -194,6 +207,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
     ErrorCode.PERSONAL_TEXT_UNSIGNED: N_("其中有属于您个人的信息，请对每个接收方另外签署个人信息授权，或不选这些资料。"),
     ErrorCode.PRODUCT_RULE_SIZE: N_("产品的准入条件太长，请减少条件或取值。"),
+    ErrorCode.POLICY_VALUE: N_("这里的数值不能用：没有改动，或超出允许的范围，请核对。"),
     ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
     ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
     ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),
@@ -207,11 +221,13 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PUSH_UNSIGNED: N_("请求头 %(header)s 缺少，或写法不对。"),
     ErrorCode.REASON_NEEDED: N_("请写明理由。"),
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
+    ErrorCode.REFUSED_ALREADY: N_("本行已婉拒这份需求，不能再报价或重复婉拒。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
+    ErrorCode.ROUNDS_USED_UP: N_("同一笔需求最多三轮。请换一个金额或用途，新建一份需求。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),

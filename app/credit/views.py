@@ -23,6 +23,7 @@ from app.core.ids import new_id
 from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
+from app.core.sheets import NO_FONT, NoFont
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import attempt, context, send_list
@@ -139,8 +140,8 @@ def paper() -> Any:
             raise NotFound
         try:
             data = profile_paper.draw(ctx.org_name, shown)
-        except profile_paper.NoFont:
-            flash(gettext(profile_paper.NO_FONT), "warning")
+        except NoFont:
+            flash(gettext(NO_FONT), "warning")
             return redirect(url_for("credit.profile"))
         g.exported = ("profile", 1)
     return send_file(BytesIO(data), as_attachment=True, download_name="profile.pdf", mimetype="application/pdf")

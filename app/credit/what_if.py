@@ -125,6 +125,13 @@ class WhatIf:
         found.sort(key=lambda pair: -pair[0])
         return [slider for _, slider in found[:limits.sliders]]
 
+    def held(self) -> list[tuple[Feature, float]]:
+        """The features that the firm could move and its data tell of, with their values."""
+        return [
+            (feature, float(value)) for feature, value in zip(self.features, self.row, strict=True)
+            if feature.changeable and not np.isnan(value)
+        ]
+
     def answer(self, sliders: Sequence[Slider]) -> Answer:
         """The score with all chosen values together."""
         row = self.row.copy()

@@ -22,7 +22,7 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, say, send_list
-from app.market import bid_queries, bid_service, need_rules, product_queries, queries, queue, receipt_service, service
+from app.market import bid_queries, bid_service, policy, product_queries, queries, queue, receipt_service, service
 from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
 from app.market.costs import all_in_rate
@@ -54,7 +54,7 @@ def new_bid(need_id: UUID) -> Any:
         row = card(ctx, need)
         closes = need.closes_at
         assert closes is not None
-        until = need_rules.choice_ends_at(closes).astimezone(SHANGHAI).date()
+        until = policy.choice_ends_at(closes).astimezone(SHANGHAI).date()
         form = BidForm(need, products, data=BidForm.values_for(need, products, until))
         facts = bid_service.product_facts(products)
     return _editor(need, row, form, None, facts)

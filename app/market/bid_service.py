@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import selectinload
 
 from app.core.audit import plain
-from app.core.calendar import SHANGHAI, add_working_days, now
+from app.core.calendar import SHANGHAI, now
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
@@ -80,7 +80,8 @@ def size_of(need: Need) -> SizeClass:
 def earliest_validity(need: Need) -> date:
     """A bid must last until the firm was asked to choose: five working days after closing [P]."""
     assert need.closes_at is not None
-    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), policy.levels().choice_target_wd)
+    closing = need.closes_at.astimezone(SHANGHAI).date()
+    return policy.calendar().add_days(closing, policy.levels().choice_target_wd)
 
 
 def check_terms(need: Need, terms: BidTerms, facts: Mapping[str, Any]) -> list[Problem]:

@@ -20,7 +20,7 @@ from app.core.outbox import emit, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
-from app.market import need_rules, receipt_service
+from app.market import policy, receipt_service
 from app.market.bid_lifecycles import BID
 from app.market.bid_models import Bid
 from app.market.bid_words import BidState
@@ -44,7 +44,9 @@ def extend_need(ctx: Context, need_id: UUID) -> Need:
     assert need.published_at is not None or need.state == NeedState.DRAFT
     fire(ctx, NEED, need, "extend")
     need.extended_at = now()
-    need.closes_at = need.next_check_at = need_rules.bids_close_at_latest(need.corrected_at or need.published_at or now())
+    need.closes_at = need.next_check_at = max(
+        need.closes_at or now(), policy.bids_close_at_latest(need.corrected_at or need.published_at or now())
+    )  # a need for a list takes bids longer
     about(need, closes_at=need.closes_at)
     return need
 
@@ -60,7 +62,7 @@ def close_need(ctx: Context, need_id: UUID) -> Need:
 def _close(ctx: Context, need: Need) -> None:
     """Opens the seal in the transaction that ends bidding: nobody reads a bid while another may still be handed in."""
     need.closed_at = now()
-    need.choose_by = need.next_check_at = need_rules.choice_ends_at(need.closed_at)
+    need.choose_by = need.next_check_at = policy.choice_ends_at(need.closed_at)
     fire(ctx, NEED, need, "close")
     assert need.seal_id is not None
     open_seal(need.seal_id)

@@ -22,7 +22,7 @@ from app.core.use_case import reading
 from app.core.web import act, context, send_list
 from app.core.working import shown
 from app.enterprises.models import Enterprise
-from app.market import need_rules, queries, screening_service
+from app.market import policy, queries, screening_service
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure_rules import Exposure
@@ -96,7 +96,7 @@ def desk_need(need_id: UUID) -> Any:
             exposure=exposure, tests=tests, title=need_title(need), kind_text=kind_text, months_text=months_text,
             invited=queries.invited(need_id) if need.distribution == "targeted" else [], reasons=RETURN_REASONS,
             returned=[RETURN_REASONS[code] for code in need.returned_reasons],
-            may=can_fire(ctx, NEED, need, "release"), closes_at=need_rules.bids_close_at(now()),
+            may=can_fire(ctx, NEED, need, "release"), closes_at=policy.bids_close_at(now(), need.distribution),
         )
 
 

@@ -28,7 +28,7 @@ from app.core.pages import (
 from app.core.permissions import OrgKind, Permission
 from app.market import bid_queries, queries
 from app.market.display import need_title
-from app.market.need_rules import choice_asked_by, choice_ends_at
+from app.market.policy import choice_asked_by, choice_ends_at
 from app.market.words import NEED_STATES, NEED_TONES, NeedState
 
 menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10)

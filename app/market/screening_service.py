@@ -17,7 +17,7 @@ from app.core.outbox import emit
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_
-from app.market import need_rules
+from app.market import policy
 from app.market.closing_service import DUE
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
@@ -38,9 +38,11 @@ def release_need(ctx: Context, need_id: UUID) -> Need:
 
 
 def _release(ctx: Context, need: Need, kind: str) -> None:
-    need.released_at = need.published_at = now()
+    at = now()
+    closes_at = policy.bids_close_at(at, need.distribution)  # asked first: the database takes the whole move or nothing
+    need.released_at = need.published_at = at
     need.released_by, need.release_kind = ctx.actor_id, kind
-    need.closes_at = need.next_check_at = need_rules.bids_close_at(need.published_at)
+    need.closes_at = need.next_check_at = closes_at
     fire(ctx, NEED, need, "release")
     with elevated(ctx, "need.release"):
         for bank in session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need.id)):
@@ -64,8 +66,8 @@ def return_need(ctx: Context, need_id: UUID, reasons: Sequence[str], note: str =
     known = [reason for reason in RETURN_REASONS if reason in set(reasons)]
     if not known:
         raise Refusal(ErrorCode.REASON_NEEDED, field="reasons")
-    need.returned_reasons, need.returned_note = known, note.strip()[:500]
-    need.next_check_at = need_rules.returned_until(now())
+    until = policy.returned_until(now())
+    need.returned_reasons, need.returned_note, need.next_check_at = known, note.strip()[:500], until
     told = [RETURN_REASONS[reason] for reason in known]
     fire(ctx, NEED, need, "return", reason="；".join([*told, note.strip()] if note.strip() else told))
     with elevated(ctx, "need.return"):

@@ -29,7 +29,7 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import need_rules
+from app.market import answer_queries, need_rules, policy
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
@@ -37,13 +37,14 @@ from app.market.closing_service import settle_need as settle_need
 from app.market.exposure import exposure_of
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
-from app.market.need_rules import LIMITS, NeedTerms
+from app.market.need_rules import CORRECTIONS, NeedTerms
 from app.market.screening_service import release_need as release_need
 from app.market.screening_service import return_need as return_need
 from app.market.words import PURPOSES, Distribution, NeedState
 
 constraint("ck_need_live_count", ErrorCode.NEEDS_TOO_MANY)
 constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
+constraint("ck_need_round", ErrorCode.ROUNDS_USED_UP)
 constraint("ck_need_version", ErrorCode.CORRECTED_ONCE)
 
 
@@ -102,7 +103,7 @@ def _draft(ctx: Context) -> Need:
         version=1,
         corrected_reason="",
         round=1,
-        next_check_at=need_rules.draft_until(now()),
+        next_check_at=policy.draft_until(now()),
         step=1,
         created_at=now(),
         created_by=ctx.actor_id,
@@ -120,7 +121,7 @@ def save_need(ctx: Context, need_id: UUID, *parts: Part) -> Need:
         _keep(need, part)
         need.step = max(need.step, _STEPS[type(part)])
     if need.state == NeedState.DRAFT:
-        need.next_check_at = need_rules.draft_until(now())
+        need.next_check_at = policy.draft_until(now())
     about(need, steps=[_STEPS[type(part)] for part in parts])
     return need
 
@@ -128,7 +129,7 @@ def save_need(ctx: Context, need_id: UUID, *parts: Part) -> Need:
 def _keep(need: Need, part: Part) -> None:
     if isinstance(part, PurposePart):
         need.amount_fen, need.purpose_kind = part.amount_fen, part.purpose_kind
-        need.purpose_text = part.purpose_text.strip()[: LIMITS.purpose_text_length]
+        need.purpose_text = part.purpose_text.strip()[: policy.need_limits().purpose_text_length]
     elif isinstance(part, TermsPart):
         need.term_months, need.product_kind = part.term_months, part.product_kind
         need.repayment, need.first_loan = part.repayment, part.first_loan
@@ -189,7 +190,7 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
     if firm.state != "verified":
         raise Refusal(ErrorCode.NOT_VERIFIED)
     banks = invited_banks(need.id)
-    _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks))))
+    _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
     _freeze_card(need, firm)
     need.exposure = exposure_of(firm.id, need).stored()
     case = None
@@ -197,7 +198,7 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
         case = open_case("need", need.org_id, _title(need))
         need.case_id, need.seal_id = case.id, new_seal().id
     need.submitted_at = now()
-    need.check_due_at = need.next_check_at = need_rules.check_due_at(need.submitted_at)
+    need.check_due_at = need.next_check_at = policy.check_due_at(need.submitted_at)
     need.returned_reasons, need.returned_note = [], ""
     fire(ctx, NEED, need, "submit")
     if case is not None:
@@ -228,7 +229,8 @@ def _refuse_incomplete(problems: list[Problem]) -> None:
         return
     first = problems[0]
     if first.code == "AMOUNT":
-        low, high = money_text(LIMITS.min_amount_fen), money_text(LIMITS.max_amount_fen)
+        limits = policy.need_limits()
+        low, high = money_text(limits.min_amount_fen), money_text(limits.max_amount_fen)
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field=first.field, low=low, high=high)
     raise Refusal(ErrorCode.NEED_INCOMPLETE, field=first.field)
 
@@ -258,7 +260,7 @@ def correct_need(ctx: Context, need_id: UUID, purpose: PurposePart, terms: Terms
     Raises ``CORRECTED_ONCE``, ``NEED_UNCHANGED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``REASON_NEEDED``.
     """
     need = get_or_404(Need, need_id, lock=True)
-    if need.state == NeedState.OPEN and need.version > LIMITS.corrections:
+    if need.state == NeedState.OPEN and need.version > CORRECTIONS:
         raise Refusal(ErrorCode.CORRECTED_ONCE)
     banks = invited_banks(need.id)
     before = terms_of(need, len(banks)), need.first_loan
@@ -267,10 +269,10 @@ def correct_need(ctx: Context, need_id: UUID, purpose: PurposePart, terms: Terms
         _keep(need, terms)
         if (terms_of(need, len(banks)), need.first_loan) == before:
             raise Refusal(ErrorCode.NEED_UNCHANGED)
-        _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks))))
+        _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
         need.exposure = exposure_of(need.org_id, need).stored()
         need.version, need.corrected_at, need.corrected_reason = need.version + 1, now(), reason.strip()
-        need.closes_at = need.next_check_at = need_rules.bids_close_at(need.corrected_at)
+        need.closes_at = need.next_check_at = policy.bids_close_at(need.corrected_at, need.distribution)
         fire(ctx, NEED, need, "correct", reason=reason)
     with elevated(ctx, "need.correct"):
         for bank in banks:
@@ -292,7 +294,8 @@ def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
 
 @use_case(Permission.NEED_DRAFT, "need.second_round", returns=Need)
 def second_round(ctx: Context, need_id: UUID) -> Need:
-    """A new draft with the answers of a need that ended without a loan (a refusal is not the end). Raises ``STATE_CHANGED``."""
+    """A new draft with the answers of a need that ended without a loan (a refusal is not the end), without the named banks
+    that refused it. What was refused and by whom no other bank learns. Raises ``STATE_CHANGED``, ``ROUNDS_USED_UP``."""
     old = get_or_404(Need, need_id)
     if old.state not in (NeedState.LAPSED, NeedState.WITHDRAWN):
         raise Refusal(ErrorCode.STATE_CHANGED)
@@ -309,8 +312,11 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
     ):
         setattr(need, column, getattr(old, column))
     need.previous_id, need.step = old.id, 3
-    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in invited_banks(old.id)])
-    about(need, previous_id=old.id)
+    need.round = old.round + (1 if old.submitted_at is not None else 0)
+    refused = {refusal.org_id for refusal in answer_queries.refusals(old.id) if refusal.reasons != ["NO_ROOM"]}
+    banks = [bank for bank in invited_banks(old.id) if bank not in refused]
+    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
+    about(need, previous_id=old.id, round=need.round)
     return need
 
 

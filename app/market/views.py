@@ -23,6 +23,8 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import (
+    answer_queries,
+    answer_views,
     bank_views,
     bid_queries,
     bid_registers,
@@ -30,8 +32,10 @@ from app.market import (
     debt_views,
     desk_views,
     fit_views,
+    level_views,
     need_rules,
     offer_views,
+    policy,
     product_views,
     queries,
     queue_views,
@@ -40,6 +44,7 @@ from app.market import (
     sheet_views,
 )
 from app.market import disclosing as disclosing
+from app.market.answer_words import REFUSALS
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure import exposure_of
@@ -52,8 +57,8 @@ from app.market.screening_words import RETURN_HELP, RETURN_REASONS
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "bid_registers", "claim_views", "debt_views", "desk_views", "fit_views", "offer_views", "product_views",
-    "queue_views", "registers", "room", "sheet_views",
+    "answer_views", "bank_views", "bid_registers", "claim_views", "debt_views", "desk_views", "fit_views", "level_views",
+    "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
 ]
 
 EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)
@@ -218,7 +223,7 @@ def need_check(need_id: UUID) -> Any:
         if need.state not in EDITABLE:  # the same form sent twice lands on what it made
             return redirect(url_for("market.need", need_id=need_id))
         invited = queries.invited(need_id)
-        problems = need_rules.check_need(service.terms_of(need, len(invited)))
+        problems = need_rules.check_need(service.terms_of(need, len(invited)), policy.need_limits(), policy.levels())
         return render_template(
             "market/check.html",
             need=need,
@@ -228,7 +233,7 @@ def need_check(need_id: UUID) -> Any:
             steps=_steps(need),
             profile=current_profile(need.org_id),
             exposure=exposure_of(need.org_id, need),
-            check_due_at=need_rules.check_due_at(now()),
+            check_due_at=policy.check_due_at(now()),
             step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
@@ -270,9 +275,11 @@ def need(need_id: UUID) -> Any:
             exposure=Exposure.read(found.exposure) if found.exposure else None,
             kind_text=kind_text,
             all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
-            latest=need_rules.bids_close_at_latest(found.corrected_at or found.published_at) if found.published_at else None,
+            latest=policy.bids_close_at_latest(found.corrected_at or found.published_at) if found.published_at else None,
             returned=[(RETURN_REASONS[code], RETURN_HELP[code]) for code in found.returned_reasons],
             versions=queries.versions(found),
+            refused=answer_queries.refusals(need_id) if found.closed_at is not None else [],
+            refusal_words=REFUSALS,
             edit_url=_step_url(found, STEPS[0]),
         )
 
@@ -280,7 +287,7 @@ def need(need_id: UUID) -> Any:
 def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
     can = {event: can_fire(ctx, NEED, need, event) for event in ("extend", "close", "withdraw", "choose", "correct")}
     can["extend"] = can["extend"] and need.extended_at is None
-    can["correct"] = can["correct"] and need.version <= need_rules.LIMITS.corrections
+    can["correct"] = can["correct"] and need.version <= need_rules.CORRECTIONS
     can["edit"] = need.state == NeedState.RETURNED and ctx.can(Permission.NEED_DRAFT)
     can["again"] = need.state in (NeedState.LAPSED, NeedState.WITHDRAWN) and ctx.can(Permission.NEED_DRAFT)
     return can
@@ -322,7 +329,7 @@ def correct_need(need_id: UUID) -> Any:
         reason = form.reason.data or ""
         if attempt(form, lambda: service.correct_need(ctx, need_id, form.purpose(), form.terms(), reason)) is not None:
             return redirect(back)
-    closes_at = need_rules.bids_close_at(now())
+    closes_at = policy.bids_close_at(now(), need.distribution)
     return render_template("market/correct.html", need=need, form=form, title=need_title(need), closes_at=closes_at)
 
 

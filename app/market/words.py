@@ -40,14 +40,17 @@ class Purpose(StrEnum):
 
 
 class Distribution(StrEnum):
-    """Who hears of a need: every bank, or the few the firm names (peer-platforms paper §4 [P])."""
+    """Who hears of a need: every bank, the few the firm names, those whose turn it is, or those of a list (peer-platforms
+    paper §4 [P])."""
 
     OPEN = "open"
     TARGETED = "targeted"
+    ASSIGNED = "assigned"
+    LIST = "list"
 
 
 LIVE_STATES = (NeedState.CHECKING.value, NeedState.OPEN.value, NeedState.CLOSED.value)
-"""A need that binds the firm's time: five of them at most at once (migration 0029)."""
+"""A need that binds the firm's time: five of them at most at once (migration 0034)."""
 
 ANY = "ANY"
 """The firm leaves it to the bank."""

@@ -42,7 +42,7 @@ def add_to(group: click.Group, prepare: Callable[[Settings], None]) -> None:
             prepare(ready)
             ctx = Context.of_system("cli")
             if file is None:
-                with reading(ctx, Permission.POOL_FUND):
+                with reading(ctx, Permission.RULES_LOAD):
                     stored = rule_set_on(today())
                 if stored is None:
                     raise ReadableError("No edition of the rule is in force today.")

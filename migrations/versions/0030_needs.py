@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, grant, guard, run
 
-revision = "0028"
-down_revision = "0027"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
