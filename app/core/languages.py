@@ -41,7 +41,7 @@ _LOADER = Domain()
 
 
 @pass_eval_context
-def _sentence(eval_ctx: EvalContext, text: str, **variables: Any) -> str:
+def _sentence(eval_ctx: EvalContext, text: str, /, **variables: Any) -> str:
     """What ``_("…")`` is in a template: a format always, so that %% is written for %, as Jinja's own is."""
     told = translations().ugettext(text)
     if eval_ctx.autoescape:

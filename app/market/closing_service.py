@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,9 @@ from app.market.words import NeedState
 
 log = logging.getLogger(__name__)
 
+DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
+"""What its hour does to a need before bidding; ``screening_service`` says it."""
+
 
 @use_case(Permission.NEED_CLOSE, "need.extend", returns=Need)
 def extend_need(ctx: Context, need_id: UUID) -> Need:
@@ -41,7 +45,7 @@ def extend_need(ctx: Context, need_id: UUID) -> Need:
     fire(ctx, NEED, need, "extend")
     need.extended_at = now()
     need.closes_at = need.next_check_at = max(
-        need.closes_at or now(), policy.bids_close_at_latest(need.published_at or now())
+        need.closes_at or now(), policy.bids_close_at_latest(need.corrected_at or need.published_at or now())
     )  # a need for a list takes bids longer
     about(need, closes_at=need.closes_at)
     return need
@@ -75,7 +79,7 @@ def _close(ctx: Context, need: Need) -> None:
                 count=count,
             )
     if not count:
-        _lapse(ctx, need, str(N_("没有收到报价")))
+        lapse_need(ctx, need, str(N_("没有收到报价")))
     emit("need.closed", need_id=need.id, bids=count)
     about(need, bids=count, choose_by=need.choose_by, opened_digest=digest)
 
@@ -97,16 +101,14 @@ def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
     fire(acting, BID, bid, "lapse", reason=reason)
 
 
-def _lapse(ctx: Context, need: Need, reason: str) -> None:
+def lapse_need(ctx: Context, need: Need, reason: str) -> None:
     """Ends a need for which nobody bid or chose in time; its bids expire with it."""
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
     with elevated(ctx, "need.lapse") as acting:
-        states = (BidState.OPENED, BidState.LOST)
-        bids = session().execute(
-            select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state.in_([state.value for state in states]))
-        ).all()
-        lapse_bids(acting, need.id, *states)
+        opened = select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)
+        bids = session().execute(opened).all()
+        lapse_bids(acting, need.id, BidState.OPENED, BidState.LOST)
         for bid in bids:
             notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
         notify(
@@ -127,8 +129,10 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
         return False
     if need.state == NeedState.OPEN:
         _close(ctx, need)
+    elif need.state in DUE:
+        DUE[NeedState(need.state)](ctx, need)
     elif need.state == NeedState.CLOSED:
-        _lapse(ctx, need, str(N_("没有在期限内选定")))
+        lapse_need(ctx, need, str(N_("没有在期限内选定")))
     else:
         need.next_check_at = None
     return True

@@ -10,11 +10,15 @@ from typing import Any
 
 import polars as pl
 from playwright.sync_api import expect
+from sqlalchemy import select
 
 from app.core import outbox
 from app.core.calendar import today
+from app.core.database import session, transaction
 from app.core.permissions import Role
+from app.market.bid_models import Choice
 from tests import cast, market_cast
+from tests.cast import SYSTEM
 from tests.e2e.town import FIRM_NAME, LOGIN, USCC, Town
 from tests.e2e.visitors import decide, facts, follow, open_row, press, said, table, words, write
 
@@ -175,6 +179,12 @@ def the_firm_files_a_need(town: Town) -> None:
     assert shown["金额"].startswith("300") and shown["期限"].startswith("3 个月")
     town.look_over(page)
     press(page, "提交融资需求")
+    assert "服务台正在核对" in words(page)
+    desk = town.wait(town.as_(town.platform, Role.DESK), "核对融资需求")
+    assert "采购树脂原料" in words(desk) and "五项核对提示" in words(desk)
+    town.look_over(desk)
+    decide(desk, "放行")
+    assert "已放行" in said(desk)
     outbox.drain()
     page.reload()
     assert "可入库" in words(page)
@@ -295,6 +305,9 @@ def the_firm_compares_and_takes_the_cheaper(town: Town) -> None:
     decide(stale, "选定这家", within=stale.locator("table.compare td:not(.best)"))
     assert "已经选定一家银行" in said(stale) or "状态已经变化" in said(stale)
     stale.close()
+    with transaction(SYSTEM, read_only=True):
+        choice = session().scalars(select(Choice)).one()
+    market_cast.let_stand(choice)
     outbox.drain()
 
 
