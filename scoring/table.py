@@ -26,6 +26,7 @@ class Table:
     one group (a borrower) never stand on both sides of a split. ``period``: 0 before the cut in time, 1 after it, -1 neither;
     all 0 where there is no time. ``by``: names of groups to report by. ``naive``: the rule to beat, higher = better firm.
     ``era``: in training rows are told against their own era alone, so that good and bad years teach nothing; all 0 = one era.
+    ``sources``: source → the columns it feeds; empty where rows come from one source alone.
     ``thin``: too little is known for a score; ``partial``: some source may not be read. ``about``: where it came from.
     """
 
@@ -43,6 +44,7 @@ class Table:
     naive_name: str = ""
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     base_rate: float | None = None
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
