@@ -8,7 +8,7 @@ frames may not be read, and its rules are silent. A signal tells a person where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 from typing import Final
@@ -52,19 +52,24 @@ _RULES: Final[Mapping[Kind, tuple[tuple[str, ...], _Rule]]] = MappingProxyType({
 
 ITEMS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType({kind: items for kind, (items, _) in _RULES.items()})
 """The items each kind reads."""
+TOGETHER: Final = frozenset({Kind.POWER_STOP})
+"""Kinds that tell one thing whichever of their items says it: the items are to be given in one call, else it is told twice."""
 
 
 def signals(
     frames: Mapping[str, pl.DataFrame], firms: Sequence[int] | NDArray[np.int64], as_of: date,
-    parameters: SignalParameters = SIGNAL,
+    parameters: SignalParameters = SIGNAL, kinds: Collection[Kind] = tuple(Kind),
 ) -> pl.DataFrame:
     """The signals about the firms at the end of ``as_of``: ``firm, kind, item, level, facts`` by firm, kind and item.
 
+    Of the ``kinds`` alone.
     ``facts``: list of structs ``item, field, period, value, usual`` (see ``Fact``). Frames hold the contract's columns.
     """
     wanted = pl.DataFrame({"firm": np.asarray(firms, dtype=np.int64)})
     found = []
     for place, (kind, (items, rule)) in enumerate(_RULES.items()):
+        if kind not in kinds:
+            continue
         readable = {item: frames[item].join(wanted, on="firm", how="semi") for item in items if item in frames}
         told = rule(readable, as_of, parameters) if readable else None
         if told is not None and not told.is_empty():

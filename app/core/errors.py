@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
+    BATCH_EMPTY = "batch_empty"
+    BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
     BID_EXPIRED = "bid_expired"
@@ -46,6 +48,8 @@ class ErrorCode(StrEnum):
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
+    CONDITIONS_OPEN = "conditions_open"
+    CONDITION_UNKNOWN = "condition_unknown"
     CONSENT_MISSING = "consent_missing"
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
@@ -53,6 +57,9 @@ class ErrorCode(StrEnum):
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
+    EDITION_EXISTS = "edition_exists"
+    EDITION_SAME = "edition_same"
+    EDITION_WAITING = "edition_waiting"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
@@ -71,9 +78,10 @@ class ErrorCode(StrEnum):
     NAME_TAKEN = "name_taken"
     MODEL_FILE = "model_file"
     MODEL_KNOWN = "model_known"
-    NEED_EXISTS = "need_exists"
+    NEEDS_TOO_MANY = "needs_too_many"
     NEED_INCOMPLETE = "need_incomplete"
     NOBODY_CONSENTS = "nobody_consents"
+    NOTHING_BOOKED = "nothing_booked"
     NOTE_TAKEN = "note_taken"
     NOT_FOUND = "not_found"
     NOT_PARTNER = "not_partner"
@@ -85,6 +93,7 @@ class ErrorCode(StrEnum):
     PAYMENT_HELD = "payment_held"
     PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
     PRODUCT_RULE_SIZE = "product_rule_size"
+    POLICY_VALUE = "policy_value"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -103,9 +112,12 @@ class ErrorCode(StrEnum):
     RETURNS_USED_UP = "returns_used_up"
     RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
+    ROUND_EXISTS = "round_exists"
+    ROUND_STALE = "round_stale"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
+    STANDSTILL = "standstill"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TIES_UNDECLARED = "ties_undeclared"
@@ -124,6 +136,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
     ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
@@ -151,6 +165,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
+    ErrorCode.CONDITIONS_OPEN: N_("还有没有成立的条件，请先登记后再放款。"),
+    ErrorCode.CONDITION_UNKNOWN: N_("选定后只能以报价中列明的条件不成立为由拒绝，请选择是哪一项。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
@@ -158,6 +174,9 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
     ErrorCode.DISPUTE_OPEN: N_("对这条资料已有一份异议在核查，请等候答复，或先撤回它。"),
+    ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
+    ErrorCode.EDITION_SAME: N_("和原来的一版没有差别，没有什么可提出的。"),
+    ErrorCode.EDITION_WAITING: N_("已有一版参数在等待决定，请先办完那一版。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
@@ -176,13 +195,14 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NAME_TAKEN: N_("这个名称已经有了，请换一个。"),
     ErrorCode.MODEL_FILE: N_("这不是可用的模型文件：%(detail)s"),
     ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
-    ErrorCode.NEED_EXISTS: N_("已有一份进行中的融资需求，请先办完或撤回。"),
+    ErrorCode.NEEDS_TOO_MANY: N_("进行中的融资需求最多 5 份，请先办完或撤回其中一份。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
     ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
     ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
+    ErrorCode.NOTHING_BOOKED: N_("资金池里还没有在保的贷款，没有可以测试的对象。"),
     ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
@@ -190,6 +210,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
     ErrorCode.PERSONAL_TEXT_UNSIGNED: N_("其中有属于您个人的信息，请对每个接收方另外签署个人信息授权，或不选这些资料。"),
     ErrorCode.PRODUCT_RULE_SIZE: N_("产品的准入条件太长，请减少条件或取值。"),
+    ErrorCode.POLICY_VALUE: N_("这里的数值不能用：没有改动，或超出允许的范围，请核对。"),
     ErrorCode.PUSH_BODY: N_("请求内容不对：%(detail)s。"),
     ErrorCode.PUSH_CLOCK: N_("时间戳与平台时间相差超过 %(minutes)s 分钟，请校准时钟后重新签名。"),
     ErrorCode.PUSH_ITEM: N_("本单位没有登记提供这项资料，请核对地址，或请平台登记。"),
@@ -208,9 +229,12 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
+    ErrorCode.ROUND_EXISTS: N_("这个批次已有一轮撮合没有结束，请先结束或作废它。"),
+    ErrorCode.ROUND_STALE: N_("计算之后，需求、产品或参加的银行有了变化，请重新计算后再公布。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
+    ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),

@@ -13,7 +13,7 @@ from app.core.context import Context
 from app.core.working import N_
 from app.credit.models import CreditProfile, FeatureList, ProfileReview
 from app.credit.register_models import LoanExpectation
-from app.credit.warning_models import EarlyWarning
+from app.credit.warning_models import EarlyWarning, LoanOutcome
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
 
@@ -43,6 +43,12 @@ def expectations(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(LoanExpectation.firm_id == firm_id).order_by(LoanExpectation.drawn_on))
 
 
+def outcomes(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """What became of the firm's loans, as lenders told it; the model and the warnings are judged by it."""
+    columns = [column for column in LoanOutcome.__table__.columns if column.name != "firm_id"]
+    return stream(select(*columns).where(LoanOutcome.firm_id == firm_id).order_by(LoanOutcome.told_on, LoanOutcome.loan_id))
+
+
 def warnings(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     """What was signalled about the firm, with the facts behind it and its own words."""
     hidden = {"firm_id", "answered_by"}
@@ -54,3 +60,4 @@ disclosure.add("profiles", N_("信用画像历史"), profiles, order=70)
 disclosure.add("profile_reviews", N_("画像复核"), reviews, order=71)
 disclosure.add("early_warnings", N_("贷后预警"), warnings, order=72)
 disclosure.add("loan_expectations", N_("放款时的画像"), expectations, order=75)
+disclosure.add("loan_outcomes", N_("贷款的结果"), outcomes, order=76)

@@ -49,7 +49,7 @@ def group_name(by: str, name: str) -> str:
     return name
 
 
-def percent(share: float | None, places: int = 1) -> str:
+def percent(share: float | None, places: int = 0) -> str:
     """A share as per cent."""
     return NOTHING if share is None else rate_text(Decimal(str(round(share, 6))), places)
 
@@ -62,6 +62,11 @@ def short(version: str) -> str:
 def number(value: float | None, places: int = 0) -> str:
     """A figure with its decimals."""
     return NOTHING if value is None else f"{value:.{places}f}"
+
+
+def signed(value: float | None) -> str:
+    """A change with its sign."""
+    return NOTHING if value is None else f"{value:+.1f}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def _group_table(by: str, rows: Sequence[Mapping[str, Any]]) -> GroupTable:
     return GroupTable(str(DIMENSIONS[by]), grades, [
         GroupRow(
             group_name(by, row["name"]), count_text(row["firms"]), percent(row["insufficient"]), number(row["mean_score"]),
-            [percent(row["grades"].get(grade, 0.0) if row["grades"] else None, 0) for grade in grades],
+            [percent(row["grades"].get(grade, 0.0) if row["grades"] else None) for grade in grades],
             percent(row["approved"]), number(row["ratio"], 2), row["flagged"],
         )
         for row in rows
@@ -137,19 +142,24 @@ def month_chart(months: Sequence[Mapping[str, Any]]) -> LineChart | None:
 
 
 def spread_rows(content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Distributions of the two scores and of the change, as rows of (what, before, after, change)."""
+    """Distributions of the two scores and of the change, as rows of (what, before, after, change).
+
+    What too few firms lie about is left out. Reports from before are told as they were computed.
+    """
     names = {
         "mean": gettext("平均"), "p5": gettext("最低的 5% 以下"), "p25": gettext("四分之一以下"), "p50": gettext("中位数"),
         "p75": gettext("四分之三以下"), "p95": gettext("95% 以下"),
     }
     return [
-        (label, [number(content["before"][key], 1), number(content["after"][key], 1), f"{content['change'][key]:+.1f}"])
-        for key, label in names.items()
+        (label, [*(number(content[side][key], 1) for side in ("before", "after")), signed(content["change"][key])])
+        for key, label in names.items() if content["before"][key] is not None
     ]
 
 
-def move_chart(content: Mapping[str, Any]) -> BarChart:
-    """How many firms move how far."""
+def move_chart(content: Mapping[str, Any]) -> BarChart | None:
+    """How many firms move how far; ``None`` where every band holds too few to be told."""
+    if not any(row["firms"] for row in content["moves"]):
+        return None
     return BarChart(
         gettext("评分变动的企业数"), [_band(row) for row in content["moves"]],
         [Series(gettext("企业数"), [row["firms"] for row in content["moves"]])], unit=gettext("家"), axis=gettext("变动（分）"),

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from app.core.calendar import now
 from app.core.context import Context
-from app.core.database import get_or_404, session
+from app.core.database import elevated, get_or_404, session, unit
 from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import begin, fire
 from app.core.outbox import emit
@@ -33,6 +33,7 @@ __all__ = ["ModelUnusable", "TrainingFailed", "train_model"]
 UPLOAD_LIMIT = 16 * 1024 * 1024
 """Bytes of a model file that a person may upload (proposal); trained ones are well below a tenth of it."""
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended('scoring_model', 0))")
+_FILE = text("select hq_model_file(:model)")
 
 
 # --- into the register -----------------------------------------------------------------------------------------------------
@@ -187,8 +188,9 @@ def active_scorer() -> tuple[ScoringModel, Any] | None:
 
 
 def scorer_of(model_id: UUID) -> Any:
-    """A registered model, ready to use."""
-    content = session().scalars(select(ScoringModel.content).where(ScoringModel.id == model_id)).one()
+    """A registered model, ready to use; read under the portal's own identity, as nobody else may. Raises ``ModelUnusable``."""
+    with elevated(unit().context, "credit.model_file"):
+        content = session().execute(_FILE, {"model": model_id}).scalar_one()
     return model_files.read_bytes(bytes(content)).model
 
 

@@ -27,7 +27,7 @@ from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit import fairness_display as display
-from app.credit import model_files, model_queries, model_service, report_service, training_service
+from app.credit import model_queries, model_service, report_service, training_service
 from app.credit.door import room
 from app.credit.model_card import HOW_TO_READ, MEASURES, card, figure_text, learned_on, measures, period
 from app.credit.model_forms import DATA_NAMES, TrainForm, UploadModelForm
@@ -240,11 +240,10 @@ def model_card(model_id: UUID) -> Any:
         found = get_or_404(ScoringModel, model_id)
         if ctx.org_kind is OrgKind.BANK and not model_queries.ever_scored(found):
             raise NotFound
-        content = bytes(db_session().scalars(select(ScoringModel.content).where(ScoringModel.id == model_id)).one())
         names = {row.code: item_name(row) for row in db_session().scalars(select(DataItem))}
         try:
-            parsed = model_files.read_bytes(content).model
-        except model_files.ModelUnusable:
+            parsed = model_service.scorer_of(model_id)
+        except model_service.ModelUnusable:
             parsed = None  # of an earlier format: the register keeps it for what it said
         sections = card(found, parsed, model_queries.done_report("fairness", model_id), names)
         wanted = request.args.get("format")

@@ -17,7 +17,9 @@ from app.core.database import Base, Identified
 
 
 class ScoringModel(Identified, Base):
-    """A trained model as every worker uses it. ``content`` is the model file, ``trained_on`` real or synthetic.
+    """A trained model as every worker uses it. ``trained_on``: real or synthetic.
+
+    ``content`` is the model file: written here, read by the portal's own identity alone (``model_service.scorer_of``).
 
     ``state``: model_states.ModelState; at most one model is active. ``bands``: the highest probability of default of each
     grade. ``window_from``/``window_to``: the months trained on, where the file says so. ``first_start``: the portal itself made

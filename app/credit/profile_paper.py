@@ -1,95 +1,19 @@
-"""The firm's own profile on paper: the same words as the page, drawn with fpdf2 in a Chinese font of the machine."""
+"""The firm's own profile on paper: the same words as the page."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext
-from fpdf import FPDF
-from fpdf.enums import XPos, YPos
 
 from app.core.calendar import now
-from app.core.errors import N_
 from app.core.formats import date_text, datetime_text
-from app.core.paths import ReadableError
-
-INK, GREY, RAIL = (23, 36, 43), (75, 91, 100), (217, 223, 220)
-MARGIN = 16.0
-WIDTH = 210.0 - 2 * MARGIN
-NO_FONT = N_("这台服务器没有装中文字体，暂时不能生成 PDF。请用浏览器的打印功能。")
+from app.core.sheets import GREY, INK, MARGIN, WIDTH, Sheets
 
 
-class NoFont(ReadableError):
-    """No font with Chinese letters is installed."""
-
-
-@lru_cache(maxsize=1)
-def chinese_font() -> tuple[Path, int]:
-    """The machine's Chinese sans-serif font by fontconfig: file and place within it. Raises ``NoFont``."""
-    asked = ["fc-match", "-f", "%{file}\n%{index}\n%{lang}", "sans-serif:lang=zh-cn"]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoFont(f"fontconfig does not answer: {error}") from error
-    file, index, languages = done.stdout.split("\n", 2)
-    if "zh-cn" not in languages:
-        raise NoFont("No font with Chinese letters is installed.")
-    return Path(file), int(index) & 0xFFFF
-
-
-class _Paper(FPDF):
-    """A4 with the house's measures."""
-
-    def __init__(self, foot: str) -> None:
-        super().__init__()
-        self.foot = foot
-        file, index = chinese_font()
-        self.add_font("hq", fname=str(file), collection_font_number=index)
-        self.set_margins(MARGIN, MARGIN, MARGIN)
-        self.set_auto_page_break(True, 20.0)
-        self.add_page()
-
-    def footer(self) -> None:
-        """Who, when, which page."""
-        self.set_y(-14)
-        self.set_font("hq", size=8)
-        self.set_text_color(*GREY)
-        self.cell(WIDTH, 5, f"{self.foot} · {self.page_no()}", align="C")
-
-    def words(self, said: str, size: float = 10.0, colour: tuple[int, int, int] = INK, after: float = 1.5) -> None:
-        """A paragraph."""
-        self.set_font("hq", size=size)
-        self.set_text_color(*colour)
-        self.multi_cell(WIDTH, size * 0.55, said, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
-        self.ln(after)
-
-    def head(self, said: str) -> None:
-        """The head of a section; never alone at the foot of a page."""
-        if self.will_page_break(26.0):
-            self.add_page()
-        self.ln(3)
-        self.words(said, 12.5, after=0.5)
-        self.set_draw_color(*RAIL)
-        self.line(MARGIN, self.get_y(), MARGIN + WIDTH, self.get_y())
-        self.ln(2)
-
-    def rows(self, rows: Sequence[Sequence[str]], widths: Sequence[float], right: int = -1) -> None:
-        """A table without a frame; column ``right`` stands right-aligned."""
-        self.set_font("hq", size=9)
-        self.set_text_color(*INK)
-        self.set_draw_color(*RAIL)
-        aligned = tuple("RIGHT" if place == right else "LEFT" for place in range(len(widths)))
-        with self.table(
-            width=WIDTH, col_widths=tuple(widths), text_align=aligned, borders_layout="HORIZONTAL_LINES",
-            first_row_as_headings=False,
-            line_height=5.0,
-        ) as table:
-            for row in rows:
-                table.row([str(cell) for cell in row])
+class _Paper(Sheets):
+    """A sheet with the dial laid straight."""
 
     def scale(self, dial: Any) -> None:
         """The score on a straight scale: a bar per grade with its letter, and a mark at the score."""
@@ -119,6 +43,10 @@ class _Paper(FPDF):
         self.set_xy(MARGIN, top + 14)
 
 
+HISTORY_SHOWN = 12
+"""The latest profiles that the paper lists; the page lists all."""
+
+
 def draw(firm: str, shown: Mapping[str, Any]) -> bytes:
     """The paper of what the firm's page shows (``views._own_profile``), in the language of the page. Raises ``NoFont``."""
     profile = shown["profile"]
@@ -141,6 +69,7 @@ def draw(firm: str, shown: Mapping[str, Any]) -> bytes:
     if shown["model_facts"]:
         paper.head(gettext("评分模型"))
         paper.rows(shown["model_facts"], (1, 2))
+    _history(paper, shown["history"][:HISTORY_SHOWN])
     paper.ln(3)
     paper.words(gettext("觉得评分不准、资料有误，或想知道某条原因的来历，可以要求由人来看。我们在 %(days)d 天内书面答复。",
                         days=shown["review_days"]), 9, GREY)
@@ -185,3 +114,17 @@ def _sources(paper: _Paper, shown: Mapping[str, Any]) -> None:
     head = (gettext("资料"), gettext("读取依据"), gettext("有数据的月数"), gettext("可以怎样补充"))
     rows = [(one.name, one.state, "—" if one.months is None else str(one.months), one.advice or "—") for one in shown["sources"]]
     paper.rows([head, *rows], (3, 2, 1.4, 4))
+
+
+def _history(paper: _Paper, history: Sequence[Mapping[str, Any]]) -> None:
+    paper.head(gettext("历次画像"))
+    head = (gettext("计算时间"), gettext("结果"), gettext("评分"), gettext("数据截至"), gettext("模型版本"))
+    rows = [
+        (
+            datetime_text(row["at"]), gettext("%(grade)s 级", grade=row["grade"]) if row["grade"] else str(row["state"]),
+            f"{row['score']} {gettext('原评分制，满分 1000')}" if row["earlier"] else row["score"], date_text(row["as_of"]),
+            row["version"],
+        )
+        for row in history
+    ]
+    paper.rows([head, *rows], (2, 2, 1.4, 1.6, 3))

@@ -1,4 +1,7 @@
-"""What reports about models say: pure functions over arrays, aggregates out, nothing about fewer than ten firms."""
+"""What reports about models say: pure functions over arrays, aggregates out, nothing about fewer than ten firms.
+
+Nor does what they say of ten tell of one: shares come in steps of some firms each, means are rounded, and a quantile is a mean.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ class ReportParameters:
     ``fair_ratio``: a group approved less than this share of the others' rate is to be looked at (four-fifths rule).
     ``bands``: edges of score changes, in points. ``reference_days``: days after activation in which the reference is taken.
     ``outcome_days``: days within which a loan must have turned bad to count, and must have run to be counted.
+    ``steps``: the steps in which shares may be told, the finest first; ``firms_a_step``: firms that one step has to hold, so that
+    one firm more or fewer rarely shows and never shows for sure. ``small``: firms below which means are told more coarsely.
     """
 
     least: int = 10
@@ -30,6 +35,9 @@ class ReportParameters:
     bands: tuple[int, ...] = (-80, -40, -20, 20, 40, 80)
     reference_days: int = 31
     outcome_days: int = 365
+    steps: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.25)
+    firms_a_step: float = 2.5
+    small: int = 100
 
 
 REPORT = ReportParameters()
@@ -44,6 +52,33 @@ def age_band(founded: date | None, on: date) -> str:
         return "unknown"
     years = (on - founded).days / 365.25
     return next((f"{low}-{high}" for low, high in AGES if low <= years < high), "unknown")
+
+
+def told_share(share: float, firms: int, parameters: ReportParameters = REPORT) -> float:
+    """A share of so many firms in steps that hold several firms each: of ten firms in quarters, of 250 in per cents."""
+    step = next((step for step in parameters.steps if step * firms >= parameters.firms_a_step), parameters.steps[-1])
+    return round(round(share / step) * step, 6)
+
+
+def _share(among: NDArray[np.bool_], parameters: ReportParameters) -> float:
+    return told_share(float(among.mean()), len(among), parameters)
+
+
+def told_mean(values: Floats, coarse: float, fine: float, parameters: ReportParameters = REPORT) -> float:
+    """The mean in steps of ``coarse``, or of ``fine`` where there are many firms."""
+    step = coarse if len(values) < parameters.small else fine
+    return round(round(float(values.mean()) / step) * step, 6)
+
+
+def told_quantile(ranked: Floats, share: float, parameters: ReportParameters = REPORT) -> float | None:
+    """The mean of the ``least`` firms about a quantile; ``None`` where that many do not lie about it.
+
+    The quantile itself would be the value of one firm, or lie between those of two.
+    """
+    first = round(share * (len(ranked) - 1) - (parameters.least - 1) / 2)
+    if first < 0 or first + parameters.least > len(ranked):
+        return None
+    return round(float(ranked[first:first + parameters.least].mean()), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +123,13 @@ def _group(
     mine, others = inside & scored, ~inside & scored
     told = int(mine.sum()) >= parameters.least
     approved = np.isin(grade, parameters.approved)
-    share = float(approved[mine].mean()) if told else None
-    base = float(approved[others].mean()) if int(others.sum()) >= parameters.least else None
+    share = _share(approved[mine], parameters) if told else None
+    base = _share(approved[others], parameters) if int(others.sum()) >= parameters.least else None
     ratio = share / base if share is not None and base else None
     return Group(
-        name, int(inside.sum()), float((inside & ~scored).sum() / inside.sum()), float(score[mine].mean()) if told else None,
-        {one: float((grade[mine] == one).mean()) for one in sorted(set(grade[scored].tolist()))} if told else {},
+        name, int(inside.sum()), _share(~scored[inside], parameters),
+        told_mean(score[mine], 5.0, 1.0, parameters) if told else None,
+        {one: _share(grade[mine] == one, parameters) for one in sorted(set(grade[scored].tolist()))} if told else {},
         share, ratio, ratio is not None and ratio < parameters.fair_ratio,
     )
 
@@ -115,15 +151,15 @@ def compare_scores(
     matrix = [[int(((grade_before == one) & (grade_after == other)).sum()) for other in grades] for one in grades]
     return {
         "firms": n,
-        "before": _spread(before), "after": _spread(after), "change": _spread(change),
+        "before": _spread(before, parameters), "after": _spread(after, parameters), "change": _spread(change, parameters),
         "spearman": spearman(before, after),
         "grades": list(grades),
         "matrix": [[cell if cell == 0 or cell >= parameters.least else None for cell in row] for row in matrix],
-        "same_grade": float((grade_before == grade_after).mean()),
-        "better_grade": _moved(grade_before, grade_after, grades, -1),
-        "worse_grade": _moved(grade_before, grade_after, grades, 1),
+        "same_grade": _share(grade_before == grade_after, parameters),
+        "better_grade": _share(_moved(grade_before, grade_after, grades, -1), parameters),
+        "worse_grade": _share(_moved(grade_before, grade_after, grades, 1), parameters),
         "moves": _moves(change, edges, parameters.least),
-        "groups": {by: _changes(names, change, parameters.least) for by, names in groups.items()},
+        "groups": {by: _changes(names, change, parameters) for by, names in groups.items()},
     }
 
 
@@ -139,24 +175,25 @@ def _moves(change: Floats, edges: Sequence[float], least: int) -> list[dict[str,
     return rows
 
 
-def _changes(names: Sequence[str], change: Floats, least: int) -> list[dict[str, Any]]:
+def _changes(names: Sequence[str], change: Floats, parameters: ReportParameters) -> list[dict[str, Any]]:
     words = np.asarray(names, dtype=object)
     rows = [
-        {"name": name, "firms": int((words == name).sum()), "mean": float(change[words == name].mean())}
-        for name in sorted(set(names)) if int((words == name).sum()) >= least
+        {"name": name, "firms": int((words == name).sum()), "mean": told_mean(change[words == name], 1.0, 0.1, parameters)}
+        for name in sorted(set(names)) if int((words == name).sum()) >= parameters.least
     ]
     return sorted(rows, key=lambda row: -abs(float(str(row["mean"]))))
 
 
-def _moved(before: Words, after: Words, grades: Sequence[str], sign: int) -> float:
+def _moved(before: Words, after: Words, grades: Sequence[str], sign: int) -> NDArray[np.bool_]:
     place = {grade: at for at, grade in enumerate(grades)}
     steps = np.array([place[two] - place[one] for one, two in zip(before.tolist(), after.tolist(), strict=True)])
-    return float((np.sign(steps) == sign).mean())
+    return np.asarray(np.sign(steps) == sign)
 
 
-def _spread(values: Floats) -> dict[str, float]:
-    shares = (0.05, 0.25, 0.5, 0.75, 0.95)
-    return {"mean": float(values.mean()), **{f"p{int(share * 100)}": float(np.quantile(values, share)) for share in shares}}
+def _spread(values: Floats, parameters: ReportParameters) -> dict[str, float | None]:
+    shares, ranked = (0.05, 0.25, 0.5, 0.75, 0.95), np.sort(values)
+    told = {f"p{int(share * 100)}": told_quantile(ranked, share, parameters) for share in shares}
+    return {"mean": told_mean(values, 1.0, 0.1, parameters), **told}
 
 
 def spearman(one: Floats, other: Floats) -> float | None:

@@ -24,7 +24,7 @@ from app.credit.model_files import ModelUnusable
 from app.credit.models import ScoringModel
 from app.credit.queries import active_model
 from app.credit.register_models import ModelReport
-from app.credit.report_rules import REPORT, age_band, compare_scores, group_table
+from app.credit.report_rules import REPORT, age_band, compare_scores, group_table, told_share
 from app.credit.standing import Floats, Profiles, Traits
 from app.enterprises.industries import section_of
 
@@ -185,7 +185,8 @@ def _drift(report: ModelReport) -> tuple[int, dict[str, Any]]:
     score = drift("score", reference.score, lately.score)
     return len(lately), cast("dict[str, Any]", {
         "reference": {"firms": len(reference), "from": model.activated_at.date().isoformat(), "days": REPORT.reference_days},
-        "score": _plain(score), "features": [_plain(one) for one in told], "months": months, "least": MONITORING.least,
+        "score": _plain(score, len(reference), len(lately)),
+        "features": [_plain(one, len(reference), len(lately)) for one in told], "months": months, "least": MONITORING.least,
         "outcomes": _outcomes(model.id),
     })
 
@@ -195,11 +196,11 @@ def _only(profiles: Profiles, names: Sequence[str]) -> Floats:
     return profiles.values[:, [place[name] for name in names]]
 
 
-def _plain(one: Any) -> dict[str, Any]:
-    """Without bins: a bin may hold one firm."""
+def _plain(one: Any, then: int, now: int) -> dict[str, Any]:
+    """Without bins: a bin may hold one firm. ``then``, ``now``: how many firms the shares are of."""
     return {
-        "name": one.name, "psi": one.psi, "band": one.band.value, "missing_reference": one.missing_reference,
-        "missing_now": one.missing_now,
+        "name": one.name, "psi": round(one.psi, 3), "band": one.band.value,
+        "missing_reference": told_share(one.missing_reference, then), "missing_now": told_share(one.missing_now, now),
     }
 
 

@@ -23,6 +23,7 @@ from app.core.ids import new_id
 from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
+from app.core.sheets import NO_FONT, NoFont
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import attempt, context, send_list
@@ -31,6 +32,7 @@ from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, peers, profile_paper, queries, review_service, sources
 from app.credit import model_views as model_views
 from app.credit import run_views as run_views
+from app.credit import score_counts as score_counts
 from app.credit import service as service  # its handlers register on import
 from app.credit import threshold_views as threshold_views
 from app.credit import warning_views as warning_views
@@ -139,8 +141,8 @@ def paper() -> Any:
             raise NotFound
         try:
             data = profile_paper.draw(ctx.org_name, shown)
-        except profile_paper.NoFont:
-            flash(gettext(profile_paper.NO_FONT), "warning")
+        except NoFont:
+            flash(gettext(NO_FONT), "warning")
             return redirect(url_for("credit.profile"))
         g.exported = ("profile", 1)
     return send_file(BytesIO(data), as_attachment=True, download_name="profile.pdf", mimetype="application/pdf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -16,12 +16,15 @@ from app.core.database import session
 from app.evidence.arrays import firm_arrays
 from app.evidence.consent_queries import origins
 from app.evidence.items import ITEMS, Kind
+from scoring.signal_words import Kind as SignalKind
 from scoring.signals import ITEMS as KINDS
+from scoring.signals import TOGETHER
 
 READ = tuple(sorted({item for items in KINDS.values() for item in items}))
 """The items that any rule reads."""
 LOOK_BACK = timedelta(days=27 * 31)
 """Two years and what is compared with them."""
+_ALONE = tuple(kind for kind in SignalKind if kind not in TOGETHER)
 
 _ALLOWED = text("""
 select e.id, e.firm_no, coalesce(array_agg(i.code) filter (where i.code is not null), '{}') as items
@@ -47,28 +50,46 @@ def readable(firm_ids: Sequence[UUID]) -> list[Readable]:
     return [Readable(row.id, row.firm_no, frozenset(row.items)) for row in rows]
 
 
-def frames_by_day(firms: Sequence[Readable]) -> dict[date, dict[str, pl.DataFrame]]:
-    """Frames of the firms' facts, by the day the last delivery of the item about the firm came in.
+@dataclass(frozen=True)
+class Reading:
+    """What some kinds of signals are computed from: facts as frames, and the day they tell about."""
 
-    A bill that was open when the last file was made is not judged by days that nobody has reported on yet.
+    day: date
+    kinds: Collection[SignalKind]
+    frames: Mapping[str, pl.DataFrame]
+
+
+def readings(firms: Sequence[Readable]) -> list[Reading]:
+    """The firms' facts by the day the last delivery of the item about the firm came in.
+
+    A bill that was open when the last file was made is not judged by days that nobody has reported on yet. Items that tell one
+    thing together are read together, on the day the later of them came.
     """
-    parts: dict[tuple[date, str], list[pl.DataFrame]] = {}
+    parts: dict[tuple[date, Collection[SignalKind]], dict[str, list[pl.DataFrame]]] = {}
     for firm in firms:
         items = sorted(firm.items)
         if not items:
             continue
         came = {
-            item: max(one.at.astimezone(SHANGHAI).date() for one in found if one.at is not None)
+            item: min(max(one.at.astimezone(SHANGHAI).date() for one in found if one.at is not None), today())
             for item, found in origins(firm.firm_no, items).items() if any(one.at is not None for one in found)
         }
-        for item, columns in firm_arrays(firm.firm_no, items, today() - LOOK_BACK).items():
-            rows = _frame(item, firm.firm_no, columns)
-            if item in came and not rows.is_empty():
-                parts.setdefault((min(came[item], today()), item), []).append(rows)
-    frames: dict[date, dict[str, pl.DataFrame]] = {}
-    for (day, item), found in sorted(parts.items(), key=lambda part: part[0]):
-        frames.setdefault(day, {})[item] = pl.concat(found)
-    return frames
+        rows = {
+            item: _frame(item, firm.firm_no, columns)
+            for item, columns in firm_arrays(firm.firm_no, items, today() - LOOK_BACK).items() if item in came
+        }
+        held = {item: frame for item, frame in rows.items() if not frame.is_empty()}
+        for item in held:
+            parts.setdefault((came[item], _ALONE), {}).setdefault(item, []).append(held[item])
+        for kind in TOGETHER:
+            both = [item for item in KINDS[kind] if item in held]
+            for item in both:
+                day = max(came[one] for one in both)
+                parts.setdefault((day, (kind,)), {}).setdefault(item, []).append(held[item])
+    return [
+        Reading(day, kinds, {item: pl.concat(frames) for item, frames in sorted(found.items())})
+        for (day, kinds), found in sorted(parts.items(), key=lambda part: (part[0][0], len(part[0][1])))
+    ]
 
 
 def _frame(item: str, firm_no: int, columns: dict[str, np.ndarray]) -> pl.DataFrame:

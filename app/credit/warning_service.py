@@ -26,7 +26,7 @@ from app.core.working import N_
 from app.credit.rules import PARAMETERS
 from app.credit.warning_models import EarlyWarning, LoanOutcome, WarningConcern
 from app.credit.warning_queries import concern_of, parameters_now
-from app.credit.warning_reading import Readable, frames_by_day, readable
+from app.credit.warning_reading import Readable, readable, readings
 from app.credit.warning_states import CONCERN_LIFE, WARNING_LIFE, ConcernState, WarningState
 from app.evidence import look_service
 from app.evidence.rules import Purpose
@@ -61,6 +61,7 @@ def update_warnings(ctx: Context, firm_ids: Sequence[UUID]) -> int:
     for key, warning in standing.items():
         if key not in found:
             _close(ctx, warning, "gone" if warning.item_code in allowed.get(warning.firm_id, ()) else "no_consent")
+    session().flush()  # a stop that days tell now takes the place of the one that months told
     for key, (signal, day) in found.items():
         _raise(ctx, key, signal, day, standing.get(key))
     about(firms=len(firms), warnings=len(found))
@@ -70,9 +71,9 @@ def update_warnings(ctx: Context, firm_ids: Sequence[UUID]) -> int:
 def _signals(firms: Sequence[Readable], parameters: SignalParameters) -> _Found:
     ids = {firm.firm_no: firm.firm_id for firm in firms}
     return {
-        (ids[signal.firm], signal.kind.value, signal.item): (signal, day)
-        for day, frames in frames_by_day(firms).items()
-        for signal in as_signals(signals(frames, list(ids), day, parameters))
+        (ids[signal.firm], signal.kind.value, signal.item): (signal, reading.day)
+        for reading in readings(firms)
+        for signal in as_signals(signals(reading.frames, list(ids), reading.day, parameters, reading.kinds))
     }
 
 

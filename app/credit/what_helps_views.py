@@ -17,6 +17,7 @@ from app.credit.door import room
 from app.credit.explaining import GRADE_TONES, label, points_text, shown_value
 from app.credit.models import CreditProfile
 from app.credit.rules import ProfileState
+from app.credit.sources import sources_of
 from app.credit.what_if import WhatIf
 from scoring.what_helps import Help
 
@@ -57,7 +58,14 @@ def what_helps() -> Any:
             "credit/what_helps.html", profile=profile, sliders=sliders, moved=moved, answer=answer, label=label,
             shown_value=shown_value, pd=Decimal(repr(answer.pd)), tones=GRADE_TONES, synthetic=glance.synthetic_model,
             points=points_text(answer.score - (profile.score or 0)), best_url=_best_url(sliders),
+            **({} if sliders else _nothing_to_raise(asked, profile)),
         )
+
+
+def _nothing_to_raise(asked: WhatIf, profile: CreditProfile) -> dict[str, Any]:
+    """What a page without a slider tells: what is done, what this model does not weigh, which consents would show more."""
+    done, idle = ([(label(feature), shown_value(feature, value)) for feature, value in told] for told in asked.held())
+    return {"done": done, "idle": idle, "missing": [one for one in sources_of(profile.firm_id, profile.coverage) if one.give]}
 
 
 def _best_url(sliders: list[Any]) -> str:

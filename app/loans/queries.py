@@ -15,6 +15,7 @@ from app.core.models import Case
 from app.identity.models import Organisation
 from app.loans.models import ClassReport, Instalment, Loan, Recognition, Repayment
 from app.loans.states import LoanState
+from app.market.exposure_rules import Debt, DebtSource
 
 FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
 FIRM_NAME = func.coalesce(FIRM.name, Loan.stated_firm, "")
@@ -49,6 +50,20 @@ def answers_of(loan: Loan) -> list[Recognition]:
     return list(session().scalars(
         select(Recognition).where(Recognition.case_id == loan.case_id).order_by(Recognition.at.desc(), Recognition.id.desc())
     ))
+
+
+def debts_of(firm_id: UUID) -> list[Debt]:
+    """What a firm owes through the portal, and what it is promised, for its exposure. One statement."""
+    rows = session().execute(
+        select(BANK.name, Loan.state, Loan.amount_fen, Loan.due_on, Loan.principal_fen, Loan.principal_repaid_fen)
+        .join(BANK, BANK.id == Loan.org_id).order_by(Loan.opened_at)
+        .where(Loan.firm_id == firm_id, Loan.state.in_([LoanState.AGREED, LoanState.APPROVED, LoanState.DRAWN]))
+    )
+    return [
+        Debt(row.name, (row.principal_fen or 0) - row.principal_repaid_fen, row.due_on, DebtSource.DRAWN)
+        if row.state == LoanState.DRAWN else Debt(row.name, row.amount_fen, row.due_on, DebtSource.PROMISED)
+        for row in rows
+    ]
 
 
 def awaits_firm(loan: Loan) -> bool:

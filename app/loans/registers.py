@@ -8,7 +8,7 @@ from flask import url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day
+from app.core.calendar import SHANGHAI, end_of_working_day
 from app.core.context import Context
 from app.core.formats import money_text
 from app.core.models import Case
@@ -17,8 +17,9 @@ from app.core.permissions import OrgKind, Permission
 from app.loans import queries
 from app.loans.models import Loan
 from app.loans.states import EVENT_TEXTS, LoanState
-from app.market import policy
+from app.market import exposure, policy
 
+exposure.add("loans", queries.debts_of)
 menu.add(_l("贷款"), "loans.loans", Permission.LOAN_READ, 30)
 for _event, _text in EVENT_TEXTS.items():
     event_texts.add(Loan.__tablename__, _event, _l(_text))
@@ -26,13 +27,12 @@ for _event, _text in EVENT_TEXTS.items():
 
 def decision_due(opened_at: datetime) -> datetime:
     """By when the bank is asked to approve (market service levels)."""
-    return end_of_working_day(add_working_days(opened_at.astimezone(SHANGHAI).date(), policy.levels().decision_target_wd))
+    return policy.calendar().due(opened_at, policy.levels().decision_target_wd)
 
 
 def report_due(approved_at: datetime) -> datetime:
     """By when the bank is asked to report the drawdown (market service levels)."""
-    target = policy.levels().drawdown_report_target_wd
-    return end_of_working_day(add_working_days(approved_at.astimezone(SHANGHAI).date(), target))
+    return policy.calendar().due(approved_at, policy.levels().drawdown_report_target_wd)
 
 
 def line_stations(ctx: Context, case: Case) -> list[Station]:

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import selectinload
 
 from app.core.audit import plain
-from app.core.calendar import SHANGHAI, add_working_days, now
+from app.core.calendar import SHANGHAI, now
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
@@ -50,6 +50,7 @@ constraint("ck_bid_before_close", ErrorCode.BID_AFTER_CLOSE)
 constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_settled", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_two_people", ErrorCode.SAME_PERSON)
+constraint("ck_bid_fee_banned", ErrorCode.BID_INVALID, "fees")
 constraint("ck_bid_ties_declared", ErrorCode.TIES_UNDECLARED, "ties_answer")
 constraint("ck_bid_tie_banned", ErrorCode.TIE_BANNED, "ties")
 
@@ -80,7 +81,8 @@ def size_of(need: Need) -> SizeClass:
 def earliest_validity(need: Need) -> date:
     """A bid must last until the firm was asked to choose: five working days after closing [P]."""
     assert need.closes_at is not None
-    return add_working_days(need.closes_at.astimezone(SHANGHAI).date(), policy.levels().choice_target_wd)
+    closing = need.closes_at.astimezone(SHANGHAI).date()
+    return policy.calendar().add_days(closing, policy.levels().choice_target_wd)
 
 
 def check_terms(need: Need, terms: BidTerms, facts: Mapping[str, Any]) -> list[Problem]:

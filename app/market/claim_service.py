@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, now
+from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import get_or_404, session, transaction
 from app.core.errors import ErrorCode, Refusal, constraint
@@ -20,10 +20,9 @@ from app.core.permissions import Permission, Role
 from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.identity.models import Membership, Person
-from app.market import queries
+from app.market import policy, queries
 from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
-from app.market.need_rules import LEVELS
 from app.market.words import BidState, NeedState
 
 constraint("uq_need_claim_live", ErrorCode.CLAIM_TAKEN)
@@ -37,8 +36,7 @@ LATE_NOTICE = N_("您认领的需求已过时限仍未报价，认领已释放�
 
 def due_at(claimed: datetime, closes_at: datetime) -> datetime:
     """By when a claimed need should be answered: the end of the first answer's working day, or of bidding."""
-    day = add_working_days(claimed.astimezone(SHANGHAI).date(), LEVELS.first_answer_target_wd)
-    return min(end_of_working_day(day), closes_at)
+    return min(policy.calendar().due(claimed, policy.levels().first_answer_target_wd), closes_at)
 
 
 def _claim(need: Need, bank: UUID | None, person: UUID | None) -> NeedClaim:

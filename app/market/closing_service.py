@@ -19,7 +19,7 @@ from app.core.outbox import emit, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
-from app.market import need_rules, receipt_service
+from app.market import policy, receipt_service
 from app.market.bid_lifecycles import BID
 from app.market.bid_models import Bid
 from app.market.bid_words import BidState
@@ -40,7 +40,9 @@ def extend_need(ctx: Context, need_id: UUID) -> Need:
     assert need.published_at is not None or need.state == NeedState.DRAFT
     fire(ctx, NEED, need, "extend")
     need.extended_at = now()
-    need.closes_at = need.next_check_at = need_rules.bids_close_at_latest(need.published_at or now())
+    need.closes_at = need.next_check_at = max(
+        need.closes_at or now(), policy.bids_close_at_latest(need.published_at or now())
+    )  # a need for a list takes bids longer
     about(need, closes_at=need.closes_at)
     return need
 
@@ -56,7 +58,7 @@ def close_need(ctx: Context, need_id: UUID) -> Need:
 def _close(ctx: Context, need: Need) -> None:
     """Opens the seal in the transaction that ends bidding: nobody reads a bid while another may still be handed in."""
     need.closed_at = now()
-    need.choose_by = need.next_check_at = need_rules.choice_ends_at(need.closed_at)
+    need.choose_by = need.next_check_at = policy.choice_ends_at(need.closed_at)
     fire(ctx, NEED, need, "close")
     assert need.seal_id is not None
     open_seal(need.seal_id)
@@ -73,7 +75,7 @@ def _close(ctx: Context, need: Need) -> None:
                 count=count,
             )
     if not count:
-        _lapse(ctx, need, str(N_("没有收到报价")))
+        lapse_need(ctx, need, str(N_("没有收到报价")))
     emit("need.closed", need_id=need.id, bids=count)
     about(need, bids=count, choose_by=need.choose_by, opened_digest=digest)
 
@@ -95,16 +97,14 @@ def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
     fire(acting, BID, bid, "lapse", reason=reason)
 
 
-def _lapse(ctx: Context, need: Need, reason: str) -> None:
+def lapse_need(ctx: Context, need: Need, reason: str) -> None:
     """Ends a need for which nobody bid or chose in time; its bids expire with it."""
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
     with elevated(ctx, "need.lapse") as acting:
-        states = (BidState.OPENED, BidState.LOST)
-        bids = session().execute(
-            select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state.in_([state.value for state in states]))
-        ).all()
-        lapse_bids(acting, need.id, *states)
+        opened = select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)
+        bids = session().execute(opened).all()
+        lapse_bids(acting, need.id, BidState.OPENED, BidState.LOST)
         for bid in bids:
             notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
         notify(
@@ -126,7 +126,7 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
     if need.state == NeedState.OPEN:
         _close(ctx, need)
     elif need.state == NeedState.CLOSED:
-        _lapse(ctx, need, str(N_("没有在期限内选定")))
+        lapse_need(ctx, need, str(N_("没有在期限内选定")))
     else:
         need.next_check_at = None
     return True

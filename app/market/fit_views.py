@@ -30,7 +30,6 @@ from app.market.fit_display import fact_label, line_chip, todo, value_text, verd
 from app.market.fit_rules import Verdict
 from app.market.fit_service import Ask, Fit, fits
 from app.market.forms import named
-from app.market.need_rules import LIMITS
 from app.market.product_display import item_names, rates_text, terms_text
 from app.market.product_models import Product
 from app.market.product_words import PRODUCT_KINDS, ProductState
@@ -49,7 +48,7 @@ class AskForm(FlaskForm):
         csrf = False
 
     amount = MoneyField(_l("想借多少"), [Optional()], unit=WAN)
-    months = IntegerField(_l("借多久"), [Optional(), NumberRange(LIMITS.min_term_months, LIMITS.max_term_months)])
+    months = IntegerField(_l("借多久"), [Optional(), NumberRange(1, 360)])
     purpose = SelectField(_l("用来做什么"), [Optional()])
     first = SelectField(_l("是否首贷户"), [Optional()])
 

@@ -20,10 +20,14 @@ from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core.money import WAN
+from app.market import policy
 from app.market.fields import MoneyField, TokenField
-from app.market.need_rules import LIMITS
+from app.market.need_rules import NeedLimits
 from app.market.service import AudiencePart, PurposePart, TermsPart
 from app.market.words import DISTRIBUTIONS, PURPOSES, WANTED_KINDS, WANTED_METHODS, Distribution
+
+PURPOSE_LENGTH = NeedLimits().purpose_text_length
+"""Not among the numbers that change: the database has it too."""
 
 
 def named(words: dict[str, str]) -> list[tuple[str, str]]:
@@ -45,7 +49,7 @@ class PurposeForm(FlaskForm):
     purpose_kind = RadioField(_l("用来做什么"), [InputRequired(_l("请选择资金用途。"))], validate_choice=True)
     purpose_text = TextAreaField(
         _l("具体说明"),
-        [Optional(), Length(max=LIMITS.purpose_text_length)],
+        [Optional(), Length(max=PURPOSE_LENGTH)],
         description=_l("例如采购哪一类货物、何时付款。银行会看到这段话，请不要写企业名称和个人信息。"),
     )
 
@@ -56,9 +60,9 @@ class PurposeForm(FlaskForm):
     def part(self) -> PurposePart:
         """What was typed, as far as it can be read."""
         kind = self.purpose_kind.data if self.purpose_kind.data in PURPOSES else None
-        amount = (
-            self.amount.data if self.amount.data and LIMITS.min_amount_fen <= self.amount.data <= LIMITS.max_amount_fen else None
-        )
+        limits, amount = policy.need_limits(), self.amount.data
+        if not amount or not limits.min_amount_fen <= amount <= limits.max_amount_fen:
+            amount = None
         return PurposePart(amount, kind, self.purpose_text.data or "")
 
 
@@ -77,8 +81,8 @@ class TermsForm(FlaskForm):
 
     def part(self) -> TermsPart:
         """What was typed, as far as it can be read."""
-        months = self.term_months.data
-        fits = months is not None and LIMITS.min_term_months <= months <= LIMITS.max_term_months
+        limits, months = policy.need_limits(), self.term_months.data
+        fits = months is not None and limits.min_term_months <= months <= limits.max_term_months
         return TermsPart(
             months if fits else None,
             self.product_kind.data if self.product_kind.data in WANTED_KINDS else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day
 from app.core.money import WAN
 from app.core.working import N_, Problem
+from app.market.hours_rules import WorkCalendar
 from app.market.rules import ServiceLevels
 from app.market.words import Distribution
 
@@ -74,25 +74,35 @@ def _check_term(term_months: int | None, limits: NeedLimits) -> list[Problem]:
     return [Problem("term_months", "TERM", N_("期限应在 %(low)s 到 %(high)s 个月之间。"), params)]
 
 
-def bids_close_at(published: datetime, levels: ServiceLevels = LEVELS) -> datetime:
-    """When bidding closes: 18:00 on the third working day after publishing [P]."""
-    return _end_of(published, levels.bidding_target_wd)
+CALENDAR = WorkCalendar()
+"""Working days of the notices alone, without a day that was changed."""
 
 
-def bids_close_at_latest(published: datetime, levels: ServiceLevels = LEVELS) -> datetime:
+def bids_close_at(
+    published: datetime, levels: ServiceLevels = LEVELS, calendar: WorkCalendar = CALENDAR, *, way: str | None = None,
+    list_days: int = 30,
+) -> datetime:
+    """When bidding closes: at the close of the third working day after publishing [P].
+
+    An assigned need takes the longest window at once, so that the next banks have time; a need for a list ``list_days``.
+    """
+    if way == Distribution.LIST:
+        return calendar.due_natural(published, list_days)
+    return calendar.due(published, levels.bidding_limit_wd if way == Distribution.ASSIGNED else levels.bidding_target_wd)
+
+
+def bids_close_at_latest(
+    published: datetime, levels: ServiceLevels = LEVELS, calendar: WorkCalendar = CALENDAR
+) -> datetime:
     """When bidding closes after the firm has extended it, once: the fifth working day [P]."""
-    return _end_of(published, levels.bidding_limit_wd)
+    return calendar.due(published, levels.bidding_limit_wd)
 
 
-def choice_asked_by(closed: datetime, levels: ServiceLevels = LEVELS) -> datetime:
+def choice_asked_by(closed: datetime, levels: ServiceLevels = LEVELS, calendar: WorkCalendar = CALENDAR) -> datetime:
     """By when the firm is asked to choose: the fifth working day after closing [P]."""
-    return _end_of(closed, levels.choice_target_wd)
+    return calendar.due(closed, levels.choice_target_wd)
 
 
-def choice_ends_at(closed: datetime, levels: ServiceLevels = LEVELS) -> datetime:
+def choice_ends_at(closed: datetime, levels: ServiceLevels = LEVELS, calendar: WorkCalendar = CALENDAR) -> datetime:
     """When bids expire unchosen: the tenth working day after closing [P]."""
-    return _end_of(closed, levels.choice_limit_wd)
-
-
-def _end_of(start: datetime, working_days: int) -> datetime:
-    return end_of_working_day(add_working_days(start.astimezone(SHANGHAI).date(), working_days))
+    return calendar.due(closed, levels.choice_limit_wd)

@@ -14,10 +14,10 @@ from app.core.money import WAN
 from app.core.uscc import DISTRICTS
 from app.enterprises.industries import SECTIONS
 from app.evidence.models import DataItem
+from app.market import policy
 from app.market.costs import Conventions, DayCount, FirstPeriod, HolidayRule
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.forms import CheckboxesField, named
-from app.market.need_rules import LIMITS
 from app.market.product_models import Product
 from app.market.product_service import USUAL_CAPACITY, ProductFields
 from app.market.product_words import PRODUCT_KINDS
@@ -93,8 +93,9 @@ class ProductForm(RuleFields, FlaskForm):
         """The ceiling lies above the floor and within what the portal handles."""
         if field.data is not None and self.min_amount.data is not None and field.data < self.min_amount.data:
             raise ValidationError(gettext("最高金额不能低于最低金额。"))
-        if field.data is not None and field.data > LIMITS.max_amount_fen:
-            raise ValidationError(gettext("最高金额不能超过平台上限 %(most)s 万元。", most=f"{LIMITS.max_amount_fen // WAN:,}"))
+        most = policy.need_limits().max_amount_fen
+        if field.data is not None and field.data > most:
+            raise ValidationError(gettext("最高金额不能超过平台上限 %(most)s 万元。", most=f"{most // WAN:,}"))
 
     def validate_max_term_months(self, field: IntegerField) -> None:
         """The longest term is not shorter than the shortest."""
@@ -195,7 +196,7 @@ class ProductForm(RuleFields, FlaskForm):
         return {
             "interest_day": 21,
             "min_term_months": 1,
-            "min_amount": LIMITS.min_amount_fen,
+            "min_amount": policy.need_limits().min_amount_fen,
             "repayments": list(METHODS),
             "officer_capacity": USUAL_CAPACITY,
         }

@@ -29,17 +29,18 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import need_rules
+from app.market import need_rules, policy
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
 from app.market.closing_service import settle_need as settle_need
+from app.market.exposure import exposure_of
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
-from app.market.need_rules import LIMITS, NeedTerms
+from app.market.need_rules import NeedTerms
 from app.market.words import PURPOSES, Distribution, NeedState
 
-constraint("uq_need_live", ErrorCode.NEED_EXISTS)
+constraint("ck_need_live_count", ErrorCode.NEEDS_TOO_MANY)
 constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
 
 
@@ -109,7 +110,7 @@ def save_need(ctx: Context, need_id: UUID, *parts: Part) -> Need:
     for part in parts:
         if isinstance(part, PurposePart):
             need.amount_fen, need.purpose_kind = part.amount_fen, part.purpose_kind
-            need.purpose_text = part.purpose_text.strip()[: LIMITS.purpose_text_length]
+            need.purpose_text = part.purpose_text.strip()[: policy.need_limits().purpose_text_length]
         elif isinstance(part, TermsPart):
             need.term_months, need.product_kind = part.term_months, part.product_kind
             need.repayment, need.first_loan = part.repayment, part.first_loan
@@ -144,8 +145,8 @@ def _invite(need: Need, part: AudiencePart) -> None:
 
 
 def invited_banks(need_id: UUID) -> list[UUID]:
-    """The banks a targeted need is sent to, as far as the actor may know them."""
-    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id)))
+    """The banks that a targeted need names, as far as the actor may know them."""
+    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id, NeedInvitee.via == "named")))
 
 
 def terms_of(need: Need, invited: int) -> NeedTerms:
@@ -166,19 +167,20 @@ def terms_of(need: Need, invited: int) -> NeedTerms:
 def submit_need(ctx: Context, need_id: UUID) -> Need:
     """Publishes a draft: freezes the card, opens the case, closes the envelope for bids, starts the window.
 
-    Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEED_EXISTS`` (one live need a firm).
+    Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEEDS_TOO_MANY`` (five live needs a firm).
     """
     need = _own_draft(need_id)
     firm = get_or_404(Enterprise, need.org_id)
     if firm.state != "verified":
         raise Refusal(ErrorCode.NOT_VERIFIED)
     banks = invited_banks(need.id)
-    _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks))))
+    _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
     _freeze_card(need, firm)
+    need.exposure = exposure_of(firm.id, need).stored()
     case = open_case("need", need.org_id, _title(need))
     need.case_id, need.seal_id = case.id, new_seal().id
     need.published_at = now()
-    need.closes_at = need.next_check_at = need_rules.bids_close_at(need.published_at)
+    need.closes_at = need.next_check_at = policy.bids_close_at(need.published_at, need.distribution)
     fire(ctx, NEED, need, "submit")
     keep_case(ctx, case)
     with elevated(ctx, "need.submit"):
@@ -211,7 +213,8 @@ def _refuse_incomplete(problems: list[Problem]) -> None:
         return
     first = problems[0]
     if first.code == "AMOUNT":
-        low, high = money_text(LIMITS.min_amount_fen), money_text(LIMITS.max_amount_fen)
+        limits = policy.need_limits()
+        low, high = money_text(limits.min_amount_fen), money_text(limits.max_amount_fen)
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field=first.field, low=low, high=high)
     raise Refusal(ErrorCode.NEED_INCOMPLETE, field=first.field)
 

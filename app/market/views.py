@@ -23,23 +23,35 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import (
+    award_registers,
+    award_service,
+    award_views,
     bank_views,
+    batch_views,
     bid_queries,
     bid_registers,
     claim_views,
+    clock_views,
+    debt_views,
     fit_views,
+    invite_service,
+    level_views,
     need_rules,
     offer_views,
+    policy,
     product_views,
     queries,
     queue_views,
     registers,
     service,
     sheet_views,
+    standing_views,
 )
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
+from app.market.exposure import exposure_of
+from app.market.exposure_rules import Exposure
 from app.market.fields import put_problems
 from app.market.forms import AudienceForm, PurposeForm, SendForm, TermsForm
 from app.market.lifecycles import NEED
@@ -47,9 +59,10 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "bid_registers", "claim_views", "fit_views", "offer_views", "product_views", "queue_views", "registers", "room",
-    "sheet_views",
-]
+    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views", "clock_views",
+    "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "standing_views",
+]  # fmt: skip
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
@@ -106,7 +119,9 @@ def needs() -> Any:
         if wants_export(request.args):
             rows = NEEDS.load_all(db, queries.needs_query(), args, 10_000)
             return send_list(NEEDS, rows, gettext("融资需求"), "needs.xlsx")
-        return render_template("market/needs.html", page=NEEDS.load(db, queries.needs_query(), args), form=SendForm())
+        assert ctx.org_id is not None
+        page = NEEDS.load(db, queries.needs_query(), args)
+        return render_template("market/needs.html", page=page, form=SendForm(), exposure=exposure_of(ctx.org_id))
 
 
 @room.page("/needs/new", Permission.NEED_DRAFT, methods=["POST"])
@@ -210,7 +225,7 @@ def need_check(need_id: UUID) -> Any:
         if need.state != NeedState.DRAFT:  # the same form sent twice lands on what it made
             return redirect(url_for("market.need", need_id=need_id))
         invited = queries.invited(need_id)
-        problems = need_rules.check_need(service.terms_of(need, len(invited)))
+        problems = need_rules.check_need(service.terms_of(need, len(invited)), policy.need_limits(), policy.levels())
         return render_template(
             "market/check.html",
             need=need,
@@ -219,7 +234,8 @@ def need_check(need_id: UUID) -> Any:
             problems=problems,
             steps=_steps(need),
             profile=current_profile(need.org_id),
-            closes_at=need_rules.bids_close_at(now()),
+            exposure=exposure_of(need.org_id, need),
+            closes_at=policy.bids_close_at(now(), need.distribution),
             step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
@@ -254,13 +270,14 @@ def need(need_id: UUID) -> Any:
             entries=timeline(ctx, found.case_id)[:6] if found.case_id else [],
             offers=rows,
             choice=choice,
-            invited=queries.invited(need_id) if found.distribution == "targeted" else [],
+            invited=invite_service.invitations(need_id) if found.distribution != "open" else [],
             can=_buttons(ctx, found),
             bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
             title=need_title(found),
+            exposure=Exposure.read(found.exposure) if found.exposure else None,
             kind_text=kind_text,
             all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
-            latest=need_rules.bids_close_at_latest(found.published_at) if found.published_at else None,
+            latest=policy.bids_close_at_latest(found.published_at) if found.published_at else None,
         )
 
 

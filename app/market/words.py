@@ -38,11 +38,17 @@ class Purpose(StrEnum):
 
 
 class Distribution(StrEnum):
-    """Who hears of a need: every bank, or the few the firm names (peer-platforms paper §4 [P])."""
+    """Who hears of a need: every bank, the few the firm names, those whose turn it is, or those of a list (peer-platforms
+    paper §4 [P])."""
 
     OPEN = "open"
     TARGETED = "targeted"
+    ASSIGNED = "assigned"
+    LIST = "list"
 
+
+LIVE_STATES = (NeedState.OPEN.value, NeedState.CLOSED.value)
+"""A need that binds the firm's time: five of them at most at once (migration 0028)."""
 
 ANY = "ANY"
 """The firm leaves it to the bank."""
@@ -66,6 +72,8 @@ WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **METHODS
 DISTRIBUTIONS: dict[str, str] = {
     Distribution.OPEN: N_("公开：所有合作银行都能看到需求卡片"),
     Distribution.TARGETED: N_("定向：只发给我指定的银行"),
+    Distribution.ASSIGNED: N_("派单：由平台轮流派给几家银行，逾期未答复自动转派"),
+    Distribution.LIST: N_("清单：由平台编入推荐清单，成批推送给银行"),
 }
 SIZES: dict[str, str] = {
     "micro": N_("微型"),

@@ -17,10 +17,10 @@ from app.core.permissions import Permission
 from app.core.queries import reason_text
 from app.core.use_case import reading
 from app.core.web import attempt, context, filled
-from app.pool import queries, service
+from app.pool import check_service, queries, service
 from app.pool.door import claim_chip, room
 from app.pool.forms import AgreementForm, FundForm
-from app.pool.rules import SOURCES, RuleSet
+from app.pool.rules import RuleSet
 from app.pool.states import OPEN_FOR_BUREAU
 
 
@@ -51,6 +51,7 @@ def board() -> Any:
         return render_template(
             "pool/board.html", figures=board_figures(ctx), claims=queries.due_claims(OPEN_FOR_BUREAU, limit=15),
             banks=queries.bank_lines(today().year), rules=rules, late=queries.late_bookings(), chip=claim_chip,
+            unsound=check_service.last_found(),
         )
 
 
@@ -101,13 +102,3 @@ def new_agreement() -> Any:
             return redirect(url_for("pool.agreements"))
     return render_template("pool/agreement.html", form=form)
 
-
-@room.page("/pool/rules", Permission.BOOKING_READ)
-def rules() -> Any:
-    """The editions of the rule and the numbers in force, each with its source."""
-    with reading(context(), Permission.BOOKING_READ):
-        stored = service.rule_set_on(today())
-        found = RuleSet.from_json(stored.rules) if stored else None
-        return render_template(
-            "pool/rules.html", rules=found, stored=stored, editions=queries.rule_sets(), sources=SOURCES,
-        )

@@ -33,12 +33,10 @@ from app.loans.rules import FiveClass, is_bad
 from app.loans.service import recompute
 from app.pool import money
 from app.pool.models import Agreement, Booking, Claim
-from app.pool.records import line_rows
+from app.pool.records import line_rows, snapshot_facts
 from app.pool.rules import (
     LossEvidence,
     LossFacts,
-    Mode,
-    Product,
     RatioFacts,
     RuleSet,
     StopLine,
@@ -163,11 +161,7 @@ def ratio_facts(booking: Booking, rules: RuleSet) -> RatioFacts:
             Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
             Booking.state.in_((BookingState.BOOKED, BookingState.CLAIMED)),
         )) or booking.principal_fen
-    return RatioFacts(
-        mode=Mode(booking.mode), basis_fen=int(basis), on_key_list=booking.snapshot["on_key_list"],
-        ip_pledge=Product(booking.product) is Product.IP_PLEDGE or bool(booking.snapshot["ip_certificate_no"]),
-        policy_tool=bool(booking.snapshot["policy_tool"]),
-    )
+    return snapshot_facts(booking.mode, booking.product, booking.snapshot, int(basis))
 
 
 @use_case(Permission.CLAIM_PREPARE, "claim.paper", returns=Paper)

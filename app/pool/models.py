@@ -22,6 +22,7 @@ class StoredRuleSet(Identified, Base):
     rules: Mapped[dict[str, Any]]
     document: Mapped[str]
     created_at: Mapped[datetime]
+    proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("rule_proposal.id"))
 
 
 class Agreement(Identified, Base):

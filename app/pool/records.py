@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from app.core.working import Check, Params, Value, WorkingLine
+from app.enterprises.rules import SizeClass
+from app.pool.rules import BorrowerKind, LoanFacts, Mode, Product, RatioFacts, UseOfFunds
+
+CITY = "4401"
+"""广州市, first digits of its districts' codes (GB/T 2260)."""
 
 
 def _plain(params: Params) -> dict[str, Any]:
@@ -54,3 +59,33 @@ def lines_of(rows: Iterable[dict[str, Any]]) -> list[WorkingLine]:
         )
         for row in rows
     ]
+
+
+def snapshot_facts(mode: str, product: str, snapshot: Mapping[str, Any], basis_fen: int) -> RatioFacts:
+    """What the ratio looks at, from a booking's snapshot; ``basis_fen`` (分) chooses the bracket."""
+    return RatioFacts(
+        mode=Mode(mode), basis_fen=basis_fen, on_key_list=snapshot["on_key_list"],
+        ip_pledge=Product(product) is Product.IP_PLEDGE or bool(snapshot["ip_certificate_no"]),
+        policy_tool=bool(snapshot["policy_tool"]),
+    )
+
+
+def snapshot_loan(
+    mode: str, product: str, principal_fen: int, snapshot: Mapping[str, Any], submitted_on: date, judged_on: date,
+) -> LoanFacts:
+    """A booking's snapshot as the checks read it, its agreement taken to run and no other booking known."""
+    drawn_on = date.fromisoformat(snapshot["drawn_on"])
+    return LoanFacts(
+        mode=Mode(mode), product=Product(product), principal_fen=principal_fen,
+        borrower_kind=borrower_kind(snapshot["form"]), size=SizeClass(snapshot["size_class"]),
+        registered_in_city=snapshot["district"].startswith(CITY), operates_in_city=snapshot["operates_in_city"],
+        on_key_list=snapshot["on_key_list"], industry_code=snapshot["industry_code"],
+        annual_rate=Decimal(snapshot["annual_rate"]), term_months=snapshot["term_months"],
+        use_of_funds=UseOfFunds(snapshot["use_of_funds"]), drawdown_on=drawn_on, submitted_on=submitted_on,
+        judged_on=judged_on, agreement_from=drawn_on, agreement_to=None, seriously_dishonest=not snapshot["not_dishonest"],
+    )
+
+
+def borrower_kind(form: str) -> BorrowerKind:
+    """Kind of borrower by the firm's legal form."""
+    return BorrowerKind.SOLE_TRADER if form.upper() == "SOLE_TRADER" else BorrowerKind.ENTERPRISE

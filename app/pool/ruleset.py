@@ -332,6 +332,28 @@ RULE_2025 = RuleSet(
 )
 """The rule in force from 2025-10-01 to 2028-09-30 (统一编号 GZ0320250066)."""
 
+RULE_2020 = RuleSet(
+    code="GZ-2020",
+    title="广州市普惠贷款风险补偿机制管理办法",
+    document_no="（条文未核实）",
+    valid_from=date(2020, 5, 1),
+    valid_to=date(2025, 9, 30),
+    tiers=(Tier(1000 * WAN, Decimal("0.50")),),
+    list_or_ip_uplift=Decimal(0),
+    policy_tool_uplift=Decimal(0),
+    guarantee_ratio=Decimal(0),
+    max_loan_fen=1000 * WAN,
+    budget_fen=10 * YI,
+    guarantee_budget_fen=0,
+    stop_line=Decimal(1),
+    guarantee_stop_line=Decimal(1),
+    products=(Product.CREDIT, Product.RECEIVABLE_PLEDGE, Product.IP_PLEDGE),
+    guarantee_products=(),
+    key_list_sizes=(),
+)
+"""The rule before it: up to 50 % of the principal lost on loans up to 1000 万元 [C6][C7]. Its articles were not read: flat 50 %,
+no stop line and the rest of its fields are unconfirmed [U]."""
+
 _TEXT = "穗金管规字〔2025〕1号"
 _SUMMARY = f"{_TEXT}, article summary of 2025-09-27"
 _OPEN = f"{_TEXT}: article not read"

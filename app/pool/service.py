@@ -5,7 +5,7 @@ Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -37,9 +37,8 @@ from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool import money
 from app.pool.models import Agreement, Booking, StoredRuleSet
-from app.pool.records import check_rows
+from app.pool.records import CITY, borrower_kind, check_rows, snapshot_loan
 from app.pool.rules import (
-    BorrowerKind,
     Check,
     JudgeDate,
     LoanFacts,
@@ -57,26 +56,30 @@ constraint("uq_booking_live", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_note_no", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_loan_id_version", ErrorCode.BOOKING_EXISTS)
 constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
-constraint("uq_rule_set_code", ErrorCode.ALREADY_DONE)
+constraint("uq_rule_set_code", ErrorCode.EDITION_EXISTS, "code")
 
-CITY = "4401"
-"""广州市, first digits of its districts' codes (GB/T 2260)."""
 LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, BookingState.BOOKED, BookingState.CLAIMED)
 
 
 # --- rule sets, agreements, money --------------------------------------------------------------------------------------
 
 
-@use_case(Permission.POOL_FUND, "pool.rule_set", returns=StoredRuleSet)
+@use_case(Permission.RULES_LOAD, "pool.rule_set", returns=StoredRuleSet)
 def load_rule_set(ctx: Context, rules: RuleSet) -> StoredRuleSet:
-    """Stores an edition of the rule under its code. Raises ``Refusal(ALREADY_DONE)`` where the code exists."""
+    """Stores an edition from the operator's command line. Raises ``Refusal(EDITION_EXISTS)`` where the code exists."""
+    stored = store_edition(rules)
+    about(stored, code=rules.code, valid_from=rules.valid_from, valid_to=rules.valid_to)
+    return stored
+
+
+def store_edition(rules: RuleSet, proposal_id: UUID | None = None) -> StoredRuleSet:
+    """Stores an edition of the rule under its code, inside the portal's own transaction."""
     stored = StoredRuleSet(
         code=rules.code, valid_from=rules.valid_from, valid_to=rules.valid_to, rules=rules.to_json(),
-        document=f"{rules.title} {rules.document_no}", created_at=now(),
+        document=f"{rules.title} {rules.document_no}".strip(), created_at=now(), proposal_id=proposal_id,
     )
     session().add(stored)
     session().flush()
-    about(stored, code=rules.code, valid_from=rules.valid_from, valid_to=rules.valid_to)
     return stored
 
 
@@ -278,24 +281,13 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
         )
     ).all()
     same = [row for row in others if row.note_no == booking.note_no]
-    return LoanFacts(
-        mode=Mode(booking.mode), product=Product(booking.product), principal_fen=booking.principal_fen,
-        borrower_kind=borrower_kind(data["form"]), size=SizeClass(data["size_class"]),
-        registered_in_city=data["district"].startswith(CITY), operates_in_city=data["operates_in_city"],
-        on_key_list=data["on_key_list"], industry_code=data["industry_code"], annual_rate=Decimal(data["annual_rate"]),
-        term_months=data["term_months"], use_of_funds=UseOfFunds(data["use_of_funds"]), drawdown_on=drawn_on,
-        submitted_on=booking.submitted_on, judged_on=booking.judged_on,
+    return replace(
+        snapshot_loan(booking.mode, booking.product, booking.principal_fen, data, booking.submitted_on, booking.judged_on),
         agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.valid_to if agreement else None,
         booked_before=any(row.mode == booking.mode for row in same),
-        in_other_mode=any(row.mode != booking.mode for row in same),
-        seriously_dishonest=not data["not_dishonest"], late_approved_reason=late_accepted,
+        in_other_mode=any(row.mode != booking.mode for row in same), late_approved_reason=late_accepted,
         borrower_total_fen=booking.principal_fen + sum(row.principal_fen for row in others),
     )
-
-
-def borrower_kind(form: str) -> BorrowerKind:
-    """Kind of borrower by the firm's legal form."""
-    return BorrowerKind.SOLE_TRADER if form.upper() == "SOLE_TRADER" else BorrowerKind.ENTERPRISE
 
 
 def sentence(check: Check) -> str:

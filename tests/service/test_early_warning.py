@@ -6,26 +6,29 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core import outbox
 from app.core.calendar import today
 from app.core.context import Context
-from app.core.database import session, transaction
+from app.core.database import Base, session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.models import Notice
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
-from app.credit import threshold_service, warning_queries, warning_service
+from app.credit import disclosing, threshold_service, warning_queries, warning_service
 from app.credit.warning_models import EarlyWarning, LoanOutcome, WarningConcern
 from app.evidence import service as evidence
+from app.evidence.items import ITEMS
 from app.evidence.models import EvidenceLook
 from app.loans import service as loans
 from app.loans.rules import FiveClass
 from app.loans.service import RepaymentReport
+from scoring.signal_rules import months_before
 from scoring.signals import SIGNAL
 from tests import cast
+from tests.service import fact_tools
 from tests.warning_cast import Lender, lender
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
@@ -66,6 +69,37 @@ def test_the_same_data_raise_nothing_twice(town: Lender) -> None:
     town.compute()
     town.compute()
     assert len(town.warnings()) == 1 and len(told(town.bank)) == 1
+
+
+def test_days_and_months_of_different_dates_tell_of_one_stop_once(town: Lender) -> None:
+    """The months came three days before the days; the lender reads one warning, and the database would take no second."""
+    ends = today() - timedelta(days=1)
+    with transaction(cast.SYSTEM):
+        early, late = fact_tools.delivery_of(town.grid, "electricity"), fact_tools.delivery_of(town.grid, "electricity_daily")
+        earlier = text(
+            "update delivery set created_at = created_at - interval '3 days', started_at = started_at - interval '3 days', "
+            "finished_at = finished_at - interval '3 days' where number = :n")
+        session().execute(earlier, {"n": early})
+        held = {"meter_no": town.meter, "version": 1, "current": True}
+        months = [months_before(ends.replace(day=1), back) for back in range(1, 15)]
+        session().execute(insert(Base.metadata.tables[ITEMS["electricity"].table]), [
+            held | {"delivery_no": early, "period": month, "quantity_milli": 0 if back < 3 else 1_000_000, "metering": "metered"}
+            for back, month in enumerate(months)])
+        warning_service.update_warnings(cast.SYSTEM, [town.firm.id])
+        assert [(one.kind, one.item_code) for one in session().scalars(select(EarlyWarning).where(
+            EarlyWarning.kind == "power_stop"))] == [("power_stop", "electricity")], "months alone tell it as well"
+        session().execute(insert(Base.metadata.tables[ITEMS["electricity_daily"].table]), [
+            held | {"delivery_no": late, "day": ends - timedelta(days=back), "quantity_milli": 0 if back < 60 else 40_000}
+            for back in range(330)])
+    town.compute()
+    stops = [one for one in town.warnings() if one.kind == "power_stop"]
+    assert [(one.item_code, one.state) for one in stops] == [("electricity", "CLOSED"), ("electricity_daily", "OPEN")]
+    town.compute()
+    assert len([one for one in town.warnings() if one.kind == "power_stop"]) == 2
+    with pytest.raises(DBAPIError, match="uq_early_warning_power_stop"), transaction(cast.SYSTEM):
+        session().execute(text("insert into early_warning (id, firm_id, item_code, kind, level, worst_level, raised_at, as_of, "
+                               "facts, state) select gen_random_uuid(), firm_id, 'electricity', kind, level, worst_level, now(), "
+                               "as_of, facts, 'OPEN' from early_warning where kind = 'power_stop' and state = 'OPEN'"))
 
 
 def test_a_worse_level_asks_again_a_bank_that_had_acknowledged(town: Lender) -> None:
@@ -207,6 +241,9 @@ def test_a_loan_gone_bad_makes_the_warning_right_and_stays_bad(database: object)
         assert session().scalars(select(LoanOutcome.bad)).all() == [True]
     with transaction(town.bank[Role.BANK_OFFICER], read_only=True):
         assert warning_queries.worth(365) == [] and session().scalars(select(LoanOutcome)).all() == []
+    for firm, known in ((town.firm, [{"loan_id": loan.id, "bad": True, "told_on": today()}]), (cast.firm("别家企业"), [])):
+        with transaction(firm[Role.FIRM_REPRESENTATIVE], read_only=True):
+            assert list(disclosing.outcomes(firm[Role.FIRM_REPRESENTATIVE], town.firm.id)) == known, "in its own export alone"
 
 
 def test_other_thresholds_count_from_the_next_computation(town: Lender) -> None:

@@ -34,7 +34,7 @@ class Town:
 
     def __init__(self) -> None:
         self.city = City()
-        pool.load_rule_set(self.city.leader, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
+        pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
         ballast(self.city)
         claim = self.city.at_decision(self.city.claimed(self.city.booked()))
         claims.approve_claim(self.city.leader, claim.id)

@@ -243,3 +243,20 @@ def _now(model: ScoringModel) -> ScoringModel:
 def _active() -> list[Any]:
     with transaction(cast.SYSTEM, read_only=True):
         return list(session().scalars(sa.select(ScoringModel.id).where(ScoringModel.active)))
+
+
+def test_nobody_takes_a_model_file_out_of_the_database_and_candidates_are_the_register_s_business() -> None:
+    people = Governors()
+    model = people.candidate()
+    firm, bank = cast.firm(), cast.bank()
+    validators = [bank[Role.BANK_OFFICER], bank[Role.BANK_ADMIN], firm[Role.FIRM_REPRESENTATIVE]]
+    for who in (*validators, people.system, people.leader, cast.SYSTEM):
+        with pytest.raises(DBAPIError, match="permission denied"), transaction(who, read_only=True):
+            session().execute(sa.text("select content from scoring_model"))
+        with transaction(who, read_only=True):
+            file = session().scalar(sa.text("select hq_model_file(:id)"), {"id": model.id})
+            known = set(session().scalars(sa.select(ScoringModel.state)))
+        assert (file is not None) == (who is cast.SYSTEM)
+        assert known == ({"active"} if who in validators else {"active", "candidate"})
+    with transaction(cast.SYSTEM, read_only=True):
+        assert sha256(session().scalar(sa.text("select hq_model_file(:id)"), {"id": model.id})).digest() == model.sha256  # type: ignore[arg-type]

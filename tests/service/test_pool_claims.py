@@ -45,7 +45,7 @@ def city(database: TestDatabase) -> City:
 @pytest.fixture
 def calm(city: City) -> City:
     """A city whose stop line never holds and whose publicity takes no day."""
-    pool.load_rule_set(city.leader, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
     ballast(city)
     return city
 
@@ -257,7 +257,7 @@ def test_the_stop_line_is_tested_again_at_approval_and_new_bookings_raise_the_ba
 
 def test_two_approvals_at_once_with_money_for_one_make_one_success(database: TestDatabase) -> None:
     city = City(budget=150)
-    pool.load_rule_set(city.leader, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
     waiting = [city.at_decision(city.claimed(city.booked(terms(300)))) for _ in range(2)]
     start, found = threading.Barrier(2), []
 
@@ -352,7 +352,7 @@ def test_a_rule_set_may_demand_papers_before_a_claim_is_sent(city: City) -> None
     from io import BytesIO
 
     demanded = (LossEvidence.NPL_CLASS, LossEvidence.LAWSUIT)
-    pool.load_rule_set(city.leader, rule_set("GZ-STRICT", loss_triggers=demanded))
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-STRICT", loss_triggers=demanded))
     claim = city.claimed(city.booked())
     with pytest.raises(Refusal) as refused:
         claims.submit_claim(city.approver, claim.id)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.credit.report_rules import OTHERS, REPORT, age_band, compare_scores, group_table, spearman
+from app.credit.report_rules import OTHERS, REPORT, age_band, compare_scores, group_table, spearman, told_quantile, told_share
 
 
 def table(names: list[str], grades: list[str] | None = None) -> list[dict[str, object]]:
@@ -27,6 +27,36 @@ def test_no_row_and_no_difference_of_rows_speaks_of_fewer_than_ten_firms(names: 
     assert told == len(names) or (told == 0 and len(names) < REPORT.least)
 
 
+@given(st.integers(REPORT.least, 2_000), st.data())
+def test_no_share_says_how_many_firms_it_counts_so_that_none_is_told_by_what_is_left(firms: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, firms))
+    told = told_share(count / firms, firms)
+    alike = [other for other in range(max(0, count - 2), min(firms, count + 2) + 1) if told_share(other / firms, firms) == told]
+    assert abs(told - count / firms) <= 0.125 + 1e-9 and len(alike) >= 2
+
+
+@given(st.lists(st.floats(300, 850), min_size=REPORT.least, max_size=60), st.sampled_from([0.05, 0.25, 0.5, 0.75, 0.95]))
+def test_no_quantile_is_the_value_of_one_firm(values: list[float], share: float) -> None:
+    """One firm a hundred points away moves what is told by no more than its tenth; of few firms the ends are not told."""
+    ranked = np.sort(np.array(values))
+    told = told_quantile(ranked, share)
+    if told is None:
+        assert share != 0.5 and len(values) < 110
+        return
+    for place in range(len(values)):
+        moved = told_quantile(np.sort(np.append(np.delete(ranked, place), ranked[place] + 100)), share)
+        assert moved is not None and abs(moved - told) <= 100 / REPORT.least + 0.1
+
+
+def test_of_exactly_ten_firms_the_middle_is_their_mean_and_the_ends_are_silent() -> None:
+    score = np.array([310.0, 480, 500, 520, 540, 560, 580, 600, 620, 840])
+    grade = np.array(["E", *"DDCCBBBB", "A"])
+    told = compare_scores(score, score, grade, grade, "ABCDE", {"size": ["micro"] * 10})
+    assert told["before"] == {"mean": 555.0, "p5": None, "p25": None, "p50": 555.0, "p75": None, "p95": None}
+    row = group_table(["micro"] * 10, score, grade, grade != "")[0]
+    assert row["grades"] == {"A": 0.0, "B": 0.5, "C": 0.25, "D": 0.25, "E": 0.0}, "that one firm has an E is not told"
+
+
 def test_small_groups_are_told_together() -> None:
     rows = table(["a"] * 30 + ["b"] * 6 + ["c"] * 5)
     assert [(row["name"], row["firms"]) for row in rows] == [("a", 30), (OTHERS, 11)]
@@ -38,8 +68,8 @@ def test_a_group_approved_less_than_four_fifths_of_the_others_is_marked() -> Non
     names = ["north"] * 20 + ["south"] * 20
     rows = {row["name"]: row for row in table(names, ["A"] * 10 + ["E"] * 10 + ["B"] * 18 + ["E"] * 2)}
     assert rows["north"]["approved"] == 0.5 and rows["north"]["flagged"] is True
-    assert rows["north"]["ratio"] == pytest.approx(0.5 / 0.9)
-    assert rows["south"]["flagged"] is False and rows["south"]["grades"] == {"A": 0.0, "B": 0.9, "E": 0.1}
+    assert rows["north"]["ratio"] == pytest.approx(0.5 / 1.0), "twenty firms are told in quarters, five firms each"
+    assert rows["south"]["flagged"] is False and rows["south"]["grades"] == {"A": 0.0, "B": 1.0, "E": 0.0}
 
 
 def test_of_few_scored_firms_only_the_share_without_data_is_told() -> None:
@@ -72,7 +102,7 @@ def test_a_model_that_moves_a_group_says_which_and_hides_small_cells() -> None:
     assert told["groups"]["size"][0] == {"name": "micro", "firms": 15, "mean": -50.0}
     assert [row["name"] for row in told["groups"]["few"]] == ["y"]
     assert told["matrix"][2] == [0, 11, 0, None, 0]
-    assert (told["better_grade"], told["worse_grade"]) == (11 / 40, 4 / 40)
+    assert (told["better_grade"], told["worse_grade"]) == (0.3, 0.1), "11 and 4 of 40, in tenths"
     assert told["spearman"] is None  # before, everybody had the same score
 
 

@@ -186,8 +186,14 @@ def test_what_helps_answers_with_the_model_and_keeps_what_the_firm_did_not_move(
     again = model.score(asked.row[None, :])
     assert asked.answer([]).score == profile.score == int(again.score[0]) and asked.answer([]).grade == profile.grade
     assert abs(asked.model.margins(asked.row[None, :])[0] - model.margins(asked.row[None, :])[0]) < 1e-9
-    page = text_of(visit(app, firm[Role.FIRM_CLERK]), "/profile/what-helps?sales_monthly=3&nonsense=x")
-    assert "怎样做会更好" in page and ("滑块都在本企业现在的位置上" in page or "没有找到能再提高评分的事" in page)
+    client = visit(app, firm[Role.FIRM_CLERK])
+    page = text_of(client, "/profile/what-helps?sales_monthly=3&nonsense=x")
+    assert asked.sliders({}) == [], "invoices alone tell of nothing that this model would have the firm change"
+    assert f"评分 {profile.score}，现在没有一件企业自己能改变的事会让它更高" in page and "移动滑块" not in page
+    done, idle = asked.held()
+    assert all(feature.zh.label in page for feature, _ in (*done, *idle))
+    assert {feature.name for feature, _ in done} >= {"penalties_open", "lists_open"}, "none is open: as good as it gets"
+    assert "?item=electricity" in client.get("/profile/what-helps").text
 
 
 def test_a_slider_moved_to_its_best_place_never_lowers_the_score(app: Flask) -> None:

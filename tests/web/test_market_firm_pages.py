@@ -121,13 +121,6 @@ def test_an_unfinished_need_says_what_is_missing_and_where(client: FlaskClient, 
     assert sent.status_code == 200 and "金额不在允许的范围内：最低 1 万元，最高 3,000 万元。" in sent.text
 
 
-def test_a_second_need_while_one_is_live_is_refused_with_a_sentence(client: FlaskClient, firm: cast.Cast) -> None:
-    market_cast.open_need(firm)
-    need = market_cast.draft_need(firm)
-    page = client.post(f"/needs/{need.id}/check", data={"idempotency_token": "b"})
-    assert "已有一份进行中的融资需求，请先办完或撤回。" in page.text
-
-
 def test_no_page_of_the_firm_tells_of_bids_before_closing(client: FlaskClient, firm: cast.Cast) -> None:
     bank = cast.bank()
     need = market_cast.open_need(firm)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import zlib
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.core.calendar import today
 from app.core.database import session, transaction
+from app.core.models import AuditEvent
 from app.core.permissions import Role
 from app.pool import service as pool
 from app.pool.models import Booking, Claim
@@ -28,7 +35,7 @@ FORM = {"product": "CREDIT", "use_of_funds": "WORKING_CAPITAL", "not_dishonest":
 @pytest.fixture
 def city(app: Flask) -> City:
     made = City()
-    pool.load_rule_set(made.leader, rule_set("GZ-DEMO", stop_line=Decimal(1), publicity_days=0))
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-DEMO", stop_line=Decimal(1), publicity_days=0))
     return made
 
 
@@ -73,7 +80,31 @@ def test_nine_people_walk_a_loss_from_booking_to_return_through_their_pages(app:
     assert "360,000.00" in back
     assert "风险补偿申请单" in words(officer.get(f"/claims/{claim.id}/sheet"))
     timeline = words(auditor.get(f"/claims/{claim.id}"))
+    _file_holds_everything(auditor, claim.id, city)
+    assert officer.get(f"/claims/{claim.id}/file.json").status_code == 403
     assert all(step in timeline for step in ("准备补偿申请", "形式审查通过", "完成审核", "同意补偿", "支付补偿", "登记追偿回收"))
+
+
+def _file_holds_everything(auditor: FlaskClient, claim_id: UUID, city: City) -> None:
+    content = auditor.get(f"/claims/{claim_id}/file.json").data
+    told = json.loads(content)
+    assert told["claim"]["paid_fen"] == 1_200_000_00
+    assert [one["sha256"] for one in told["papers"]] == [hashlib.sha256(b"%PDF-1.4 x").hexdigest()]
+    assert [one["kind"] for one in told["money"]] == ["pending", "post"]
+    assert len({person for person in told["hands"].values() if person}) == 6
+    assert told["rule"]["rules"]["code"] == told["rule"]["code"] == "GZ-DEMO"
+    assert {one["event"] for one in told["steps"]} >= {"submit", "accept", "audit", "approve", "pay", "recover"}
+    with transaction(cast.SYSTEM, read_only=True):
+        events = {one.digest.hex(): one for one in session().scalars(select(AuditEvent))}
+        assert all(events[one["digest"]].action == one["action"] for one in told["events"])
+        made = [one.facts for one in events.values() if one.action == "claim.file"]
+    assert [one["sha256"] for one in made] == [hashlib.sha256(content).hexdigest()], "the log knows the file that was handed out"
+    drawn = auditor.get(f"/claims/{claim_id}/file.pdf")
+    if drawn.mimetype != "application/pdf":
+        pytest.skip("this machine has no Chinese font to draw with")
+    inside = [zlib.decompress(part) for part in re.findall(rb"/FlateDecode.*?stream\r?\n(.*?)\r?\nendstream", drawn.data, re.S)]
+    carried = [json.loads(part) for part in inside if part.startswith(b"{") and b'"hands"' in part]
+    assert [one["claim"] for one in carried] == [told["claim"]], "the paper carries its data"
 
 
 def test_a_loan_the_rule_does_not_cover_shows_the_check_that_failed(app: Flask, city: City) -> None:

@@ -1,0 +1,202 @@
+"""The numbers of the market as people change them: by name, in the unit they are read in, within bounds.
+
+A number stands in ``market_policy`` under ``group.field`` of the dataclass that holds its default; working hours under
+``hours``, a single day under ``day.YYYY-MM-DD``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+from app.core.money import WAN
+from app.core.working import N_
+from app.market.audience_rules import AudienceRules
+from app.market.hours_rules import WorkCalendar, parse_spans, spans_text
+from app.market.need_rules import NeedLimits
+from app.market.offer_rules import OfferLimits
+from app.market.round_rules import RoundRules
+from app.market.rules import ServiceLevels
+from app.market.standing_rules import StandingRules
+
+G = TypeVar("G", ServiceLevels, OfferLimits, NeedLimits, AudienceRules, StandingRules, RoundRules)
+Value = Any
+"""As it is stored: whole numbers, rates as text, hours as text, a day as true or false."""
+HOURS_CODE = "hours"
+DAY = "day."
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every number in force."""
+
+    levels: ServiceLevels = field(default_factory=ServiceLevels)
+    offer: OfferLimits = field(default_factory=OfferLimits)
+    need: NeedLimits = field(default_factory=NeedLimits)
+    audience: AudienceRules = field(default_factory=AudienceRules)
+    standing: StandingRules = field(default_factory=StandingRules)
+    matching: RoundRules = field(default_factory=RoundRules)
+    calendar: WorkCalendar = field(default_factory=WorkCalendar)
+
+
+GROUPS = ("levels", "audience", "need", "offer", "standing", "matching")
+GROUP_NAMES = {
+    "levels": N_("服务时限"), "audience": N_("派单与清单"), "need": N_("需求"), "offer": N_("报价上限"),
+    "standing": N_("银行统计"), "matching": N_("撮合"),
+}  # fmt: skip
+NAMES: dict[str, tuple[str, str]] = {
+    "levels.desk_check_target_hours": (N_("平台初审：目标"), N_("工作小时")),
+    "levels.desk_check_limit_wd": (N_("平台初审：最长，到时自动放行"), N_("个工作日")),
+    "levels.first_answer_target_wd": (N_("银行首次答复：目标"), N_("个工作日")),
+    "levels.first_answer_limit_wd": (N_("银行首次答复：最长，到时转派"), N_("个工作日")),
+    "levels.bidding_target_wd": (N_("报价时间"), N_("个工作日")),
+    "levels.bidding_limit_wd": (N_("报价时间：延长后最长"), N_("个工作日")),
+    "levels.choice_target_wd": (N_("企业选定：目标"), N_("个工作日")),
+    "levels.choice_limit_wd": (N_("企业选定：最长，到时报价失效"), N_("个工作日")),
+    "levels.standstill_wd": (N_("选定后的公示期"), N_("个工作日")),
+    "levels.decision_target_wd": (N_("银行审批：目标"), N_("个工作日")),
+    "levels.credit_loan_decision_target_wd": (N_("银行审批信用贷款：目标"), N_("个工作日")),
+    "levels.decision_limit_days": (N_("银行审批：最长，超过按未履约计"), N_("天")),
+    "levels.drawdown_report_target_wd": (N_("放款回报：目标"), N_("个工作日")),
+    "levels.drawdown_report_limit_wd": (N_("放款回报：最长，超过暂停接单"), N_("个工作日")),
+    "levels.complaint_answer_target_wd": (N_("投诉首次答复：目标"), N_("个工作日")),
+    "levels.complaint_answer_limit_wd": (N_("投诉首次答复：最长"), N_("个工作日")),
+    "levels.targeted_banks_max": (N_("定向需求最多指定"), N_("家银行")),
+    "audience.assigned_banks": (N_("派单一次派给"), N_("家银行")),
+    "audience.next_banks": (N_("逾期未答复，再派给"), N_("家银行")),
+    "audience.next_rounds": (N_("最多再派"), N_("次")),
+    "audience.list_days": (N_("清单需求的报价时间"), N_("天")),
+    "audience.rate_floor": (N_("派单权重：答复率最低按"), "%"),
+    "audience.turn_days": (N_("派单轮次的统计时间"), N_("天")),
+    "need.min_amount_fen": (N_("最低金额"), N_("万元")),
+    "need.max_amount_fen": (N_("最高金额"), N_("万元")),
+    "need.min_term_months": (N_("最短期限"), N_("个月")),
+    "need.max_term_months": (N_("最长期限"), N_("个月")),
+    "offer.max_annual_rate": (N_("年利率上限"), "%"),
+    "offer.max_all_in_rate": (N_("综合年化成本上限"), "%"),
+    "offer.max_term_months": (N_("最长期限"), N_("个月")),
+    "standing.window_days": (N_("统计时间"), N_("天")),
+    "standing.least_cases": (N_("少于此数不公布"), N_("笔")),
+    "matching.quota": (N_("为首贷户保留的名额"), "%"),
+    "matching.longest": (N_("每份需求最多列出"), N_("个产品")),
+}
+"""Name and unit of what may be changed. Fields that are not here hold as the code says them."""
+
+RISING = (
+    ("levels.first_answer_target_wd", "levels.first_answer_limit_wd"),
+    ("levels.bidding_target_wd", "levels.bidding_limit_wd"),
+    ("levels.choice_target_wd", "levels.choice_limit_wd"),
+    ("levels.drawdown_report_target_wd", "levels.drawdown_report_limit_wd"),
+    ("levels.complaint_answer_target_wd", "levels.complaint_answer_limit_wd"),
+    ("need.min_amount_fen", "need.max_amount_fen"),
+    ("need.min_term_months", "need.max_term_months"),
+    ("offer.max_annual_rate", "offer.max_all_in_rate"),
+)
+MOST = {"levels.targeted_banks_max": 5, "levels.bidding_extensions": 1, "need.max_term_months": 360, "offer.max_term_months": 360}
+"""Above these other rules of the portal break (the database's own checks, the paper's five banks)."""
+
+
+def parameter(policy: Policy, code: str) -> Value:
+    """A number in force, by its code."""
+    group, _, name = code.partition(".")
+    return getattr(getattr(policy, group), name)
+
+
+def text_of(code: str, value: Value) -> str:
+    """As it is read and typed, without its unit: 3, 24, 300."""
+    if code == HOURS_CODE:
+        return spans_text(value) if isinstance(value, tuple) else str(value)
+    if code.startswith(DAY):
+        return "" if value is None else str(value).lower()
+    if _is_rate(code):
+        return f"{Decimal(str(value)) * 100:f}".rstrip("0").rstrip(".")
+    if code.endswith("_fen"):
+        return f"{Decimal(value) / WAN:f}".rstrip("0").rstrip(".") if value % WAN else str(value // WAN)
+    return str(value)
+
+
+def parsed(code: str, text: str) -> Value:
+    """What was typed, as it is stored. Raises ``ValueError``."""
+    if code == HOURS_CODE:
+        return spans_text(parse_spans(text))
+    try:
+        number = Decimal(text.replace(",", "").replace("%", "").replace("％", "").strip())
+    except InvalidOperation:
+        raise ValueError(code) from None
+    if not number.is_finite():
+        raise ValueError(code)
+    if _is_rate(code):
+        return f"{number / 100:f}"
+    stored = number * WAN if code.endswith("_fen") else number
+    if stored != stored.to_integral_value():
+        raise ValueError(code)
+    return int(stored)
+
+
+def _is_rate(code: str) -> bool:
+    return isinstance(parameter(Policy(), code), Decimal)
+
+
+def apply(policy: Policy, changes: Mapping[str, Value]) -> Policy:
+    """The policy with the changes in it. A code that is no more changes nothing."""
+    spans, overrides = policy.calendar.spans, dict(policy.calendar.overrides)
+    groups: dict[str, dict[str, Value]] = {group: {} for group in GROUPS}
+    for code, value in changes.items():
+        if code == HOURS_CODE:
+            spans = parse_spans(value)
+        elif code.startswith(DAY):
+            _override(overrides, date.fromisoformat(code.removeprefix(DAY)), value)
+        elif code in NAMES:
+            group, _, name = code.partition(".")
+            groups[group][name] = Decimal(value) if _is_rate(code) else int(value)
+    return Policy(
+        _with(policy.levels, groups["levels"]), _with(policy.offer, groups["offer"]), _with(policy.need, groups["need"]),
+        _with(policy.audience, groups["audience"]), _with(policy.standing, groups["standing"]),
+        _with(policy.matching, groups["matching"]), WorkCalendar(spans, overrides),
+    )  # fmt: skip
+
+
+def _with(group: G, values: Mapping[str, Value]) -> G:
+    return replace(group, **values) if values else group
+
+
+def _override(overrides: dict[date, bool], day: date, worked: bool | None) -> None:
+    if worked is None:
+        overrides.pop(day, None)
+    else:
+        overrides[day] = worked
+
+
+def sound(policy: Policy) -> str | None:
+    """The first number that cannot be: none is below 1 (a rate above 0 and up to 1), a target is not above its limit."""
+    for code in NAMES:
+        value = parameter(policy, code)
+        most = 1 if isinstance(value, Decimal) else MOST.get(code, 3_650 if not code.endswith("_fen") else 10**13)
+        if not 0 < value <= most:
+            return code
+    return next((low for low, high in RISING if parameter(policy, low) > parameter(policy, high)), None)
+
+
+def changed(before: Policy, after: Policy) -> dict[str, list[Value]]:
+    """What differs, as it is kept: code → [before, after]."""
+    pairs = {code: (parameter(before, code), parameter(after, code)) for code in NAMES}
+    found = {code: [_plain(one) for one in pair] for code, pair in pairs.items() if pair[0] != pair[1]}
+    if before.calendar.spans != after.calendar.spans:
+        found[HOURS_CODE] = [spans_text(before.calendar.spans), spans_text(after.calendar.spans)]
+    old, new = before.calendar.overrides, after.calendar.overrides
+    for day in sorted({*old, *new}):
+        if old.get(day) != new.get(day):
+            found[f"{DAY}{day.isoformat()}"] = [old.get(day), new.get(day)]
+    return found
+
+
+def _plain(value: Value) -> Value:
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+def fields_of(group: str) -> list[str]:
+    """Codes of a group that may be changed, in the order of its dataclass."""
+    return [code for one in fields(getattr(Policy(), group)) if (code := f"{group}.{one.name}") in NAMES]
