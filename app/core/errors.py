@@ -48,6 +48,8 @@ class ErrorCode(StrEnum):
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
+    CONDITIONS_OPEN = "conditions_open"
+    CONDITION_UNKNOWN = "condition_unknown"
     CONSENT_MISSING = "consent_missing"
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
@@ -115,6 +117,7 @@ class ErrorCode(StrEnum):
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
+    STANDSTILL = "standstill"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TIES_UNDECLARED = "ties_undeclared"
@@ -162,6 +165,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
+    ErrorCode.CONDITIONS_OPEN: N_("还有没有成立的条件，请先登记后再放款。"),
+    ErrorCode.CONDITION_UNKNOWN: N_("选定后只能以报价中列明的条件不成立为由拒绝，请选择是哪一项。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
@@ -229,6 +234,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
+    ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),

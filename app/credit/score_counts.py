@@ -15,7 +15,12 @@ _ADD_UP = text("select hq_add_up_scores(:most)")
 
 
 @timed("credit.score_counts")
-def add_up_scores(ctx: Context, most: int = MOST_ROWS) -> int:
+def add_up_scores(ctx: Context) -> int:
+    """Adds up the counts where they have become many rows; returns how many went."""
+    return add_up(MOST_ROWS)
+
+
+def add_up(most: int) -> int:
     """Adds up the counts where there are more than ``most`` rows; returns how many went. No business event: no use case."""
     with transaction(Context.of_system("ticker")) as unit:
         return int(unit.session.scalar(_ADD_UP, {"most": most}) or 0)

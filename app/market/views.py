@@ -23,6 +23,9 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import (
+    award_registers,
+    award_service,
+    award_views,
     bank_views,
     batch_views,
     bid_queries,
@@ -56,9 +59,10 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "bank_views", "batch_views", "bid_registers", "claim_views", "clock_views", "debt_views", "fit_views", "level_views",
-    "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
-]
+    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views",
+    "clock_views", "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views",
+    "registers", "room", "sheet_views", "standing_views",
+]  # fmt: skip
 
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {

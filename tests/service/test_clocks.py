@@ -17,7 +17,7 @@ from app.core.outbox import emit
 from app.core.permissions import Role
 from app.loans import service as loans
 from app.loans.models import Loan
-from app.market import choice_service, clock_service, service
+from app.market import clock_service, service
 from app.market.clock_models import Clock
 from app.market.level_rules import REMINDERS, Step
 from tests import cast, market_cast
@@ -93,7 +93,7 @@ def test_from_the_firms_choice_to_the_banks_drawdown(database: TestDatabase) -> 
     service.close_need(clerk(firm), need.id)
     outbox.drain()
     assert clocks() == {"CHOICE": (0, None)}
-    choice = choice_service.choose_bid(clerk(firm), bid.id)
+    choice = market_cast.choose(firm, bid)
     outbox.drain()
     assert clocks()["CHOICE"] == (0, "KEPT")
     assert clocks()["DECISION"] == (0, None)

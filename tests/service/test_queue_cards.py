@@ -6,7 +6,7 @@ import pytest
 
 from app.core.context import Context
 from app.core.permissions import Role
-from app.credit.score_counts import add_up_scores
+from app.credit.score_counts import add_up, add_up_scores
 from tests import cast, market_cast
 from tests.conftest import TestDatabase
 from tests.credit_cast import consent, current, firm_with_invoices, register_model, revoke
@@ -36,7 +36,7 @@ def test_scores_are_counted_as_profiles_come_and_go_and_added_up_without_moving_
     assert before == [[(max(1, -(-100 * ahead // 3)), 3)] for ahead in better]
 
     assert add_up_scores(cast.SYSTEM) == 0, "few rows are left as they are"
-    assert add_up_scores(cast.SYSTEM, most=0) >= 3 and owner_sql(database, COUNTED) == owner_sql(database, TRUTH)
+    assert add_up(0) >= 3 and owner_sql(database, COUNTED) == owner_sql(database, TRUTH)
     assert len(owner_sql(database, "select * from score_count")) == len(set(scores))
     assert [place(bank[Role.BANK_OFFICER], firm) for firm in firms] == before
 
