@@ -147,11 +147,11 @@ def approve_loan(ctx: Context, loan_id: UUID) -> Loan:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
     fire(ctx, LOAN, loan, "approve")
     loan.approved_at = now()
-    _step(loan, Step.DECISION, at=loan.approved_at)
-    _step(loan, Step.DRAWDOWN_REPORT, wd_from=loan.approved_at)
     if loan.choice_id is not None:
         with elevated(ctx, "loans") as acting:
             choice_service.approve(acting, loan.choice_id)
+    _step(loan, Step.DECISION, at=loan.approved_at)
+    _step(loan, Step.DRAWDOWN_REPORT, wd_from=loan.approved_at)
     _tell_firm(ctx, loan, N_("%(bank)s已批准贷款 %(number)s，即将放款。"))
     about(loan, amount_fen=loan.amount_fen)
     return loan

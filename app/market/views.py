@@ -59,9 +59,9 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views",
-    "clock_views", "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views",
-    "registers", "room", "sheet_views", "standing_views",
+    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views", "clock_views",
+    "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "standing_views",
 ]  # fmt: skip
 
 STEPS = ("purpose", "terms", "audience", "check")

@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, append_only, grant, guard, run
 
-revision = "0040"
-down_revision = "0039"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
