@@ -46,8 +46,8 @@ def test_a_small_story_counted_by_hand(database: TestDatabase) -> None:
             assert {row.invited, row.answer_rate, row.median_minutes, row.bids, row.all_in_median, row.kept_rate} == {None}
     owner_sql(database, "alter table bank_standing disable trigger user; delete from bank_standing; "
                         "alter table bank_standing enable trigger user")
-    row = policy_service.propose(cast.platform()[Role.SYSTEM_ADMIN], {"standing.least_cases": 2}, "试点")
-    policy_service.judge(cast.bureau()[Role.BUREAU_LEADER], row.id, "confirm", "同意")
+    proposed = policy_service.propose(cast.platform()[Role.SYSTEM_ADMIN], {"standing.least_cases": 2}, "试点")
+    policy_service.judge(cast.bureau()[Role.BUREAU_LEADER], proposed.id, "confirm", "同意")
     owner_sql(database, "insert into bank_record (id, org_id, need_id, kind, at) select gen_random_uuid(), %s, n.id, "
                         "case when n.id = %s then 'KEPT' else 'BROKEN' end, now() from need n", good.id, needs[0].id)
     assert standing_service.count_due(SYSTEM) == 2
