@@ -70,10 +70,6 @@ class Score:
     high: float
     model_id: UUID
 
-    def __repr__(self) -> str:  # what digests are made of; the generated one takes three times as long
-        return (f"Score(score={self.score}, grade={self.grade!r}, points={self.points}, pd={self.pd}, low={self.low}, "
-                f"high={self.high}, model_id={self.model_id!r})")
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -93,9 +89,8 @@ class Draft:
 
     def digest(self) -> bytes:
         """Of all that the profile says but whose it is: equal where it would say the same again."""
-        parts = (self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
-        said = repr((SCALE, *parts))
-        return sha256(said.encode() + self.snapshot + feature_list()[0]).digest()
+        said = (SCALE, self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
+        return sha256(repr(said).encode() + self.snapshot + feature_list()[0]).digest()
 
 
 @cache

@@ -41,6 +41,7 @@ from app.loans.standing import (
 from app.loans.states import LOAN, LoanState
 from app.market import choice_service
 from app.market.bid_queries import choice_terms
+from app.market.level_rules import Step
 from app.market.rules import RepaymentMethod, schedule
 
 constraint("uq_loan_note_no", ErrorCode.NOTE_TAKEN, "note_no")
@@ -105,8 +106,16 @@ def open_chosen_loan(ctx: Context, choice_id: UUID) -> Loan:
     loan = open_loan(ctx, get_or_404(Case, chosen.case_id), chosen.bank_org_id, terms, "choice", choice_id=choice_id)
     notify(loan.org_id, N_("企业选定了贵行，请审批贷款 %(number)s。"), path=f"/loans/{loan.id}", case_id=loan.case_id,
            number=loan.number)
+    _step(loan, Step.DECISION, wd_from=loan.opened_at)
     about(loan, amount_fen=loan.amount_fen)
     return loan
+
+
+def _step(loan: Loan, step: Step, **ended: Any) -> None:
+    """A step of a promised loan begins (``wd_from``) or ends (``at``) against its limit."""
+    if loan.choice_id is not None:
+        emit("step.begun" if "wd_from" in ended else "step.ended", step=step, subject_type="choice", subject_id=loan.choice_id,
+             org_id=loan.org_id, case_id=loan.case_id, path=f"/loans/{loan.id}", **ended)
 
 
 @handles("choice.made", "loans.open")
@@ -141,6 +150,8 @@ def approve_loan(ctx: Context, loan_id: UUID) -> Loan:
     if loan.choice_id is not None:
         with elevated(ctx, "loans") as acting:
             choice_service.approve(acting, loan.choice_id)
+    _step(loan, Step.DECISION, at=loan.approved_at)
+    _step(loan, Step.DRAWDOWN_REPORT, wd_from=loan.approved_at)
     _tell_firm(ctx, loan, N_("%(bank)s已批准贷款 %(number)s，即将放款。"))
     about(loan, amount_fen=loan.amount_fen)
     return loan
@@ -155,6 +166,8 @@ def refuse_loan(ctx: Context, loan_id: UUID, reason: str, condition_no: int | No
     """
     loan = get_or_404(Loan, loan_id, lock=True)
     fire(ctx, LOAN, loan, "refuse", reason=reason)
+    _step(loan, Step.DECISION, at=now())
+    _step(loan, Step.DRAWDOWN_REPORT, at=now(), kept=False)
     if loan.choice_id is not None:
         with elevated(ctx, "loans") as acting:
             choice_service.refuse(acting, loan.choice_id, condition_no or 0, reason)
@@ -226,6 +239,7 @@ def report_drawdown(ctx: Context, loan_id: UUID, drawdown: Drawdown) -> Loan:
         with elevated(ctx, "loans") as acting:
             choice_service.keep(acting, loan.choice_id, drawdown.drawn_on, loan.contract_no)
     _tell_firm(ctx, loan, N_("%(bank)s已发放贷款 %(number)s，还款计划可以查看了。"))
+    _step(loan, Step.DRAWDOWN_REPORT, at=now())
     emit("loan.drawn", loan_id=loan.id)
     about(loan, principal_fen=loan.principal_fen, drawn_on=loan.drawn_on)
     return loan

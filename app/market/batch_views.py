@@ -23,7 +23,7 @@ from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, send_list
 from app.enterprises.industries import SECTIONS
-from app.market import batch_service, policy, queries, round_queries
+from app.market import batch_service, invite_service, policy, queries, round_queries
 from app.market.batch_models import NeedBatch
 from app.market.display import card_title, kind_text, months_text, need_chip
 from app.market.door import room
@@ -152,6 +152,12 @@ def set_banks(batch_id: UUID) -> Any:
     return act(
         lambda: batch_service.set_banks(context(), batch_id, banks), done=gettext("参加的银行已保存。"), to=_to(batch_id)
     )
+
+
+@room.page("/batches/<uuid:batch_id>/send", Permission.BATCH_EDIT, methods=["POST"])
+def send_batch(batch_id: UUID) -> Any:
+    """Sends the listed needs to the banks that take part."""
+    return act(lambda: invite_service.send_batch(context(), batch_id), done=gettext("已推送。"), to=_to(batch_id))
 
 
 def _is_uuid(text: str) -> bool:

@@ -27,11 +27,14 @@ from app.market import (
     award_service,
     award_views,
     bank_views,
+    batch_views,
     bid_queries,
     bid_registers,
     claim_views,
+    clock_views,
     debt_views,
     fit_views,
+    invite_service,
     level_views,
     need_rules,
     offer_views,
@@ -42,8 +45,8 @@ from app.market import (
     registers,
     service,
     sheet_views,
+    standing_views,
 )
-from app.market import batch_views as batch_views
 from app.market import disclosing as disclosing
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
@@ -56,8 +59,9 @@ from app.market.models import Need
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "award_registers", "award_service", "award_views", "bank_views", "bid_registers", "claim_views", "debt_views", "fit_views",
-    "level_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views", "clock_views",
+    "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "standing_views",
 ]  # fmt: skip
 
 STEPS = ("purpose", "terms", "audience", "check")
@@ -266,7 +270,7 @@ def need(need_id: UUID) -> Any:
             entries=timeline(ctx, found.case_id)[:6] if found.case_id else [],
             offers=rows,
             choice=choice,
-            invited=queries.invited(need_id) if found.distribution == "targeted" else [],
+            invited=invite_service.invitations(need_id) if found.distribution != "open" else [],
             can=_buttons(ctx, found),
             bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
             title=need_title(found),
