@@ -62,10 +62,11 @@ insert into case_file (id, number, kind, subject_org_id, title, opened_at)
 insert into seal (id) select md5('seal ' || n)::uuid from generate_series(1, %(needs)s) n;
 insert into need (id, org_id, case_id, seal_id, state, amount_fen, term_months, purpose_kind, purpose_text, product_kind,
     repayment, first_loan, distribution, industry_code, district, size_class, firm_form, bookable, bookable_reasons,
-    published_at, closes_at, next_check_at, step, created_at)
+    submitted_at, released_at, release_kind, published_at, closes_at, next_check_at, step, created_at)
   select md5('need ' || n)::uuid, e.id, md5('case ' || n)::uuid, md5('seal ' || n)::uuid, 'OPEN',
     (10 + n * 7919 %% 990) * 1000000, 3 + n %% 34, 'PURCHASE', '采购', (array['ANY','CREDIT','MORTGAGE','IP_PLEDGE'])[1 + n %% 4],
-    'ANY', n %% 5 = 0, 'open', e.industry_code, e.district, e.size_class, 'company', n %% 3 = 0, '[]', now() - interval '1 day',
+    'ANY', n %% 5 = 0, 'open', e.industry_code, e.district, e.size_class, 'company', n %% 3 = 0, '[]',
+    now() - interval '1 day', now() - interval '1 day', 'auto', now() - interval '1 day',
     now() + interval '1 day' + n %% 4 * interval '1 day', now() + interval '9 days', 3, now()
   from generate_series(1, %(needs)s) n join enterprise e on e.firm_no = n;
 insert into feature_list (sha, names) values (sha256(''), array['bench']);

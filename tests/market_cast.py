@@ -10,9 +10,10 @@ from uuid import UUID
 from flask.testing import FlaskClient
 
 from app.core.calendar import now, today
+from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN, YUAN
-from app.core.permissions import OrgKind, Role
+from app.core.permissions import OrgKind, Role, permissions_of
 from app.market import award_service, bid_service, choice_service, product_service, service
 from app.market.bid_models import Award
 from app.market.models import Bid, Choice, Need
@@ -55,7 +56,18 @@ def draft_need(firm: Cast, *, wan: int = 300, months: int = 12, banks: tuple[UUI
 
 def open_need(firm: Cast, **options: Any) -> Need:
     """A published need that takes bids."""
-    return service.submit_need(clerk(firm), draft_need(firm, **options).id)
+    return release(service.submit_need(clerk(firm), draft_need(firm, **options).id))
+
+
+DESK = Context(
+    None, None, OrgKind.PLATFORM, frozenset({Role.DESK}), permissions_of(frozenset({Role.DESK})), system="desk of the tests"
+)
+"""A desk without a person: for stories in which it only has to let a need through."""
+
+
+def release(need: Need) -> Need:
+    """The desk lets banks see a submitted need."""
+    return service.release_need(DESK, need.id)
 
 
 def offer(

@@ -53,6 +53,8 @@ class ErrorCode(StrEnum):
     CONSENT_MISSING = "consent_missing"
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
+    CORRECTED_ONCE = "corrected_once"
+    DATA_INSTEAD = "data_instead"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
@@ -80,6 +82,7 @@ class ErrorCode(StrEnum):
     MODEL_KNOWN = "model_known"
     NEEDS_TOO_MANY = "needs_too_many"
     NEED_INCOMPLETE = "need_incomplete"
+    NEED_UNCHANGED = "need_unchanged"
     NOBODY_CONSENTS = "nobody_consents"
     NOTHING_BOOKED = "nothing_booked"
     NOTE_TAKEN = "note_taken"
@@ -107,6 +110,7 @@ class ErrorCode(StrEnum):
     PUSH_UNSIGNED = "push_unsigned"
     REASON_NEEDED = "reason_needed"
     RECOVERY_SETTLED = "recovery_settled"
+    REFUSED_ALREADY = "refused_already"
     REPAYMENT_ORDER = "repayment_order"
     REPAYMENT_TOO_LARGE = "repayment_too_large"
     RETURNS_USED_UP = "returns_used_up"
@@ -114,6 +118,7 @@ class ErrorCode(StrEnum):
     REVERSAL_ORDER = "reversal_order"
     ROUND_EXISTS = "round_exists"
     ROUND_STALE = "round_stale"
+    ROUNDS_USED_UP = "rounds_used_up"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
@@ -170,6 +175,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
+    ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
+    ErrorCode.DATA_INSTEAD: N_("企业已授权本行查看能代替这份材料的数据，请直接查看，不必再要材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
@@ -197,6 +204,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.MODEL_KNOWN: N_("这个模型版本已经登记过，请到模型列表查看。"),
     ErrorCode.NEEDS_TOO_MANY: N_("进行中的融资需求最多 5 份，请先办完或撤回其中一份。"),
     ErrorCode.NEED_INCOMPLETE: N_("需求还没有填完整，请补齐标出的各项。"),
+    ErrorCode.NEED_UNCHANGED: N_("内容没有改动，不需要更正。"),
     ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
@@ -224,6 +232,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PUSH_UNSIGNED: N_("请求头 %(header)s 缺少，或写法不对。"),
     ErrorCode.REASON_NEEDED: N_("请写明理由。"),
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
+    ErrorCode.REFUSED_ALREADY: N_("本行已婉拒这份需求，不能再报价或重复婉拒。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
@@ -231,6 +240,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
     ErrorCode.ROUND_EXISTS: N_("这个批次已有一轮撮合没有结束，请先结束或作废它。"),
     ErrorCode.ROUND_STALE: N_("计算之后，需求、产品或参加的银行有了变化，请重新计算后再公布。"),
+    ErrorCode.ROUNDS_USED_UP: N_("同一笔需求最多三轮。请换一个金额或用途，新建一份需求。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),

@@ -24,7 +24,8 @@ class Move:
     """One row of a lifecycle.
 
     ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, and
-    ``other_than`` the columns whose person must be somebody else. ``shared`` moves are told to every party of the case.
+    ``other_than`` the columns whose person must be somebody else. ``shared`` moves are told to every party of the case;
+    ``sealed`` ones only once the subject's seal, where it has one, is open.
     """
 
     source: StrEnum
@@ -35,6 +36,7 @@ class Move:
     stamp: str | None = None
     other_than: tuple[str, ...] = ()
     shared: bool = True
+    sealed: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
     source, subject.state = subject.state, move.target.value
     if move.stamp:
         setattr(subject, move.stamp, ctx.actor_id)
-    row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared)
+    row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared, move.sealed)
     session().flush()
     session().add(row)
     session().flush()
@@ -108,10 +110,11 @@ def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "cre
 
 def _row(
     ctx: Context, subject_type: str, subject: Any, event: str, source: str, target: str, reason: str | None, shared: bool,
+    sealed: bool = True,
 ) -> Transition:
     return Transition(
         id=new_id(), subject_type=subject_type, subject_id=subject.id, case_id=getattr(subject, "case_id", None),
-        seal_id=getattr(subject, "seal_id", None), event=event, source=source, target=target, at=now(),
+        seal_id=getattr(subject, "seal_id", None) if sealed else None, event=event, source=source, target=target, at=now(),
         actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
         reason=(reason or "").strip() or None, shared=shared,
     )

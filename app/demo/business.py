@@ -87,13 +87,14 @@ def _pool(staff: Staff) -> None:
         pool.register_agreement(leader, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
 
 
-def _need(firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
+def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
     need = needs.start_need(firm.boss)
     needs.save_need(
         firm.boss, need.id, needs.PurposePart(wan * WAN, "PURCHASE", text), needs.TermsPart(months, kind, "ANY", True),
         needs.AudiencePart("open"),
     )
-    return needs.submit_need(firm.boss, need.id)
+    needs.submit_need(firm.boss, need.id)
+    return needs.release_need(staff["desk"], need.id)
 
 
 def _bid(staff: Staff, products: Products, bank: str, need: Need, wan: int, months: int, *, submit: bool = True) -> Bid:
@@ -107,7 +108,7 @@ def _bid(staff: Staff, products: Products, bank: str, need: Need, wan: int, mont
 
 def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None:
     """Three offers lie open before the demo firm."""
-    need = _need(firm, 300, 12, "采购数控机床配件")
+    need = _need(staff, firm, 300, 12, "采购数控机床配件")
     for bank, wan in (("zhuan", 300), ("yuncheng", 300), ("linghai", 260)):
         _bid(staff, products, bank, need, wan, 12)
     needs.close_need(firm.boss, need.id)
@@ -116,7 +117,8 @@ def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None
 def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
     """Needs in the queue; some already carry sealed bids, one waits for the approver."""
     for number, firm in enumerate(firms):
-        need = _need(firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2])
+        kind = ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2]
+        need = _need(staff, firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", kind)
         if number < 3:
             _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
 
@@ -124,7 +126,7 @@ def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> 
 def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
     """Choices made through the portal: one waits for approval, one for the money, one is drawn."""
     for number, firm in enumerate(firms):
-        need = _need(firm, 120 + 40 * number, 12, "扩大生产")
+        need = _need(staff, firm, 120 + 40 * number, 12, "扩大生产")
         bid = _bid(staff, products, "zhuan", need, 120 + 40 * number, 12)
         needs.close_need(firm.boss, need.id)
         choice = choice_service.choose_bid(firm.boss, bid.id)

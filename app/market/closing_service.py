@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,9 @@ from app.market.words import NeedState
 
 log = logging.getLogger(__name__)
 
+DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
+"""What its hour does to a need before bidding; ``screening_service`` says it."""
+
 
 @use_case(Permission.NEED_CLOSE, "need.extend", returns=Need)
 def extend_need(ctx: Context, need_id: UUID) -> Need:
@@ -41,7 +45,7 @@ def extend_need(ctx: Context, need_id: UUID) -> Need:
     fire(ctx, NEED, need, "extend")
     need.extended_at = now()
     need.closes_at = need.next_check_at = max(
-        need.closes_at or now(), policy.bids_close_at_latest(need.published_at or now())
+        need.closes_at or now(), policy.bids_close_at_latest(need.corrected_at or need.published_at or now())
     )  # a need for a list takes bids longer
     about(need, closes_at=need.closes_at)
     return need
@@ -125,6 +129,8 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
         return False
     if need.state == NeedState.OPEN:
         _close(ctx, need)
+    elif need.state in DUE:
+        DUE[NeedState(need.state)](ctx, need)
     elif need.state == NeedState.CLOSED:
         lapse_need(ctx, need, str(N_("没有在期限内选定")))
     else:

@@ -12,7 +12,7 @@ from app.market.debt_service import DebtFields
 from app.market.fields import MoneyField, PercentField, TokenField
 
 MOST_FEN = 10_000_000_000_000
-"""As the database allows (migration 0028)."""
+"""As the database allows (migration 0030)."""
 
 
 class DebtForm(FlaskForm):

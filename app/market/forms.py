@@ -14,6 +14,7 @@ from wtforms import (
     RadioField,
     SelectField,
     SelectMultipleField,
+    StringField,
     TextAreaField,
 )
 from wtforms.validators import InputRequired, Length, Optional
@@ -89,6 +90,21 @@ class TermsForm(FlaskForm):
             self.repayment.data if self.repayment.data in WANTED_METHODS else None,
             bool(self.first_loan.data),
         )
+
+
+class CorrectionForm(PurposeForm, TermsForm):  # type: ignore[misc]  # two steps on one page, each read by its own part()
+    """Both steps at once, with the reason that banks read."""
+
+    idempotency_token = TokenField()
+    reason = StringField(_l("为什么更正"), [InputRequired(_l("请写明更正的理由。")), Length(max=200)])
+
+    def purpose(self) -> PurposePart:
+        """Amount and purpose as typed."""
+        return PurposeForm.part(self)
+
+    def terms(self) -> TermsPart:
+        """Term, security and repayment as typed."""
+        return TermsForm.part(self)
 
 
 class AudienceForm(FlaskForm):

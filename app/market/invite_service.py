@@ -32,7 +32,7 @@ REMINDERS = (
     N_("发给贵行的需求，首次答复的时限已用去一半，请及时报价。"), N_("发给贵行的需求，首次答复的时限已用去八成，请尽快报价。"),
     N_("发给贵行的需求已到首次答复的时限，仍可在报价截止前报价。"),
 )  # fmt: skip
-"""What the database itself tells a bank under the seal (migration 0039, ``hq_remind_invited``)."""
+"""What the database itself tells a bank under the seal (migration 0041, ``hq_remind_invited``)."""
 
 def _times(at: datetime, closes_at: datetime) -> dict[str, datetime]:
     """When a bank that is asked now should answer, when it is reminded, and when its time is over: never after bidding."""

@@ -6,19 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.database import Base, Identified
 from app.market.bid_models import Bid, BidFee, Choice
 
-__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee"]
+__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee", "NeedVersion"]
 
 
 class Need(Identified, Base):
     """融资需求: a firm's request for a loan. Amount in 分, term in months; empty fields while it is a draft.
 
-    Case and seal come with publishing. The card (industry, district, size, form) is frozen then.
+    Case, seal and the frozen card (industry, district, size, form) come with submitting; banks see it from its release on.
+    ``version`` counts corrections from 1, ``round`` how often the firm has asked for the same from 1.
     """
 
     __tablename__ = "need"
@@ -42,6 +44,17 @@ class Need(Identified, Base):
     exposure: Mapped[dict[str, Any] | None]
     bookable: Mapped[bool | None]
     bookable_reasons: Mapped[list[Any]]
+    submitted_at: Mapped[datetime | None]
+    check_due_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[UUID | None]
+    release_kind: Mapped[str | None]
+    returned_reasons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    returned_note: Mapped[str]
+    version: Mapped[int]
+    corrected_at: Mapped[datetime | None]
+    corrected_reason: Mapped[str]
+    round: Mapped[int]
     published_at: Mapped[datetime | None]
     closes_at: Mapped[datetime | None]
     extended_at: Mapped[datetime | None]
@@ -74,3 +87,16 @@ class NeedInvitee(Base):
     told: Mapped[int] = mapped_column(default=0)
 
 
+
+
+class NeedVersion(Base):
+    """What a need said before it was corrected. Written by the database itself (migration 0034, ``hq_need_frozen``)."""
+
+    __tablename__ = "need_version"
+    need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    facts: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+    made_by: Mapped[UUID | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.core.money import WAN
 from app.core.working import N_, Problem
@@ -17,16 +17,25 @@ LEVELS = ServiceLevels()
 
 @dataclass(frozen=True, slots=True)
 class NeedLimits:
-    """What a need may ask for [P]: 分 and months. The ceiling is far above the pool's, since not every loan is booked."""
+    """What a need may ask for [P]: 分 and months. The ceiling is far above the pool's, since not every loan is booked.
+
+    A draft lies ``draft_days`` natural days, a returned need ``returned_wd`` working days; a question
+    of a bank is answered within ``question_wd`` working days.
+    """
 
     min_amount_fen: int = 1 * WAN
     max_amount_fen: int = 3_000 * WAN
     min_term_months: int = 1
     max_term_months: int = 120
     purpose_text_length: int = 500
+    draft_days: int = 90
+    returned_wd: int = 10
+    question_wd: int = 2
 
 
 LIMITS = NeedLimits()
+CORRECTIONS = 1
+"""How often a published need may be corrected [P]; the database counts too (migration 0034)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,22 @@ def _check_term(term_months: int | None, limits: NeedLimits) -> list[Problem]:
 
 CALENDAR = WorkCalendar()
 """Working days of the notices alone, without a day that was changed."""
+
+
+
+def check_due_at(submitted: datetime, levels: ServiceLevels = LEVELS, calendar: WorkCalendar = CALENDAR) -> datetime:
+    """When a need that the desk has not looked at is released by itself: the close of the next working day [P]."""
+    return calendar.due(submitted, levels.desk_check_limit_wd)
+
+
+def returned_until(returned: datetime, limits: NeedLimits = LIMITS, calendar: WorkCalendar = CALENDAR) -> datetime:
+    """When a returned need lapses: the close of the tenth working day [P]."""
+    return calendar.due(returned, limits.returned_wd)
+
+
+def draft_until(touched: datetime, limits: NeedLimits = LIMITS) -> datetime:
+    """When a draft that nobody touches any more lapses: after ninety days [P]."""
+    return touched + timedelta(days=limits.draft_days)
 
 
 def bids_close_at(

@@ -88,6 +88,26 @@ def calendar() -> WorkCalendar:
 # --- times of a need, by the numbers in force -------------------------------------------------------------------------
 
 
+def check_due_at(submitted: datetime) -> datetime:
+    """When a need that the desk has not looked at is released by itself."""
+    return need_rules.check_due_at(submitted, levels(), calendar())
+
+
+def returned_until(returned: datetime) -> datetime:
+    """When a returned need lapses."""
+    return need_rules.returned_until(returned, need_limits(), calendar())
+
+
+def draft_until(touched: datetime) -> datetime:
+    """When a draft that nobody touches any more lapses."""
+    return need_rules.draft_until(touched, need_limits())
+
+
+def question_due_at(asked: datetime) -> datetime:
+    """By when a firm is asked to answer a bank."""
+    return calendar().due(asked, need_limits().question_wd)
+
+
 def bids_close_at(published: datetime, way: str | None = None) -> datetime:
     """When bidding on a need published at a moment closes; ``way``: its distribution."""
     found = current()

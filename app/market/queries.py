@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
@@ -15,8 +15,8 @@ from app.core.permissions import OrgKind
 from app.enterprises.industries import section_of
 from app.identity.models import Organisation
 from app.market.bid_queries import own_live_bid as own_live_bid
-from app.market.models import Need, NeedInvitee
-from app.market.words import NeedState
+from app.market.models import Need, NeedInvitee, NeedVersion
+from app.market.words import LIVE_STATES, NeedState
 
 
 def need_to_bid_on(ctx: Context, need_id: UUID) -> Need:
@@ -100,6 +100,43 @@ def industry_name(code: str | None) -> str:
 
 
 
+def versions(need: Need) -> list[NeedVersion]:
+    """What the need said before it was corrected, the newest first."""
+    if need.version == 1:
+        return []
+    return list(session().scalars(
+        select(NeedVersion).where(NeedVersion.need_id == need.id).order_by(NeedVersion.version.desc())
+    ))
+
+
+def desk_needs_query() -> Any:
+    """Needs with their firm, for the desk: those that were ever submitted."""
+    return (
+        select(
+            Need.id, Need.state, Need.amount_fen, Need.term_months, Need.purpose_kind, Need.product_kind, Need.submitted_at,
+            Need.check_due_at, Need.released_at, Need.release_kind, Need.distribution, Organisation.name,
+        )
+        .join(Organisation, Organisation.id == Need.org_id)
+        .where(Need.submitted_at.is_not(None))
+    )
+
+
+def needs_to_check() -> list[tuple[Need, str]]:
+    """Needs that wait for the desk with the names of their firms, those due first first."""
+    rows = session().execute(
+        select(Need, Organisation.name).join(Organisation, Organisation.id == Need.org_id)
+        .where(Need.state == NeedState.CHECKING.value).order_by(Need.check_due_at).limit(10)
+    )
+    return [(row.Need, row.name) for row in rows]
+
+
+def twins(need: Need) -> int:
+    """Other live needs of the same firm over the same amount."""
+    return session().scalar(select(func.count()).where(
+        Need.org_id == need.org_id, Need.id != need.id, Need.amount_fen == need.amount_fen, Need.state.in_(LIVE_STATES)
+    )) or 0
+
+
 # --- what waits ------------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +145,7 @@ def firm_waits() -> list[Need]:
     return list(
         session().scalars(
             select(Need)
-            .where(Need.state.in_([NeedState.DRAFT.value, NeedState.OPEN.value, NeedState.CLOSED.value]))
+            .where(Need.state.in_([NeedState.DRAFT.value, NeedState.RETURNED.value, *LIVE_STATES]))
             .order_by(Need.created_at.desc())
             .limit(10)
         )

@@ -19,9 +19,12 @@ from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
 from app.core.use_case import reading
+from app.core.views import paper_rows
 from app.core.web import context, send_xlsx
 from app.enterprises.industries import SECTIONS
-from app.market import bid_service, claim_service, product_queries, queries, queue, rank_service, service
+from app.market import answer_queries, bid_service, claim_service, product_queries, queries, queue, rank_service, service
+from app.market.answer_views import question_text
+from app.market.answer_words import PAPERS, REFUSALS
 from app.market.display import card_title, deadline, kind_text, marks, months_text, profile_chips, score_text
 from app.market.door import room
 from app.market.exposure_rules import Exposure
@@ -180,7 +183,7 @@ def queue_need(need_id: UUID) -> Any:
             need=need,
             row=card(ctx, need),
             bid=bid,
-            may_bid=_may_bid(ctx, need, bid),
+            may_bid=_may_bid(ctx, need, bid) and answer_queries.own_refusal(ctx, need_id) is None,
             has_products=bool(product_queries.own_products(ctx)),
             kind_text=kind_text,
             months_text=months_text,
@@ -188,6 +191,8 @@ def queue_need(need_id: UUID) -> Any:
             profile_chips=profile_chips,
             score_text=score_text,
             card_title=card_title,
+            **_answers(ctx, need, bid),
+            versions=queries.versions(need),
             exposure=Exposure.read(need.exposure) if need.exposure else None,
             is_open=need.state == NeedState.OPEN,
             claim=claim_service.claim_on(ctx, need_id),
@@ -195,6 +200,25 @@ def queue_need(need_id: UUID) -> Any:
             held=next((one.claims for one in claim_service.load(ctx) if one.person_id == ctx.actor_id), 0),
             capacity=claim_service.capacity(ctx),
         )
+
+
+def _answers(ctx: Context, need: Need, bid: Bid | None) -> dict[str, Any]:
+    """What a bank may do beside bidding, and what the firm has told."""
+    refusal = answer_queries.own_refusal(ctx, need.id)
+    given = answer_queries.answers(need.id)
+    is_open = need.state == NeedState.OPEN
+    busy = bid is not None and bid.state in (BidState.DRAFT, BidState.PROPOSED, BidState.SUBMITTED)
+    return {
+        "refusal": refusal,
+        "may_refuse": is_open and not busy and ctx.can(Permission.NEED_REFUSE),
+        "may_ask": is_open and refusal is None and ctx.can(Permission.QUESTION_ASK),
+        "questions": answer_queries.questions(need.id),
+        "answers": given,
+        "papers": {key: paper_rows(rows) for key, rows in answer_queries.papers([one.id for one in given]).items()},
+        "papers_wanted": PAPERS,
+        "refusals": REFUSALS,
+        "question_text": question_text,
+    }
 
 
 def _may_bid(ctx: Any, need: Need, bid: Bid | None) -> bool:

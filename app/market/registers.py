@@ -38,7 +38,10 @@ menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70)
 
 for _event, _text in {
     "create": _l("开始填写融资需求"),
-    "submit": _l("提交融资需求，开始密封报价"),
+    "submit": _l("提交融资需求，等待服务台核对"),
+    "release": _l("核对通过，开始密封报价"),
+    "return": _l("退回修改"),
+    "correct": _l("更正融资需求"),
     "discard": _l("删除草稿"),
     "extend": _l("延长报价时间"),
     "close": _l("报价截止，报价开启"),
@@ -58,6 +61,11 @@ def line_stations(ctx: Context, case: Case) -> list[Station]:
         return []
     url = url_for("market.need", need_id=need.id) if ctx.org_kind is OrgKind.ENTERPRISE else None
     over = need.state in (NeedState.WITHDRAWN, NeedState.LAPSED)
+    if need.published_at is None:
+        waits = need.state == NeedState.CHECKING
+        due = need.check_due_at if waits else None
+        stage = Station("submit", _l("提交"), "stopped" if over else "here", at=need.ended_at, due=due, url=url)
+        return [stage, Station("bids", _l("报价")), Station("choice", _l("选定"))]
     sent = Station("submit", _l("提交"), "done", at=need.published_at, url=url)
     if need.closed_at is None:
         bidding = Station("bids", _l("报价"), "stopped" if over else "here", at=need.ended_at, due=need.closes_at, url=url)
@@ -83,6 +91,15 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
     if need is None:
         return None
     firm = ctx.org_kind is OrgKind.ENTERPRISE
+    if need.state == NeedState.CHECKING:
+        last = datetime_text(need.check_due_at, relative=True)
+        text = _l("服务台正在核对；%(time)s 前没有答复就自动放行，开始报价。", time=last)
+        return NextStep(_l("服务台"), text, mine=False)
+    if need.state == NeedState.RETURNED:
+        return NextStep(
+            _l("轮到您了") if firm else _l("企业"), _l("服务台退回了需求，请按说明修改后重新提交。"),
+            by=need.next_check_at, otherwise=_l("到期没有提交，这份需求失效。"), mine=firm,
+        )
     if need.state == NeedState.OPEN:
         text = _l(
             "正在密封报价，%(time)s 截止时一起开启；在那之前谁也看不到报价，也看不到有几家。",
@@ -130,6 +147,17 @@ def firm_waits(ctx: Context) -> list[Wait]:
     for need in queries.firm_waits():
         if need.state == NeedState.DRAFT:
             waits.append(Wait(_l("继续填写融资需求"), need_title(need), url_for("market.need", need_id=need.id), order=60))
+        elif need.state == NeedState.RETURNED:
+            waits.append(
+                Wait(
+                    _l("服务台退回了需求，请修改后重新提交"),
+                    need_title(need),
+                    url_for("market.need", need_id=need.id),
+                    due=need.next_check_at,
+                    tone="wait",
+                    order=12,
+                )
+            )
         elif need.state == NeedState.CLOSED:
             waits.append(
                 Wait(

@@ -1,7 +1,7 @@
-"""Use cases of a financing need: drafted as it goes, published with a seal, withdrawn, begun again.
+"""Use cases of a financing need: drafted as it goes, submitted with a seal, corrected, withdrawn, begun again.
 
-What time does to it is in ``closing_service``; bids are in ``bid_service``, the choice in ``choice_service``, products in
-``product_service``.
+The desk's look is in ``screening_service``, what time does in ``closing_service``; bids are in ``bid_service``, the choice in
+``choice_service``, products in ``product_service``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import need_rules, policy
+from app.market import answer_queries, need_rules, policy
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
@@ -37,11 +37,15 @@ from app.market.closing_service import settle_need as settle_need
 from app.market.exposure import exposure_of
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
-from app.market.need_rules import NeedTerms
+from app.market.need_rules import CORRECTIONS, NeedTerms
+from app.market.screening_service import release_need as release_need
+from app.market.screening_service import return_need as return_need
 from app.market.words import PURPOSES, Distribution, NeedState
 
 constraint("ck_need_live_count", ErrorCode.NEEDS_TOO_MANY)
 constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
+constraint("ck_need_round", ErrorCode.ROUNDS_USED_UP)
+constraint("ck_need_version", ErrorCode.CORRECTED_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,12 @@ def _draft(ctx: Context) -> Need:
         purpose_text="",
         first_loan=False,
         bookable_reasons=[],
+        returned_reasons=[],
+        returned_note="",
+        version=1,
+        corrected_reason="",
+        round=1,
+        next_check_at=policy.draft_until(now()),
         step=1,
         created_at=now(),
         created_by=ctx.actor_id,
@@ -105,26 +115,32 @@ def _draft(ctx: Context) -> Need:
 
 @use_case(Permission.NEED_DRAFT, "need.save", returns=Need)
 def save_need(ctx: Context, need_id: UUID, *parts: Part) -> Need:
-    """Keeps what was filled in; unfinished answers are ``None``. Raises ``STATE_CHANGED`` once it is published."""
+    """Keeps what was filled in; unfinished answers are ``None``. Raises ``STATE_CHANGED`` once it is submitted."""
     need = _own_draft(need_id)
     for part in parts:
-        if isinstance(part, PurposePart):
-            need.amount_fen, need.purpose_kind = part.amount_fen, part.purpose_kind
-            need.purpose_text = part.purpose_text.strip()[: policy.need_limits().purpose_text_length]
-        elif isinstance(part, TermsPart):
-            need.term_months, need.product_kind = part.term_months, part.product_kind
-            need.repayment, need.first_loan = part.repayment, part.first_loan
-        else:
-            need.distribution = part.distribution
-            _invite(need, part)
+        _keep(need, part)
         need.step = max(need.step, _STEPS[type(part)])
+    if need.state == NeedState.DRAFT:
+        need.next_check_at = policy.draft_until(now())
     about(need, steps=[_STEPS[type(part)] for part in parts])
     return need
 
 
+def _keep(need: Need, part: Part) -> None:
+    if isinstance(part, PurposePart):
+        need.amount_fen, need.purpose_kind = part.amount_fen, part.purpose_kind
+        need.purpose_text = part.purpose_text.strip()[: policy.need_limits().purpose_text_length]
+    elif isinstance(part, TermsPart):
+        need.term_months, need.product_kind = part.term_months, part.product_kind
+        need.repayment, need.first_loan = part.repayment, part.first_loan
+    else:
+        need.distribution = part.distribution
+        _invite(need, part)
+
+
 def _own_draft(need_id: UUID) -> Need:
     need = get_or_404(Need, need_id, lock=True)
-    if need.state != NeedState.DRAFT:
+    if need.state not in (NeedState.DRAFT, NeedState.RETURNED):
         raise Refusal(ErrorCode.STATE_CHANGED)
     return need
 
@@ -165,7 +181,7 @@ def terms_of(need: Need, invited: int) -> NeedTerms:
 
 @use_case(Permission.NEED_SUBMIT, "need.submit", returns=Need)
 def submit_need(ctx: Context, need_id: UUID) -> Need:
-    """Publishes a draft: freezes the card, opens the case, closes the envelope for bids, starts the window.
+    """Hands a draft, or what the desk returned, to the desk: freezes the card, opens the case, closes the envelope for bids.
 
     Raises ``NOT_VERIFIED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``NEEDS_TOO_MANY`` (five live needs a firm).
     """
@@ -177,22 +193,22 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
     _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
     _freeze_card(need, firm)
     need.exposure = exposure_of(firm.id, need).stored()
-    case = open_case("need", need.org_id, _title(need))
-    need.case_id, need.seal_id = case.id, new_seal().id
-    need.published_at = now()
-    need.closes_at = need.next_check_at = policy.bids_close_at(need.published_at, need.distribution)
+    case = None
+    if need.case_id is None:
+        case = open_case("need", need.org_id, _title(need))
+        need.case_id, need.seal_id = case.id, new_seal().id
+    need.submitted_at = now()
+    need.check_due_at = need.next_check_at = policy.check_due_at(need.submitted_at)
+    need.returned_reasons, need.returned_note = [], ""
     fire(ctx, NEED, need, "submit")
-    keep_case(ctx, case)
-    with elevated(ctx, "need.submit"):
-        for bank in banks:
-            notify(bank, N_("有企业向贵行定向发出一份融资需求，请在截止前查看。"), path=f"/queue/{need.id}")
-    emit("need.published", need_id=need.id)
+    if case is not None:
+        keep_case(ctx, case)
     about(
         need,
         amount_fen=need.amount_fen,
         term_months=need.term_months,
         distribution=need.distribution,
-        closes_at=need.closes_at,
+        check_due_at=need.check_due_at,
         profile_id=need.profile_id,
     )
     return need
@@ -231,9 +247,38 @@ def _freeze_card(need: Need, firm: Enterprise) -> None:
 def discard_need(ctx: Context, need_id: UUID) -> Need:
     """Puts a draft away."""
     need = _own_draft(need_id)
-    need.ended_at = now()
+    need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "discard")
     about(need)
+    return need
+
+
+@use_case(Permission.NEED_SUBMIT, "need.correct", returns=Need)
+def correct_need(ctx: Context, need_id: UUID, purpose: PurposePart, terms: TermsPart, reason: str) -> Need:
+    """Changes the terms of an open need, once: the window starts anew and the database ends the bids handed in for the old ones.
+
+    Raises ``CORRECTED_ONCE``, ``NEED_UNCHANGED``, ``NEED_INCOMPLETE``, ``AMOUNT_OUT_OF_RANGE``, ``REASON_NEEDED``.
+    """
+    need = get_or_404(Need, need_id, lock=True)
+    if need.state == NeedState.OPEN and need.version > CORRECTIONS:
+        raise Refusal(ErrorCode.CORRECTED_ONCE)
+    banks = invited_banks(need.id)
+    before = terms_of(need, len(banks)), need.first_loan
+    with session().no_autoflush:
+        _keep(need, purpose)
+        _keep(need, terms)
+        if (terms_of(need, len(banks)), need.first_loan) == before:
+            raise Refusal(ErrorCode.NEED_UNCHANGED)
+        _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
+        need.exposure = exposure_of(need.org_id, need).stored()
+        need.version, need.corrected_at, need.corrected_reason = need.version + 1, now(), reason.strip()
+        need.closes_at = need.next_check_at = policy.bids_close_at(need.corrected_at, need.distribution)
+        fire(ctx, NEED, need, "correct", reason=reason)
+    with elevated(ctx, "need.correct"):
+        for bank in banks:
+            notify(bank, N_("企业更正了向贵行定向发出的融资需求，请重新查看。"), path=f"/queue/{need.id}")
+    emit("need.corrected", need_id=need.id)
+    about(need, amount_fen=need.amount_fen, term_months=need.term_months, version=need.version, closes_at=need.closes_at)
     return need
 
 
@@ -249,7 +294,8 @@ def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
 
 @use_case(Permission.NEED_DRAFT, "need.second_round", returns=Need)
 def second_round(ctx: Context, need_id: UUID) -> Need:
-    """A new draft with the answers of a need that ended without a loan (a refusal is not the end). Raises ``STATE_CHANGED``."""
+    """A new draft with the answers of a need that ended without a loan (a refusal is not the end), without the named banks
+    that refused it. What was refused and by whom no other bank learns. Raises ``STATE_CHANGED``, ``ROUNDS_USED_UP``."""
     old = get_or_404(Need, need_id)
     if old.state not in (NeedState.LAPSED, NeedState.WITHDRAWN):
         raise Refusal(ErrorCode.STATE_CHANGED)
@@ -266,8 +312,11 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
     ):
         setattr(need, column, getattr(old, column))
     need.previous_id, need.step = old.id, 3
-    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in invited_banks(old.id)])
-    about(need, previous_id=old.id)
+    need.round = old.round + (1 if old.submitted_at is not None else 0)
+    refused = {refusal.org_id for refusal in answer_queries.refusals(old.id) if refusal.reasons != ["NO_ROOM"]}
+    banks = [bank for bank in invited_banks(old.id) if bank not in refused]
+    session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
+    about(need, previous_id=old.id, round=need.round)
     return need
 
 

@@ -23,6 +23,8 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
 from app.market import (
+    answer_queries,
+    answer_views,
     award_registers,
     award_service,
     award_views,
@@ -33,6 +35,7 @@ from app.market import (
     claim_views,
     clock_views,
     debt_views,
+    desk_views,
     fit_views,
     invite_service,
     level_views,
@@ -48,22 +51,25 @@ from app.market import (
     standing_views,
 )
 from app.market import disclosing as disclosing
+from app.market.answer_words import REFUSALS
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure import exposure_of
 from app.market.exposure_rules import Exposure
 from app.market.fields import put_problems
-from app.market.forms import AudienceForm, PurposeForm, SendForm, TermsForm
+from app.market.forms import AudienceForm, CorrectionForm, PurposeForm, SendForm, TermsForm
 from app.market.lifecycles import NEED
 from app.market.models import Need
+from app.market.screening_words import RETURN_HELP, RETURN_REASONS
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers", "claim_views", "clock_views",
-    "debt_views", "fit_views", "level_views", "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
-    "standing_views",
+    "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
+    "claim_views", "clock_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views", "product_views",
+    "queue_views", "registers", "room", "sheet_views", "standing_views",
 ]  # fmt: skip
 
+EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)
 STEPS = ("purpose", "terms", "audience", "check")
 STEP_NAMES = {
     "purpose": _l("用途与金额"),
@@ -148,7 +154,7 @@ def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UU
 
 def _draft(need_id: UUID) -> Need:
     need = get_or_404(Need, need_id)
-    if need.state != NeedState.DRAFT:
+    if need.state not in EDITABLE:
         raise Refusal(ErrorCode.STATE_CHANGED)
     return need
 
@@ -222,7 +228,7 @@ def need_check(need_id: UUID) -> Any:
         return redirect(url_for("market.need", need_id=need_id))
     with reading(ctx, Permission.NEED_DRAFT):
         need = get_or_404(Need, need_id)
-        if need.state != NeedState.DRAFT:  # the same form sent twice lands on what it made
+        if need.state not in EDITABLE:  # the same form sent twice lands on what it made
             return redirect(url_for("market.need", need_id=need_id))
         invited = queries.invited(need_id)
         problems = need_rules.check_need(service.terms_of(need, len(invited)), policy.need_limits(), policy.levels())
@@ -235,7 +241,7 @@ def need_check(need_id: UUID) -> Any:
             steps=_steps(need),
             profile=current_profile(need.org_id),
             exposure=exposure_of(need.org_id, need),
-            closes_at=policy.bids_close_at(now(), need.distribution),
+            check_due_at=policy.check_due_at(now()),
             step_of=_step_of,
             step_url=lambda step: _step_url(need, step),
         )
@@ -277,13 +283,20 @@ def need(need_id: UUID) -> Any:
             exposure=Exposure.read(found.exposure) if found.exposure else None,
             kind_text=kind_text,
             all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
-            latest=policy.bids_close_at_latest(found.published_at) if found.published_at else None,
+            latest=policy.bids_close_at_latest(found.corrected_at or found.published_at) if found.published_at else None,
+            returned=[(RETURN_REASONS[code], RETURN_HELP[code]) for code in found.returned_reasons],
+            versions=queries.versions(found),
+            refused=answer_queries.refusals(need_id) if found.closed_at is not None else [],
+            refusal_words=REFUSALS,
+            edit_url=_step_url(found, STEPS[0]),
         )
 
 
 def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
-    can = {event: can_fire(ctx, NEED, need, event) for event in ("extend", "close", "withdraw", "choose")}
+    can = {event: can_fire(ctx, NEED, need, event) for event in ("extend", "close", "withdraw", "choose", "correct")}
     can["extend"] = can["extend"] and need.extended_at is None
+    can["correct"] = can["correct"] and need.version <= need_rules.CORRECTIONS
+    can["edit"] = need.state == NeedState.RETURNED and ctx.can(Permission.NEED_DRAFT)
     can["again"] = need.state in (NeedState.LAPSED, NeedState.WITHDRAWN) and ctx.can(Permission.NEED_DRAFT)
     return can
 
@@ -304,6 +317,28 @@ _need_button("extend", service.extend_need, _l("已延长报价时间。"))
 _need_button(
     "withdraw", lambda ctx, need_id: service.withdraw_need(ctx, need_id, request.form.get("reason", "")), _l("已撤回融资需求。")
 )
+
+
+@room.page("/needs/<uuid:need_id>/correct", Permission.NEED_SUBMIT, methods=["GET", "POST"])
+def correct_need(need_id: UUID) -> Any:
+    """Corrects the terms of an open need, once; its window starts anew."""
+    ctx = context()
+    with reading(ctx, Permission.NEED_SUBMIT):
+        need = get_or_404(Need, need_id)
+        form = CorrectionForm(data={
+            "amount": need.amount_fen, "purpose_kind": need.purpose_kind, "purpose_text": need.purpose_text,
+            "term_months": need.term_months, "product_kind": need.product_kind, "repayment": need.repayment,
+            "first_loan": need.first_loan,
+        })  # fmt: skip
+    back = url_for("market.need", need_id=need_id)
+    if need.state != NeedState.OPEN:
+        return redirect(back)
+    if form.validate_on_submit():
+        reason = form.reason.data or ""
+        if attempt(form, lambda: service.correct_need(ctx, need_id, form.purpose(), form.terms(), reason)) is not None:
+            return redirect(back)
+    closes_at = policy.bids_close_at(now(), need.distribution)
+    return render_template("market/correct.html", need=need, form=form, title=need_title(need), closes_at=closes_at)
 
 
 @room.page("/needs/<uuid:need_id>/discard", Permission.NEED_DRAFT, methods=["POST"])

@@ -17,6 +17,8 @@ class NeedState(StrEnum):
     """Where a financing need stands. Bids are sealed while it is OPEN and compared while it is CLOSED."""
 
     DRAFT = "DRAFT"
+    CHECKING = "CHECKING"
+    RETURNED = "RETURNED"
     OPEN = "OPEN"
     CLOSED = "CLOSED"
     CHOSEN = "CHOSEN"
@@ -47,19 +49,20 @@ class Distribution(StrEnum):
     LIST = "list"
 
 
-LIVE_STATES = (NeedState.OPEN.value, NeedState.CLOSED.value)
-"""A need that binds the firm's time: five of them at most at once (migration 0028)."""
+LIVE_STATES = (NeedState.CHECKING.value, NeedState.OPEN.value, NeedState.CLOSED.value)
+"""A need that binds the firm's time: five of them at most at once (migration 0034)."""
 
 ANY = "ANY"
 """The firm leaves it to the bank."""
 
 NEED_STATES: dict[str, str] = {
-    NeedState.DRAFT: N_("草稿"), NeedState.OPEN: N_("报价中"), NeedState.CLOSED: N_("待选定"),
+    NeedState.DRAFT: N_("草稿"), NeedState.CHECKING: N_("核对中"), NeedState.RETURNED: N_("待修改"),
+    NeedState.OPEN: N_("报价中"), NeedState.CLOSED: N_("待选定"),
     NeedState.CHOSEN: N_("已选定"), NeedState.WITHDRAWN: N_("已撤回"), NeedState.LAPSED: N_("已失效"),
 }  # fmt: skip
 NEED_TONES = {
-    NeedState.DRAFT: "plain", NeedState.OPEN: "info", NeedState.CLOSED: "wait", NeedState.CHOSEN: "good",
-    NeedState.WITHDRAWN: "plain", NeedState.LAPSED: "plain",
+    NeedState.DRAFT: "plain", NeedState.CHECKING: "info", NeedState.RETURNED: "wait", NeedState.OPEN: "info",
+    NeedState.CLOSED: "wait", NeedState.CHOSEN: "good", NeedState.WITHDRAWN: "plain", NeedState.LAPSED: "plain",
 }  # fmt: skip
 WANTED_KINDS: dict[str, str] = {ANY: N_("不限，由银行建议"), **PRODUCT_KINDS}
 PURPOSES: dict[str, str] = {

@@ -29,7 +29,7 @@ def sent(firm: Any, way: str, wan: int = 300) -> Need:
     """A need published for assignment or for a list."""
     need = market_cast.draft_need(firm, wan=wan)
     service.save_need(clerk(firm), need.id, service.AudiencePart(way))
-    need = service.submit_need(clerk(firm), need.id)
+    need = market_cast.release(service.submit_need(clerk(firm), need.id))
     outbox.drain()
     return need
 

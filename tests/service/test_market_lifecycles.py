@@ -24,6 +24,14 @@ ALLOWED = {
     NEED.subject: {
         (NeedState.DRAFT, "submit"),
         (NeedState.DRAFT, "discard"),
+        (NeedState.DRAFT, "lapse"),
+        (NeedState.CHECKING, "release"),
+        (NeedState.CHECKING, "return"),
+        (NeedState.CHECKING, "withdraw"),
+        (NeedState.RETURNED, "submit"),
+        (NeedState.RETURNED, "withdraw"),
+        (NeedState.RETURNED, "lapse"),
+        (NeedState.OPEN, "correct"),
         (NeedState.OPEN, "extend"),
         (NeedState.OPEN, "close"),
         (NeedState.OPEN, "withdraw"),
@@ -177,7 +185,7 @@ def test_a_need_without_bids_lapses_on_closing_and_can_be_started_again(database
     assert ended.state == NeedState.LAPSED
     again = service.second_round(clerk, ended.id)
     assert (again.state, again.previous_id, again.amount_fen) == (NeedState.DRAFT, ended.id, ended.amount_fen)
-    assert service.submit_need(clerk, again.id).state == NeedState.OPEN
+    assert service.submit_need(clerk, again.id).state == NeedState.CHECKING
 
 
 def test_a_cancelled_choice_ends_the_need_so_that_the_firm_may_ask_again(database: TestDatabase) -> None:

@@ -88,6 +88,7 @@ def test_a_form_sent_twice_does_its_work_once(database: TestDatabase) -> None:
     need = market_cast.draft_need(firm)
     clerk = firm[Role.FIRM_CLERK].with_token(str(uuid4()))
     assert service.submit_need(clerk, need.id).id == service.submit_need(clerk, need.id).id
+    market_cast.release(need)
     officer = bank[Role.BANK_OFFICER].with_token(str(uuid4()))
     terms = market_cast.terms(market_cast.product(bank))
     assert bid_service.draft_bid(officer, need.id, terms).id == bid_service.draft_bid(officer, need.id, terms).id

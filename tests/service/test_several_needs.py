@@ -45,7 +45,7 @@ def test_five_needs_live_side_by_side_and_a_sixth_is_refused_by_the_database(dat
     sent = next(one for one in results if isinstance(one, Need))
     service.withdraw_need(clerk, sent.id, "先办其他几笔")
     left = fifth if sent.id == sixth.id else sixth
-    assert service.submit_need(clerk, left.id).published_at is not None
+    assert service.submit_need(clerk, left.id).submitted_at is not None
 
 
 def test_debts_add_up_with_loans_of_the_portal_and_show_no_lender_to_banks(database: TestDatabase) -> None:

@@ -26,7 +26,7 @@ def test_who_runs_out_of_time(client: FlaskClient) -> None:
     assert clock_service.remind_due(SYSTEM) == 2
     page = text_of(client.get("/clocks").text)
     assert "银行审批" in page and "已超时" in page and "100%" in page and "云城银行" not in page
-    assert "最晚" in text_of(client.get("/notices").text)
+    assert "已用去 100%，最晚" in text_of(client.get("/notices").text)
     sign_in(client, bureau, Role.BUREAU_LEADER)
     page = text_of(client.get("/clocks?f=1&state=OVER").text)
     assert "云城银行" in page and "珠岸银行" in page and "共 2 条" in page

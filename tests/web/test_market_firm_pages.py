@@ -60,8 +60,8 @@ def test_a_firm_files_a_need_in_four_steps(client: FlaskClient, firm: cast.Cast)
     first, second = client.post(check, data=token), client.post(check, data=token)
     assert first.location == second.location
     page = text_of(client.get(first.location).text)
-    assert "采购原料或商品 300 万元，12 个月" in page and "报价中" in page
-    assert "正在密封报价" in page and "提交融资需求，开始密封报价" in page
+    assert "采购原料或商品 300 万元，12 个月" in page and "核对中" in page
+    assert "服务台正在核对" in page and "提交融资需求，等待服务台核对" in page
 
 
 def test_going_back_and_coming_again_loses_nothing(client: FlaskClient, firm: cast.Cast) -> None:
