@@ -85,9 +85,11 @@ def configure(url: str) -> None:
 
 def _alive(connection: Any, record: Any, proxy: Any) -> None:
     """A pooled connection that rests has nothing to say; where something waits to be read, the server has gone or is going."""
+    if connection.closed:
+        raise DisconnectionError()
     waits = poll()
     waits.register(connection.fileno(), POLLIN)
-    if connection.closed or waits.poll(0):
+    if waits.poll(0):
         raise DisconnectionError()
 
 
