@@ -10,7 +10,7 @@ import polars as pl
 from scoring.city.frames import Floats, Ints
 from scoring.city.stored import outcomes, stored_city, stored_invoices
 from scoring.features.compute import compute
-from scoring.features.registry import FEATURES, NAMES
+from scoring.features.registry import FEATURES, NAMES, SOURCES, fed_from
 from scoring.invoice_folder import NAIVE
 from scoring.model import Column
 from scoring.synthetic import LAST_MONTH_END
@@ -50,5 +50,6 @@ def table(firms: int, months: int, seed: int, *, until: date = LAST_MONTH_END) -
         partial=told.partial,
         naive=values[NAIVE].fill_nan(None).fill_null(-np.inf).to_numpy(),
         naive_name="mean monthly sales",
+        sources={source: tuple(feature.name for feature in fed_from(source)) for source in SOURCES},
         about={"layout": "city", "set": "city", "as_of": as_of.isoformat(), "firms": firms, "months": months},
     )

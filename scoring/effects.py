@@ -7,6 +7,7 @@ one code each; side by side the two err in different places, which is why they a
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -26,27 +27,28 @@ CLOSE: Final = 1e-3
 
 
 class Design:
-    """Rows × effects where every column of the data has exactly one effect per row; the intercept is the last effect."""
+    """Rows × effects where every column of the data has exactly one effect per row; the intercept is the last effect.
+
+    ``places``: per column the number of each row's effect; ``sizes``: how many effects a column has.
+    """
 
     def __init__(self, places: list[Ints], sizes: list[int]) -> None:
-        self.start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self.places = [place + first for place, first in zip(places, self.start, strict=False)]
-        self.size = int(self.start[-1]) + 1
+        start = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+        self.places = places
+        self.parts = [slice(first, last) for first, last in pairwise(start)]
+        self.size = start[-1] + 1
 
     def of(self, effects: Float64) -> Float64:
         """Sum of each row's effects."""
         total = np.full(len(self.places[0]), effects[-1])
-        for place in self.places:
-            total += effects[place]
+        for place, part in zip(self.places, self.parts, strict=True):
+            total += effects[part][place]
         return total
 
     def back(self, rows: Float64) -> Float64:
         """Sum over the rows of each effect."""
-        told = np.zeros(self.size)
-        for place in self.places:
-            told += np.bincount(place, rows, self.size)
-        told[-1] = rows.sum()
-        return told
+        sums = [np.bincount(place, rows, part.stop - part.start) for place, part in zip(self.places, self.parts, strict=True)]
+        return np.concatenate([*sums, [rows.sum()]])
 
 
 def effects_card(
@@ -67,8 +69,8 @@ def effects_card(
     effects = _ridge(design, good, weight / weight.mean(), offset, settings.effects_l2)
     terms = []
     for number, at in enumerate(read):
-        values = effects[design.start[number] : design.start[number + 1]]
-        mean = float(np.average(values[design.places[number] - design.start[number]], weights=weight))
+        values = effects[design.parts[number]]
+        mean = float(np.average(values[design.places[number]], weights=weight))
         absent = float(values[-1])
         terms.append(Term(columns[at].name, "step", tuple(knots[at].tolist()), tuple(values[:-1].tolist()), absent, mean))
     return tuple(terms), float(effects[-1])

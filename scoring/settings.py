@@ -34,6 +34,9 @@ class Settings:
     threads: int = 1
     """More threads add in another order; with one, a model is the same to the last byte on any machine."""
 
+    closed_copies: int = 1
+    """Copies of each row with sources closed by lot, where rows come from several sources (scoring.closing); 0 = neither these
+    nor amends."""
     smoothing: float = 20.0
     """A category is told as if so many average rows were added to it."""
     encoding_folds: int = 5

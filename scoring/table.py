@@ -27,6 +27,7 @@ class Table:
     all 0 where there is no time. ``by``: names of groups to report by. ``naive``: the rule to beat, higher = better firm.
     ``era``: in training rows are told against their own era alone, so that good and bad years teach nothing; all 0 = one era.
     ``when``: the moment of each row, in an order that sorts, where the set tells one.
+    ``sources``: source → the columns it feeds; empty where rows come from one source alone.
     ``thin``: too little is known for a score; ``partial``: some source may not be read. ``about``: where it came from.
     """
 
@@ -45,6 +46,7 @@ class Table:
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     when: NDArray[np.str_] | None = None
     base_rate: float | None = None
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.closing import amends, with_closed
 from scoring.effects import effects_card
 from scoring.encoding import expected_of_era, learn_all, matrix
 from scoring.errors import ModelError
@@ -93,7 +94,10 @@ def _checked(table: Table, settings: Settings) -> Table:
 
 def grow_model(table: Table, settings: Settings, seed: int) -> Model:
     """Trees, scorecard or both, as the settings say; the margin is not calibrated yet."""
-    weight = training_weight(table)
+    open_rows, table = table, with_closed(table, settings.closed_copies, seed)
+    shown = len(table) // len(open_rows)  # a firm shown twice is no second piece of evidence
+    settings = replace(settings, min_data_in_leaf=shown * settings.min_data_in_leaf)
+    weight = training_weight(table) / shown
     expected = expected_of_era(table, weight)
     columns, X = learn_all(table, weight, expected, settings.smoothing, settings.encoding_folds, seed)
     offset = np.log((1.0 - expected) / expected) if len(np.unique(table.era)) > 1 else None
@@ -115,7 +119,8 @@ def grow_model(table: Table, settings: Settings, seed: int) -> Model:
         boosters, terms, start = _blended(boosters, terms, start, settings.blend)
     if not boosters and not terms:
         raise ModelError("no column says anything about the outcome; a scorecard of these rows would be empty")
-    return Model(columns=columns, trained_at=date.min, boosters=boosters, terms=terms, start=start)
+    model = Model(columns=columns, trained_at=date.min, boosters=boosters, terms=terms, start=start)
+    return model if table is open_rows else replace(model, terms=(*terms, *amends(model, open_rows)))
 
 
 def _lean(model: Model) -> Model:
@@ -210,21 +215,26 @@ def out_of_fold(rows: Table, settings: Settings, seed: int, grow: Grow = grow_mo
 
 
 def _uncertainty(model: Model, rows: Table, settings: Settings, seed: int, covariance: Float64, grow: Grow) -> Uncertainty:
-    """How far refits on resampled rows differ in log-odds on rows they have not seen, by margin and share of absent values."""
-    X = matrix(model.columns, rows.inputs)
+    """How far refits on resampled rows differ in log-odds on rows they have not seen, by margin and share of absent values.
+
+    Rows of several sources are also looked at with some of them closed, so that the interval knows what closing costs.
+    """
+    looked = with_closed(rows, min(1, settings.closed_copies), seed)
+    X = matrix(model.columns, looked.inputs)
     margin, absent = model.margins(X), np.isnan(X).mean(axis=1)
     rounds = []
     for number in range(settings.bootstrap):
         drawn = resample(rows.group, seed + 7919 * (number + 1))
         unseen = np.setdiff1d(np.arange(len(rows)), drawn)
+        shown = np.concatenate([unseen + first for first in range(0, len(looked), len(rows))])
         if len(unseen) and len(np.unique(rows.bad[drawn])) == 2:
             refit = grow(rows.take(drawn), replace(settings, bags=1), seed + number)
-            told = np.full(len(rows), np.nan)
-            told[unseen] = refit.margins(matrix(refit.columns, rows.inputs[unseen]))
+            told = np.full(len(looked), np.nan)
+            told[shown] = refit.margins(matrix(refit.columns, looked.inputs[shown]))
             rounds.append(told if settings.kind == "ranks" else told - np.nanmean(told))
-    centre = float(np.average(margin, weights=rows.weight))
+    centre = float(np.average(margin, weights=looked.weight))
     base = tail = dark = 0.0
-    seen = np.isfinite(rounds).sum(axis=0) >= 2 if rounds else np.zeros(len(rows), dtype=np.bool_)
+    seen = np.isfinite(rounds).sum(axis=0) >= 2 if rounds else np.zeros(len(looked), dtype=np.bool_)
     if seen.any():
         spread = model.calibration.slope * np.nanstd(np.array(rounds)[:, seen], axis=0, ddof=1)
         design = np.column_stack([np.ones(int(seen.sum())), np.abs(margin[seen] - centre), absent[seen]])

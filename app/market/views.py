@@ -66,8 +66,7 @@ from app.market.words import NEED_STATES, NeedState
 __all__ = [
     "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
     "claim_views", "clock_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views", "product_views",
-    "queue_views",
-    "registers", "room", "sheet_views", "standing_views",
+    "queue_views", "registers", "room", "sheet_views", "standing_views",
 ]  # fmt: skip
 
 EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Page, expect
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core import outbox
-from app.core.calendar import now
+from app.core.calendar import now, today
 from app.core.database import session, transaction
 from app.core.money import WAN, YUAN
 from app.core.permissions import Role
 from app.market import bid_service, service
 from app.market.commands import market as command
-from app.market.models import Bid, Need
+from app.market.models import Bid, Choice, Need
 from app.market.terms import Fee, FeeKind, Payee, RepaymentMethod
 from tests import cast, market_cast
 from tests.cast import Cast
@@ -74,6 +74,7 @@ def the_fair_bank_hands_in(town: Contest) -> str:
     """The officer sees the true price before the firm does; another person seals it. Returns the bid's address."""
     page = town.visitors.as_(town.fair, OFFICER, f"/queue/{town.need.id}/bid")
     fill_in(page, "3.85")
+    write(page, **{"demands-0-wanted": True})
     press(page, "计算综合成本")
     assert page.locator("#cost .big").inner_text() == "3.92%" and "117,500" in page.locator("#cost").inner_text()
     press(page, "提请审批")
@@ -191,6 +192,41 @@ def the_firm_compares_and_chooses(town: Contest, own: Bid) -> None:
     assert not any(secret in words(page) for secret in SECRETS), "the price of the chosen offer stays the firm's"
 
 
+def the_choice_stands_and_the_promise_is_kept(town: Contest) -> None:
+    """The standstill goes by, the bank approves, the one condition is met, the money is paid out."""
+    page = town.visitors.as_(town.firm, BOSS, f"/needs/{town.need.id}/award")
+    assert "公示到" in words(page) and town.fair.name in words(page)
+    town.visitors.look_over(page)
+    with transaction(cast.SYSTEM, read_only=True):
+        choice = session().scalars(select(Choice)).one()
+    page = town.visitors.as_(town.fair, OFFICER, f"/choices/{choice.id}")
+    assert "选定还没有生效" in words(page) and town.firm.name not in words(page)
+    market_cast.let_stand(choice)
+    outbox.drain()
+    page = town.visitors.as_(town.fair, APPROVER, "/loans")
+    follow(page, town.firm.name)
+    decide(page, "批准")
+    loan = f"{page.url}/drawdown"
+    page = town.visitors.as_(town.fair, OFFICER, f"/choices/{choice.id}")
+    assert town.firm.name in words(page)
+    write(page, contract_no="HT-2026-0385")
+    press(page, "登记签约")
+    town.visitors.look_over(page)
+    page.goto(loan)
+    write(page, contract_no="HT-2026-0385", note_no="JJ-2026-0385", drawn_on=today().isoformat())
+    press(page, "登记放款")
+    assert "还款计划已生成" not in said(page), "a condition is still open"
+    page.goto(f"/choices/{choice.id}")
+    press(page, "登记成立")
+    page.goto(loan)
+    write(page, contract_no="HT-2026-0385", note_no="JJ-2026-0385", drawn_on=today().isoformat())
+    press(page, "登记放款")
+    assert "还款计划已生成" in said(page)
+    outbox.drain()
+    page = town.visitors.as_(town.firm, BOSS, f"/needs/{town.need.id}/award")
+    assert "承诺兑现" in words(page)
+
+
 def test_a_contested_need_of_four_banks_is_decided_by_the_true_price(
     visitors: Visitors, database: TestDatabase, tmp_path: Path,
 ) -> None:
@@ -201,6 +237,7 @@ def test_a_contested_need_of_four_banks_is_decided_by_the_true_price(
     the_late_bank_is_out_with_both_times(town)
     the_envelope_opens(town, bid, tmp_path)
     the_firm_compares_and_chooses(town, own)
+    the_choice_stands_and_the_promise_is_kept(town)
 
 
 # --- two firms' cost sheets on paper -----------------------------------------------------------------------------------

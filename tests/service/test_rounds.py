@@ -31,7 +31,7 @@ def filed(firm: Cast, wan: int, *, first: bool = False, banks: tuple[Any, ...] =
     """An open need of so many 万元."""
     need = market_cast.draft_need(firm, wan=wan, banks=banks)
     service.save_need(clerk(firm), need.id, service.TermsPart(12, "CREDIT", "ANY", first))
-    return service.submit_need(clerk(firm), need.id)
+    return market_cast.release(service.submit_need(clerk(firm), need.id))
 
 
 def refused(call: Any, *values: Any) -> ErrorCode:
