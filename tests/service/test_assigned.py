@@ -13,7 +13,7 @@ from app.core.calendar import now
 from app.core.database import transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import Role
-from app.market import batch_service, bid_service, invite_service, policy, queries, rank_service, service
+from app.market import answer_service, batch_service, bid_service, invite_service, policy, queries, rank_service, service
 from app.market.models import Need
 from tests import cast, market_cast
 from tests.cast import SYSTEM
@@ -100,7 +100,10 @@ def test_turns_reminders_and_the_next_banks_at_the_limit(database: TestDatabase)
 
     # Where all answered in time nothing is sent on.
     done = sent(cast.firm("广州丁四机械有限公司"), "assigned")
-    for bank in (by_id[bank] for bank in invited(database, done)):
+    refusing, asking, *bidding = (by_id[bank] for bank in invited(database, done))
+    answer_service.refuse_need(refusing[Role.BANK_OFFICER], done.id, ["AMOUNT"])
+    answer_service.ask(asking[Role.BANK_OFFICER], done.id, "主要客户是谁？")
+    for bank in bidding:
         offered = market_cast.draft_bid(bank, done)
         bid_service.propose_bid(bank[Role.BANK_OFFICER], offered.id)
         bid_service.submit_bid(bank[Role.BANK_APPROVER], offered.id)

@@ -22,7 +22,7 @@ def test_lists_assignments_and_standings_on_their_pages(client: FlaskClient) -> 
     for owner, way in ((firm, "list"), (other, "assigned")):
         draft = market_cast.draft_need(owner)
         service.save_need(clerk(owner), draft.id, service.AudiencePart(way))
-        needs.append(service.submit_need(clerk(owner), draft.id))
+        needs.append(market_cast.release(service.submit_need(clerk(owner), draft.id)))
     outbox.drain()
 
     sign_in(client, platform, Role.DESK)
