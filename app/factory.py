@@ -20,6 +20,7 @@ from app.core import database, outbox
 from app.core.context import Context
 from app.core.formats import init_formats
 from app.core.ids import new_id
+from app.core.languages import init_languages
 from app.core.mail import configure_mail
 from app.core.pages import menu
 from app.core.queries import ROLE_NAMES
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     )
     app.config.update(overrides)
     Babel(app, locale_selector=_language)
+    init_languages(app)
     Bootstrap5(app)
     csrf = CSRFProtect(app)
     limiter = Limiter(get_remote_address, app=app)

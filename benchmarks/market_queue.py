@@ -7,17 +7,10 @@ Both apps stand behind gunicorn with two workers; pages are asked for in turns, 
 from __future__ import annotations
 
 import http.client
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,14 +24,13 @@ from app.core.database import session, transaction
 from app.core.ids import new_id
 from app.core.money import WAN
 from app.core.permissions import OrgKind, Role
-from app.core.settings import Settings, load_settings
 from app.credit import model_service
 from app.identity import service as identity
 from app.identity.models import Membership, Organisation, Person
 from app.identity.staff_service import create_organisation
-from app.identity.visitors import context_of
 from app.market import product_service, rank_service
 from benchmarks.measure import Bench, Result, bench_database
+from benchmarks.served import OURS, cookie, environment, portal_settings, served
 
 SYSTEM = Context.of_system("bench")
 NEEDS, BANKS = 100_000, 4
@@ -84,6 +76,8 @@ insert into credit_profile (id, firm_id, at, current, state, as_of, partial, mon
     (array['A','B','C','D','E'])[1 + n %% 5], 0, 0.02, 0.01, 0.03, %(model)s, '{}', '[]', '{"base": 0}', '[]', sha256(''),
     array[0.5]
   from generate_series(1, %(needs)s, 2) n;
+insert into score_count (score, firms)
+  select score, count(*) from credit_profile where current and state = 'scored' group by score;
 insert into consent (id, firm_id, item_code, receiver_kind, receiver_org_id, purpose, channel, text_version, signed_text,
     text_sha256, state, given_at, valid_until)
   select gen_random_uuid(), md5('firm ' || n)::uuid, 'invoices', 'bank', r.id, 'pre_approval', 'web', t.version, 'benchmark',
@@ -94,7 +88,8 @@ insert into consent (id, firm_id, item_code, receiver_kind, receiver_org_id, pur
 """
 
 
-def _people(banks: list[Organisation]) -> list[Context]:
+def _people(banks: list[Organisation]) -> list[str]:
+    """Logins of an officer of each bank."""
     officers = []
     hashed = identity.hasher().hash(PASSWORD)
     with transaction(SYSTEM):
@@ -108,7 +103,7 @@ def _people(banks: list[Organisation]) -> list[Context]:
             )  # fmt: skip
             session().add(person)
             session().flush()
-            officers.append(context_of(person))
+            officers.append(person.login)
     return officers
 
 
@@ -132,8 +127,8 @@ def _model(bench: Bench) -> Any:
     return model_service.register_model(SYSTEM, path).id
 
 
-def fill(bench: Bench) -> list[Context]:
-    """100,000 open needs and their places in every queue. Returns an officer of each bank."""
+def fill(bench: Bench) -> list[str]:
+    """100,000 open needs and their places in every queue. Returns the login of an officer of each bank."""
     banks = [create_organisation(SYSTEM, OrgKind.BANK, f"基准银行{number}") for number in range(BANKS)]
     _shelves(banks)
     values = {"needs": NEEDS, "model": _model(bench), "banks": [bank.id for bank in banks]}
@@ -153,34 +148,6 @@ def fill(bench: Bench) -> list[Context]:
     with psycopg.connect(bench.owner_dsn, autocommit=True) as owner:
         owner.execute("vacuum analyze")
     return _people(banks)
-
-
-def _cookie(app: Any, officer: Context) -> str:
-    with transaction(SYSTEM, read_only=True):
-        login = session().get_one(Person, officer.actor_id).login
-    token = identity.sign_in(login, PASSWORD, "bench").token
-    assert token is not None and identity.skip_code(identity.DOOR, token)
-    signed = app.session_interface.get_signing_serializer(app).dumps({"_user_id": token, "_fresh": True})
-    return f"{app.config['SESSION_COOKIE_NAME']}={signed}"
-
-
-@contextmanager
-def _served(module: str, port: int, environment: dict[str, str], options: list[str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "gunicorn", *options, module]
-    process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=Path(__file__).resolve().parents[1])
-    try:
-        for _ in range(300):
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", "/queue")
-                connection.getresponse().read()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _ask(port: int, addresses: tuple[str, ...], cookies: list[str], count: int) -> list[float]:
@@ -234,22 +201,18 @@ def run() -> list[Result]:
     with bench_database() as bench:
         officers = fill(bench)
         ours, bare = 8391, 8392
-        settings = _settings(bench, ours)
+        settings = portal_settings(bench, ours)
         app = create_app(settings)
-        cookies = [_cookie(app, officer) for officer in officers]
+        cookies = [cookie(app, login, PASSWORD) for login in officers]
         most = _statements(app, cookies[0])
-        environment = {
-            "DATABASE_URL": settings.database_url or "", "HUIQIAO_DEMO": "1", "HUIQIAO_SECRET_KEY": settings.secret_key,
-            "HUIQIAO_FIELD_KEYS": ",".join(settings.field_keys), "HUIQIAO_INSTANCE": str(settings.instance), "PORT": str(ours),
-            "HUIQIAO_WEB_WORKERS": "2", "HUIQIAO_WEB_THREADS": "2", "OMP_NUM_THREADS": "1", "FLOOR_DSN": bench.owner_dsn,
-        }  # fmt: skip
+        values = environment(settings, FLOOR_DSN=bench.owner_dsn)
         same = ["--workers", "2", "--threads", "2", "--worker-class", "gthread", "--bind", f"127.0.0.1:{bare}"]
         quick: list[float] = []
         slow: list[float] = []
         spent = [0.0, 0.0]
         with (
-            _served("wsgi:app", ours, environment, ["-c", "python:workers.web"]),
-            _served("benchmarks.floor:app", bare, environment, same),
+            served("wsgi:app", ours, values, OURS),
+            served("benchmarks.floor:app", bare, values, same),
         ):
             _ask(ours, ADDRESSES, cookies, 4 * CLIENTS)
             _ask(bare, FLOOR_ADDRESSES, [], 4 * CLIENTS)
@@ -268,8 +231,3 @@ def run() -> list[Result]:
         Result("market.queue.statements", f"{most}", f"{STATEMENTS}", float(most), float(STATEMENTS), at_least=False),
     ]
 
-
-def _settings(bench: Bench, port: int) -> Settings:
-    keys = load_settings({"HUIQIAO_INSTANCE": str(bench.folder / "instance"), "HUIQIAO_DEMO": "1"})
-    url = str(database.engine().url.render_as_string(hide_password=False))
-    return replace(keys, database_url=url, port=port, demo=True, redis_url=None)

@@ -2,7 +2,7 @@
 
 Put there by the owner with binary COPY, past the deliveries' door: what is measured is reading it, not how it came. Facts are
 those of ``scoring.city``; invoices, which are drawn firm by firm and slowly, are the lines of its first ``DRAWN`` firms over
-and over.
+and over; annual reports, which the city does not tell, are three a firm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ AS_OF = UNTIL + timedelta(days=25)
 SINCE = date(2024, 1, 1)
 """Before the first month of any firm."""
 DRAWN = 400
-SOURCES = (INVOICES, *FACTS)
+REPORTS = "annual_reports"
+SOURCES = (INVOICES, *FACTS, REPORTS)
 
 _DELIVERIES = """
 insert into delivery (id, number, provider_org_id, provider_kind, item_code, filename, media_type, size, sha256, source_label,
@@ -83,6 +84,7 @@ def fill(bench: Bench, firms: int) -> int:
             _copy(owner, "meters", links.select("meter_no").unique())
             owner.execute(_METERS, [provider.id])
             _copy(owner, "meter_link", _stored("meter_links", links))
+            frames[REPORTS] = _reports(listed)
             for item, frame in frames.items():
                 rows += _copy(owner, ITEMS[item].table, _stored(item, frame))
         for frame in _invoices(firms):
@@ -100,6 +102,14 @@ def _described(listed: pl.DataFrame) -> pl.DataFrame:
         pl.col("headcount").cast(pl.Int64),
         (pl.col("revenue") * 100).round().cast(pl.Int64).alias("revenue_fen"),
         (pl.col("assets") * 100).round().cast(pl.Int64).alias("assets_fen"), "size_class",
+    )
+
+
+def _reports(listed: pl.DataFrame) -> pl.DataFrame:
+    """The reports of three years, each published in the June after it."""
+    years = pl.DataFrame({"report_year": [UNTIL.year - back for back in (3, 2, 1)]})
+    return listed.select("firm", pl.col("headcount").cast(pl.Int64).alias("n_employees")).join(years, how="cross").with_columns(
+        pl.date(pl.col("report_year") + 1, 6, 15).alias("published_on")
     )
 
 

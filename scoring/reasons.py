@@ -106,32 +106,68 @@ def top_facts(
     features: Sequence[Feature], parts: Float64, points_per_margin: float, top: int = TOP, least: float = LEAST
 ) -> TopFacts:
     """The strongest facts of each row. ``parts``: [n, features], of the margin; ``points_per_margin``: ``Model``'s own."""
-    group, groups = _numbered(tuple(map(_GROUP, features)))
+    grouped = _grouped(tuple(map(_GROUP, features)))
     column, strength = np.full((len(parts), 2 * top), -1, dtype=np.int16), np.zeros((len(parts), 2 * top))
-    asked = (points_per_margin, 1.0 / RESOLUTION, least / RESOLUTION)
     if len(parts) > FEW_ROWS:
+        groups = len(grouped.columns)
         work = (np.zeros(groups), np.zeros(2 * groups), np.zeros(2 * groups, dtype=np.int64), np.zeros(2 * top))
-        compiled(choose)(np.ascontiguousarray(parts), np.array(group), column, strength, *work, *asked)
+        asked = (points_per_margin, 1.0 / RESOLUTION, least / RESOLUTION)
+        compiled(choose)(np.ascontiguousarray(parts), grouped.group, column, strength, *work, *asked)
         return TopFacts(column, strength)
-    # The same loop in plain Python walks lists several times as fast as arrays.
-    columns, strengths = column.tolist(), strength.tolist()
-    choose(parts.tolist(), group, columns, strengths, [0.0] * groups, [0.0] * (2 * groups), [0] * (2 * groups),
-           [0.0] * (2 * top), *asked)
-    return TopFacts(np.array(columns, dtype=np.int16).reshape(column.shape), np.array(strengths).reshape(column.shape))
+    for row, columns, strengths in zip(parts * points_per_margin, column, strength, strict=True):
+        _choose_few(row, grouped, columns, strengths, least)
+    return TopFacts(column, strength)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grouped:
+    """``group``: the number of each feature's group; ``columns``: the features of each group."""
+
+    group: NDArray[np.int64]
+    columns: tuple[tuple[int, ...], ...]
 
 
 @lru_cache(maxsize=16)
-def _numbered(names: tuple[str, ...]) -> tuple[list[int], int]:
-    """The number of each one's group, and how many groups there are."""
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(name, len(numbers)) for name in names], len(numbers)
+def _grouped(names: tuple[str, ...]) -> _Grouped:
+    numbers: dict[str, list[int]] = {}
+    for column, name in enumerate(names):
+        numbers.setdefault(name, []).append(column)
+    places = {name: place for place, name in enumerate(numbers)}
+    return _Grouped(np.array([places[name] for name in names], dtype=np.int64), tuple(map(tuple, numbers.values())))
+
+
+def _choose_few(parts: Float64, grouped: _Grouped, column: NDArray[np.int16], strength: Float64, least: float) -> None:
+    """What ``choose`` does, for a row in points already: one row is sooner told by whole arrays than by a loop."""
+    facts = np.bincount(grouped.group, weights=parts, minlength=len(grouped.columns))
+    keys = np.rint(np.abs(facts) * (1.0 / RESOLUTION))
+    heard = np.flatnonzero(keys >= least / RESOLUTION)
+    top = len(column) // 2
+    places = [0, top]
+    for group in heard[np.argsort(-keys[heard], kind="stable")].tolist():
+        fact = facts[group]
+        side = 0 if fact > 0.0 else 1
+        if places[side] == (side + 1) * top:
+            continue
+        speaker = _speaker(parts, grouped.columns[group], 1.0 if fact > 0.0 else -1.0)
+        if speaker >= 0:
+            column[places[side]], strength[places[side]] = speaker, fact
+            places[side] += 1
+
+
+def _speaker(parts: Float64, columns: Sequence[int], sign: float) -> int:
+    loudest, speaker = 0.0, -1
+    for column in columns:
+        weight = parts[column] * sign
+        if weight > loudest + RESOLUTION:
+            loudest, speaker = weight, column
+    return speaker
 
 
 def choose(
     parts: Any, group: Any, column: Any, strength: Any, facts: Any, loudest: Any, speaker: Any, keys: Any,
     factor: float, fineness: float, least: float,
 ) -> None:  # fmt: skip
-    """Fills ``column`` and ``strength`` (see TopFacts): lists as they are or arrays by ``compiled``.
+    """Fills ``column`` and ``strength`` (see TopFacts), as a loop to be compiled.
 
     ``parts``: [n][features]; ``group``: of each feature. To work with: ``facts`` by group, ``loudest`` and ``speaker`` for the
     two sides of each group, ``keys`` by place. ``least`` in units of 1 / ``fineness``.

@@ -9,15 +9,17 @@ from uuid import UUID
 
 from flask.testing import FlaskClient
 
-from app.core.calendar import today
+from app.core.calendar import now, today
 from app.core.context import Context
+from app.core.database import session, transaction
 from app.core.money import WAN, YUAN
 from app.core.permissions import OrgKind, Role, permissions_of
-from app.market import bid_service, choice_service, product_service, service
+from app.market import award_service, bid_service, choice_service, product_service, service
+from app.market.bid_models import Award
 from app.market.models import Bid, Choice, Need
 from app.market.product_models import Product
 from app.market.terms import Fee, FeeKind, Offer, Payee, RepaymentMethod
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, SYSTEM, Cast
 
 APPRAISAL = Fee(FeeKind.APPRAISAL, 2_000 * YUAN, Payee.APPRAISER)
 
@@ -98,12 +100,33 @@ def sealed_bid(bank: Cast, need: Need, money: Offer | None = None, **options: An
     return bid_service.submit_bid(bank[Role.BANK_APPROVER], bid.id)
 
 
-def chosen(firm: Cast, bank: Cast) -> Choice:
-    """A need with one bid, closed and chosen."""
+def chosen(firm: Cast, bank: Cast, *, stands: bool = True, **options: Any) -> Choice:
+    """A need with one bid, closed and chosen; the standstill is over unless ``stands`` says no."""
     need = open_need(firm)
-    bid = sealed_bid(bank, need)
+    bid = sealed_bid(bank, need, **options)
     service.close_need(clerk(firm), need.id)
-    return choice_service.choose_bid(clerk(firm), bid.id)
+    return choose(firm, bid, stands=stands)
+
+
+def choose(firm: Cast, bid: Bid, *, stands: bool = True) -> Choice:
+    """The firm takes an opened bid."""
+    choice = choice_service.choose_bid(clerk(firm), bid.id)
+    if stands:
+        let_stand(choice)
+    return choice
+
+
+def end_standstill(choice: Choice) -> None:
+    """The days of the standstill go by; what follows from it is still to come."""
+    with transaction(SYSTEM):
+        award = session().get_one(Award, choice.award_id)
+        award.standstill_until = award.next_check_at = now()
+
+
+def let_stand(choice: Choice) -> None:
+    """The standstill goes by without an objection, and the choice binds."""
+    end_standstill(choice)
+    assert award_service.settle_award(SYSTEM, choice.award_id)
 
 
 def sign_in(client: FlaskClient, cast: Cast, role: Role) -> FlaskClient:

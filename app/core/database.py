@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from select import POLLIN, poll
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, text
+from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import DisconnectionError, InternalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core.context import Context
@@ -77,7 +78,17 @@ def configure(url: str) -> None:
     if _engine and _engine[0].url == wanted:
         return
     dispose()
-    _engine[:] = [create_engine(wanted, pool_size=5, max_overflow=10, pool_pre_ping=True)]
+    built = create_engine(wanted, pool_size=5, max_overflow=10)
+    event.listen(built, "checkout", _alive)
+    _engine[:] = [built]
+
+
+def _alive(connection: Any, record: Any, proxy: Any) -> None:
+    """A pooled connection that rests has nothing to say; where something waits to be read, the server has gone or is going."""
+    waits = poll()
+    waits.register(connection.fileno(), POLLIN)
+    if connection.closed or waits.poll(0):
+        raise DisconnectionError()
 
 
 def engine() -> Engine:

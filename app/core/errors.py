@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
+    BATCH_EMPTY = "batch_empty"
+    BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
     BID_EXPIRED = "bid_expired"
@@ -46,6 +48,8 @@ class ErrorCode(StrEnum):
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
+    CONDITIONS_OPEN = "conditions_open"
+    CONDITION_UNKNOWN = "condition_unknown"
     CONSENT_MISSING = "consent_missing"
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
@@ -113,9 +117,12 @@ class ErrorCode(StrEnum):
     RETURN_OPEN = "return_open"
     REVERSAL_ORDER = "reversal_order"
     ROUNDS_USED_UP = "rounds_used_up"
+    ROUND_EXISTS = "round_exists"
+    ROUND_STALE = "round_stale"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
     SECOND_FACTOR = "second_factor"
+    STANDSTILL = "standstill"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TIES_UNDECLARED = "ties_undeclared"
@@ -134,6 +141,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
     ErrorCode.BID_EXPIRED: N_("这份报价已过有效期，请选择其他报价或重新发起需求。"),
@@ -161,6 +170,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
+    ErrorCode.CONDITIONS_OPEN: N_("还有没有成立的条件，请先登记后再放款。"),
+    ErrorCode.CONDITION_UNKNOWN: N_("选定后只能以报价中列明的条件不成立为由拒绝，请选择是哪一项。"),
     ErrorCode.CONSENT_MISSING: N_("企业没有授权贵行查看这项资料，或授权已撤回、到期。"),
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
@@ -228,9 +239,12 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),
     ErrorCode.REVERSAL_ORDER: N_("只能冲正最近一笔还款，请先冲正它之后的各笔。"),
     ErrorCode.ROUNDS_USED_UP: N_("同一笔需求最多三轮。请换一个金额或用途，新建一份需求。"),
+    ErrorCode.ROUND_EXISTS: N_("这个批次已有一轮撮合没有结束，请先结束或作废它。"),
+    ErrorCode.ROUND_STALE: N_("计算之后，需求、产品或参加的银行有了变化，请重新计算后再公布。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
+    ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext
@@ -79,6 +80,22 @@ def export_xlsx(table: Table, rows: Sequence[Any], title: Text, limit: int = EXP
     target = BytesIO()
     book.save(target)
     return target.getvalue()
+
+
+def export_csv(table: Table, rows: Sequence[Any], limit: int = EXPORT_LIMIT) -> bytes:
+    """The same rows as CSV in UTF-8 with a mark that spreadsheets look for; moments in Shanghai time, money in 元."""
+    target = StringIO()
+    writer = csv.writer(target)
+    writer.writerow([_heading(column) for column in table.columns])
+    writer.writerows([_plain_value(column, row) for column in table.columns] for row in rows[:limit])
+    if len(rows) > limit:
+        writer.writerow([gettext("只导出了前 %(limit)s 行。请用筛选缩小范围后再导出其余部分。", limit=f"{limit:,}")])
+    return target.getvalue().encode("utf-8-sig")
+
+
+def _plain_value(column: Column, row: Any) -> Any:
+    value = _cell_value(column, row)
+    return value.isoformat(" ", "minutes") if isinstance(value, datetime) else value
 
 
 def _sheet_name(title: str) -> str:

@@ -153,7 +153,8 @@ def remembered(table: Table, args: Args, cookie: MutableMapping[str, Any]) -> Ar
     `cookie` is Flask's session: it ends with the sign-in, so nobody sees another person's filters. `?reset=1`
     forgets them.
     """
-    kept: dict[str, list[list[str]]] = dict(cookie.get("lists", {}))
+    before: dict[str, list[list[str]]] = cookie.get("lists", {})
+    kept = dict(before)
     if "reset" in args:
         kept.pop(table.name, None)
         cookie["lists"] = kept
@@ -167,7 +168,9 @@ def remembered(table: Table, args: Args, cookie: MutableMapping[str, Any]) -> Ar
     kept.pop(table.name, None)
     if pairs and len(urlencode([(key, value) for key, value in pairs])) <= REMEMBERED_LENGTH:
         kept[table.name] = pairs
-    cookie["lists"] = dict(list(kept.items())[-REMEMBERED_TABLES:])
+    kept = dict(list(kept.items())[-REMEMBERED_TABLES:])
+    if list(kept.items()) != list(before.items()):  # a cookie that stays as it is is not signed anew
+        cookie["lists"] = kept
     return args
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -37,8 +38,18 @@ PAGE_SIZES = (20, 50, 100)
 """The page sizes a visitor may ask for; anything else falls back to the table's own."""
 
 MOST_DRAWN = 5_000
-"""Drawn rows that a process keeps, about 3 kB each."""
+"""Drawn pieces that a process keeps, about 3 kB each."""
 _DRAWN: dict[Hashable, Markup] = {}
+
+
+def _kept(key: Hashable, draw: Callable[[], Markup]) -> Markup:
+    """A piece as this process drew it before; the last ``MOST_DRAWN`` of all are kept."""
+    found = _DRAWN.get(key)
+    if found is None:
+        while len(_DRAWN) >= MOST_DRAWN:
+            _DRAWN.pop(next(iter(_DRAWN)), None)
+        found = _DRAWN[key] = draw()
+    return found
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
@@ -192,21 +203,20 @@ class Page:
         """The grey second line of a cell, or nothing."""
         return column.sub(row) if column.sub is not None else ""
 
-    def kept(self, row: Any) -> Markup | None:
-        """The row as this process drew it before, where its table keeps rows."""
-        return _DRAWN.get(self._key(row)) if self.table.row_key is not None else None
+    def body(self, draw: Callable[[Page, Any], Markup]) -> Markup:
+        """All rows as ``draw`` draws them; where the table keeps rows, as this process drew them before."""
+        if self.table.row_key is None:
+            return Markup("").join([draw(self, row) for row in self.rows])
+        language = is_english()
+        return Markup("").join([
+            _kept((self.name, language, self.table.row_key(row)), partial(draw, self, row)) for row in self.rows
+        ])
 
-    def keep(self, row: Any, drawn: Markup) -> Markup:
-        """Keeps a drawn row where its table keeps rows, the last ``MOST_DRAWN`` of all; returns it."""
-        if self.table.row_key is not None:
-            while len(_DRAWN) >= MOST_DRAWN:
-                _DRAWN.pop(next(iter(_DRAWN)), None)
-            _DRAWN[self._key(row)] = drawn
-        return drawn
-
-    def _key(self, row: Any) -> Hashable:
-        assert self.table.row_key is not None
-        return self.table.name, is_english(), self.table.row_key(row)
+    def frame(self, draw: Callable[[Page], Markup]) -> Markup:
+        """Filters or head as ``draw`` draws them, once a process for each way in which they stand."""
+        stands = [(state.value, state.low, state.high, tuple(state.choices)) for state in self.filters]
+        key = (self.name, is_english(), draw.name, self.sort, self.direction, self.page_size, tuple(stands))  # type: ignore[attr-defined]
+        return _kept(key, partial(draw, self))
 
     def row_url(self, row: Any) -> str | None:
         """Where the row's name leads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.core.context import Context
 from app.core.errors import MESSAGES, ErrorCode, Refusal
-from app.core.exports import export_xlsx, record_export
+from app.core.exports import export_csv, export_xlsx, record_export
 from app.core.models import Paper
 from app.core.permissions import Permission
 from app.core.storage import path_of
@@ -115,8 +116,6 @@ def act(call: Callable[[], Any], *, done: str, to: str) -> BaseResponse:
 
 def send_xlsx(data: bytes, filename: str) -> Response:
     """A workbook as a download."""
-    from io import BytesIO
-
     return send_file(
         BytesIO(data), as_attachment=True, download_name=filename,
         mimetype="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -130,6 +129,12 @@ def send_list(table: Table, rows: Sequence[Any], title: str, filename: str, *, c
     """
     g.exported = (table.name, len(rows) if counted else None)
     return send_xlsx(export_xlsx(table, rows, title), filename)
+
+
+def send_csv(table: Table, rows: Sequence[Any], filename: str) -> Response:
+    """A list as CSV, put on record like ``send_list``."""
+    g.exported = (table.name, len(rows))
+    return send_file(BytesIO(export_csv(table, rows)), as_attachment=True, download_name=filename, mimetype="text/csv")
 
 
 def send_paper(paper: Paper) -> Response:

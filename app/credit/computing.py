@@ -70,6 +70,10 @@ class Score:
     high: float
     model_id: UUID
 
+    def __repr__(self) -> str:  # what digests are made of; the generated one takes three times as long
+        return (f"Score(score={self.score}, grade={self.grade!r}, points={self.points}, pd={self.pd}, low={self.low}, "
+                f"high={self.high}, model_id={self.model_id!r})")
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -89,8 +93,9 @@ class Draft:
 
     def digest(self) -> bytes:
         """Of all that the profile says but whose it is: equal where it would say the same again."""
-        said = (SCALE, self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
-        return sha256(repr(said).encode() + self.snapshot + feature_list()[0]).digest()
+        parts = (self.state.value, self.as_of, self.partial, self.months_covered, self.told, self.score)
+        said = repr((SCALE, *parts))
+        return sha256(said.encode() + self.snapshot + feature_list()[0]).digest()
 
 
 @cache
@@ -157,12 +162,13 @@ class _Chunk:
         sound = np.flatnonzero(~matrix.insufficient)
         scored = dict(zip(sound.tolist(), _scored(matrix.values[sound], *scorer), strict=True)) if len(sound) else {}
         width, held = matrix.values.shape[1] * 8, _canonical(matrix.values).tobytes()
+        partial: list[bool] = np.any(self.closed, axis=1).tolist()
         told = []
         for place, (own, coverage, months) in enumerate(zip(which.tolist(), _coverage(matrix), _months(matrix), strict=True)):
             score, reasons, account = scored.get(place, (None, "[]", "{}"))
             told.append(Draft(
                 self.firms[own].id, ProfileState.SCORED if score else ProfileState.INSUFFICIENT, as_of,
-                bool(self.closed[own].any()), months, (coverage, reasons, account, self.consents[own].ids),
+                partial[own], months, (coverage, reasons, account, self.consents[own].ids),
                 held[place * width:(place + 1) * width], score,
             ))
         return told
@@ -175,8 +181,7 @@ class _Chunk:
         """
         from scoring.features.registry import MONTHLY
 
-        order = np.argsort(self.numbers)
-        days = np.full(len(self.numbers), _NEVER)
+        told: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         for source in MONTHLY:
             frame = self.frames.get(source)
             if frame is None or not frame.height:
@@ -184,9 +189,13 @@ class _Chunk:
             firm, delivery = frame["firm"].to_numpy(), frame["delivery_no"].to_numpy()
             # Rows of a firm mostly lie together and came together: of each such run the first row says all.
             first = np.flatnonzero(np.append(True, (firm[1:] != firm[:-1]) | (delivery[1:] != delivery[:-1])))
-            deliveries, place = np.unique(delivery[first], return_inverse=True)
-            ends = _horizons(source, deliveries.tolist())
-            at = order[np.searchsorted(self.numbers, firm[first], sorter=order)]
+            told[source] = firm[first], delivery[first]
+        ends = _horizons({source: np.unique(delivery).tolist() for source, (_, delivery) in told.items()})
+        order = np.argsort(self.numbers)
+        days = np.full(len(self.numbers), _NEVER)
+        for firm, delivery in told.values():
+            deliveries, place = np.unique(delivery, return_inverse=True)
+            at = order[np.searchsorted(self.numbers, firm, sorter=order)]
             np.fmax.at(days, at, np.array([ends[number] for number in deliveries.tolist()], dtype="datetime64[D]")[place])
         days = np.fmin(days, np.datetime64(today()))
         for day in np.unique(days):
@@ -218,17 +227,16 @@ def _scores(scores: Scores, model_id: UUID) -> Iterator[Score]:
 def _accounts(table: Accounts, names: Sequence[str], rows: NDArray[np.float64]) -> Iterator[tuple[str, str]]:
     """Reasons and account of each row, as JSON."""
     values = np.take_along_axis(rows, np.maximum(table.column, 0), axis=1).tolist()
-    for place, (columns, points, strengths) in enumerate(zip(
-        table.column.tolist(), table.points.tolist(), table.strength.tolist(), strict=True,
-    )):
-        reasons = ",".join(
-            f'{{"feature":"{names[column]}","points":{point},"strength":"{strength:.6f}","value":'
-            f'{"null" if isnan(value) else repr(value)}}}'
-            for column, point, strength, value in zip(columns, points, strengths, values[place], strict=True) if column >= 0
-        )
-        yield f"[{reasons}]", (
-            f'{{"base":{table.base[place]},"others":{table.others[place]},"clipped":{table.clipped[place]}}}'
-        )
+    begun = [f'{{"feature":"{name}","points":' for name in names]
+    sums = zip(table.base, table.others, table.clipped, strict=True)
+    for columns, points, strengths, own, (base, others, clipped) in zip(
+        table.column.tolist(), table.points.tolist(), table.strength.tolist(), values, sums, strict=True,
+    ):
+        reasons = ",".join([
+            f'{begun[column]}{point},"strength":"{strength:.6f}","value":{"null" if isnan(value) else value}}}'
+            for column, point, strength, value in zip(columns, points, strengths, own, strict=True) if column >= 0
+        ])
+        yield f"[{reasons}]", f'{{"base":{base},"others":{others},"clipped":{clipped}}}'
 
 
 def _canonical(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -258,21 +266,33 @@ def _until_today(frames: Mapping[str, pl.DataFrame], as_of: date) -> dict[str, p
     for source, columns in EVENTS.items():
         if source in known and known[source].height:
             told = [column for column in columns if column in known[source].columns]
-            known[source] = known[source].with_columns(pl.col(column).clip(upper_bound=as_of) for column in told)
+            later = [column for column in told if _reaches_beyond(known[source][column], as_of)]
+            if later:
+                known[source] = known[source].with_columns(pl.col(column).clip(upper_bound=as_of) for column in later)
     return known
+
+
+def _reaches_beyond(days: pl.Series, day: date) -> bool:
+    last = days.max()
+    return isinstance(last, date) and last > day
 
 
 # --- how far the deliveries tell --------------------------------------------------------------------------------------------
 
 
-def _horizons(source: str, wanted: Sequence[int]) -> dict[int, date]:
-    """The last day each delivery tells about, counted once and kept."""
-    found = {row.delivery_no: row.known_until for row in session().scalars(
-        select(CreditHorizon).where(CreditHorizon.delivery_no.in_(wanted))
-    )}
-    missing = [number for number in wanted if number not in found]
-    if not missing:
-        return found
+def _horizons(wanted: Mapping[str, Sequence[int]]) -> dict[int, date]:
+    """The last day each delivery tells about, counted once and kept. ``wanted``: the deliveries of each source."""
+    numbers = sorted({number for deliveries in wanted.values() for number in deliveries})
+    kept = select(CreditHorizon.delivery_no, CreditHorizon.known_until).where(CreditHorizon.delivery_no.in_(numbers))
+    found = {row.delivery_no: row.known_until for row in session().execute(kept)}
+    for source, deliveries in wanted.items():
+        missing = [number for number in deliveries if number not in found]
+        if missing:
+            found |= _counted(source, missing)
+    return found
+
+
+def _counted(source: str, missing: Sequence[int]) -> dict[int, date]:
     shape = SHAPES[source]
     ends = session().execute(
         text(f"select delivery_no, max({shape.at}) from {shape.name} where delivery_no = any(:numbers) group by 1"),
@@ -287,4 +307,4 @@ def _horizons(source: str, wanted: Sequence[int]) -> dict[int, date]:
     rows = [{"delivery_no": number, "known_until": counted[number]} for number in ended if number in counted]
     if rows:
         session().execute(insert(CreditHorizon).values(rows).on_conflict_do_nothing())
-    return found | counted
+    return counted

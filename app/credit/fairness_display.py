@@ -156,8 +156,10 @@ def spread_rows(content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def move_chart(content: Mapping[str, Any]) -> BarChart:
-    """How many firms move how far."""
+def move_chart(content: Mapping[str, Any]) -> BarChart | None:
+    """How many firms move how far; ``None`` where every band holds too few to be told."""
+    if not any(row["firms"] for row in content["moves"]):
+        return None
     return BarChart(
         gettext("评分变动的企业数"), [_band(row) for row in content["moves"]],
         [Series(gettext("企业数"), [row["firms"] for row in content["moves"]])], unit=gettext("家"), axis=gettext("变动（分）"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_babel import gettext
@@ -43,6 +43,10 @@ class _Paper(Sheets):
         self.set_xy(MARGIN, top + 14)
 
 
+HISTORY_SHOWN = 12
+"""The latest profiles that the paper lists; the page lists all."""
+
+
 def draw(firm: str, shown: Mapping[str, Any]) -> bytes:
     """The paper of what the firm's page shows (``views._own_profile``), in the language of the page. Raises ``NoFont``."""
     profile = shown["profile"]
@@ -65,6 +69,7 @@ def draw(firm: str, shown: Mapping[str, Any]) -> bytes:
     if shown["model_facts"]:
         paper.head(gettext("评分模型"))
         paper.rows(shown["model_facts"], (1, 2))
+    _history(paper, shown["history"][:HISTORY_SHOWN])
     paper.ln(3)
     paper.words(gettext("觉得评分不准、资料有误，或想知道某条原因的来历，可以要求由人来看。我们在 %(days)d 天内书面答复。",
                         days=shown["review_days"]), 9, GREY)
@@ -109,3 +114,17 @@ def _sources(paper: _Paper, shown: Mapping[str, Any]) -> None:
     head = (gettext("资料"), gettext("读取依据"), gettext("有数据的月数"), gettext("可以怎样补充"))
     rows = [(one.name, one.state, "—" if one.months is None else str(one.months), one.advice or "—") for one in shown["sources"]]
     paper.rows([head, *rows], (3, 2, 1.4, 4))
+
+
+def _history(paper: _Paper, history: Sequence[Mapping[str, Any]]) -> None:
+    paper.head(gettext("历次画像"))
+    head = (gettext("计算时间"), gettext("结果"), gettext("评分"), gettext("数据截至"), gettext("模型版本"))
+    rows = [
+        (
+            datetime_text(row["at"]), gettext("%(grade)s 级", grade=row["grade"]) if row["grade"] else str(row["state"]),
+            f"{row['score']} {gettext('原评分制，满分 1000')}" if row["earlier"] else row["score"], date_text(row["as_of"]),
+            row["version"],
+        )
+        for row in history
+    ]
+    paper.rows([head, *rows], (2, 2, 1.4, 1.6, 3))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.calendar import now
 from app.core.database import session
+from app.core.queries import id_array
 from app.credit.models import CreditProfile, ProfileReview, ScoringModel
 from app.credit.rules import PARAMETERS, ProfileState, ReviewState, Visible
 from app.enterprises.models import Enterprise
@@ -93,7 +94,7 @@ def place_of(firm_id: UUID) -> Place | None:
     return Place(row.percent, row.scored) if row else None
 
 
-_CARDS = text("select * from hq_profile_cards(:ids)")
+_CARDS = text("select * from hq_profile_cards(cast(:ids as uuid[]))")
 
 
 def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
@@ -104,13 +105,15 @@ def card_profiles(firm_ids: Sequence[UUID]) -> dict[UUID, CardProfile]:
     """
     if not firm_ids:
         return {}
-    return {
-        row.firm_id: CardProfile(
-            rank_percent=row.percent, grade=row.grade, score=row.score, insufficient=row.state == ProfileState.INSUFFICIENT.value,
-            partial=row.partial, visible=row.visible, synthetic_model=row.synthetic, consented=row.consented,
-        )
-        for row in session().execute(_CARDS, {"ids": list(firm_ids)})
-    }
+    return {row.firm_id: card_of(row) for row in session().execute(_CARDS, {"ids": id_array(firm_ids)})}
+
+
+def card_of(row: Any) -> CardProfile:
+    """A row of ``hq_profile_cards`` as what a card may say."""
+    return CardProfile(
+        row.percent, row.grade, row.score, row.state == ProfileState.INSUFFICIENT.value, row.partial, row.visible, row.synthetic,
+        row.consented,
+    )
 
 
 _SHOWN = text("select * from hq_profile_shown(:firm)")
@@ -229,8 +232,9 @@ def open_sources(consented: Collection[str]) -> frozenset[str]:
 
 
 def consenting_firms() -> list[UUID]:
-    """Every firm whose consent lets the portal compute a profile at this moment."""
-    return list(session().scalars(_portal_consents(Consent.firm_id).distinct().order_by(Consent.firm_id)))
+    """Every firm whose consent lets the portal compute a profile at this moment, by firm number: as their facts lie."""
+    consents = _portal_consents(Consent.firm_id)
+    return list(session().scalars(select(Enterprise.id).where(Enterprise.id.in_(consents)).order_by(Enterprise.firm_no)))
 
 
 def _portal_consents(*columns: Any) -> Select[Any]:

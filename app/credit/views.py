@@ -32,6 +32,7 @@ from app.credit import disclosing as disclosing
 from app.credit import explaining, look_service, peers, profile_paper, queries, review_service, sources
 from app.credit import model_views as model_views
 from app.credit import run_views as run_views
+from app.credit import score_counts as score_counts
 from app.credit import service as service  # its handlers register on import
 from app.credit import threshold_views as threshold_views
 from app.credit import warning_views as warning_views

@@ -54,7 +54,7 @@ CLOSED_BECAUSE: dict[str, Text] = {
     "gone": _l("最新资料已不再显示这一信号"), "no_consent": _l("授权已不在有效期内，相关事实已清除"),
 }
 _TONES = {1: "plain", 2: "wait", 3: "bad"}
-LEAST_SHOWN = 5
+LEAST_SHOWN = 10
 """Fewer warnings of a kind and level than this are not told: they might point to a firm."""
 
 

@@ -63,9 +63,9 @@ def what_helps() -> Any:
 
 
 def _nothing_to_raise(asked: WhatIf, profile: CreditProfile) -> dict[str, Any]:
-    """What a page without a slider tells: what stands well as it is, and which consents would let the model see more of it."""
-    told = [(label(feature), shown_value(feature, value)) for feature, value in asked.held()]
-    return {"held": told, "missing": [one for one in sources_of(profile.firm_id, profile.coverage) if one.give]}
+    """What a page without a slider tells: what is done, what this model does not weigh, which consents would show more."""
+    done, idle = ([(label(feature), shown_value(feature, value)) for feature, value in told] for told in asked.held())
+    return {"done": done, "idle": idle, "missing": [one for one in sources_of(profile.firm_id, profile.coverage) if one.give]}
 
 
 def _best_url(sliders: list[Any]) -> str:

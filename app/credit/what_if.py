@@ -17,6 +17,7 @@ from app.credit.models import CreditProfile
 from scoring.compiled import FEW_ROWS
 from scoring.contributions import Explainer
 from scoring.features.registry import by_name
+from scoring.features.spec import Unit
 from scoring.model import Model
 from scoring.what_helps import Help, bounds_of, value_curve, what_helps
 
@@ -125,12 +126,18 @@ class WhatIf:
         found.sort(key=lambda pair: -pair[0])
         return [slider for _, slider in found[:limits.sliders]]
 
-    def held(self) -> list[tuple[Feature, float]]:
-        """The features that the firm could move and its data tell of, with their values."""
-        return [
-            (feature, float(value)) for feature, value in zip(self.features, self.row, strict=True)
-            if feature.changeable and not np.isnan(value)
-        ]
+    def held(self) -> tuple[list[tuple[Feature, float]], list[tuple[Feature, float]]]:
+        """The features that the firm could move and its data tell of, with their values: those that are done, and the rest."""
+        best: list[tuple[Feature, float]] = []
+        rest: list[tuple[Feature, float]] = []
+        for feature, value, (low, high) in zip(self.features, self.row.tolist(), self.bounds.tolist(), strict=True):
+            if feature.changeable and not np.isnan(value):
+                if feature.direction > 0:  # bounds are NaN for what the model does not use
+                    done = value >= high or (feature.unit is Unit.FRACTION and value >= 1)
+                else:
+                    done = value <= 0 or value <= low
+                (best if done else rest).append((feature, value))
+        return best, rest
 
     def answer(self, sliders: Sequence[Slider]) -> Answer:
         """The score with all chosen values together."""

@@ -16,7 +16,7 @@ from app.bridge.checks import TICKS
 from app.bridge.models import BridgeQuote
 from app.bridge.rules import SAME_BANK
 from app.core import outbox
-from app.core.calendar import add_working_days, today
+from app.core.calendar import add_working_days, now, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
@@ -25,8 +25,9 @@ from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
 from app.loans import service as loans
 from app.loans.models import Instalment, Loan
-from app.market import bid_service, choice_service, product_service
+from app.market import award_service, bid_service, choice_service, product_service
 from app.market import service as needs
+from app.market.bid_models import Award
 from app.market.bid_words import ConditionKind
 from app.market.models import Bid, Need
 from app.market.offer_rules import Condition
@@ -129,13 +130,23 @@ def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
         bid = _bid(staff, products, "zhuan", need, 120 + 40 * number, 12)
         needs.close_need(firm.boss, need.id)
         choice = choice_service.choose_bid(firm.boss, bid.id)
+        _let_stand(choice.award_id)
         outbox.drain()
         with transaction(SYSTEM, read_only=True):
             loan = session().scalars(select(Loan).where(Loan.choice_id == choice.id)).one()
         if number >= 1:
             loans.approve_loan(staff["zhuan.approver"], loan.id)
         if number >= 2:
+            choice_service.meet(staff["zhuan.officer"], choice.id, 1, "演示：保证合同已签")
             _draw(staff["zhuan.officer"], loan, today() - timedelta(days=1))
+
+
+def _let_stand(award_id: UUID) -> None:
+    """In the city's past the standstill went by without an objection."""
+    with transaction(SYSTEM):
+        award = session().get_one(Award, award_id)
+        award.standstill_until = award.next_check_at = now()
+    award_service.settle_award(SYSTEM, award_id)
 
 
 def _draw(officer: Context, loan: Loan, day: date) -> Loan:

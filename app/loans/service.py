@@ -39,8 +39,9 @@ from app.loans.standing import (
     schedule_rows,
 )
 from app.loans.states import LOAN, LoanState
+from app.market import choice_service
 from app.market.bid_queries import choice_terms
-from app.market.choice_service import cancel_choice
+from app.market.level_rules import Step
 from app.market.rules import RepaymentMethod, schedule
 
 constraint("uq_loan_note_no", ErrorCode.NOTE_TAKEN, "note_no")
@@ -105,8 +106,16 @@ def open_chosen_loan(ctx: Context, choice_id: UUID) -> Loan:
     loan = open_loan(ctx, get_or_404(Case, chosen.case_id), chosen.bank_org_id, terms, "choice", choice_id=choice_id)
     notify(loan.org_id, N_("企业选定了贵行，请审批贷款 %(number)s。"), path=f"/loans/{loan.id}", case_id=loan.case_id,
            number=loan.number)
+    _step(loan, Step.DECISION, wd_from=loan.opened_at)
     about(loan, amount_fen=loan.amount_fen)
     return loan
+
+
+def _step(loan: Loan, step: Step, **ended: Any) -> None:
+    """A step of a promised loan begins (``wd_from``) or ends (``at``) against its limit."""
+    if loan.choice_id is not None:
+        emit("step.begun" if "wd_from" in ended else "step.ended", step=step, subject_type="choice", subject_id=loan.choice_id,
+             org_id=loan.org_id, case_id=loan.case_id, path=f"/loans/{loan.id}", **ended)
 
 
 @handles("choice.made", "loans.open")
@@ -138,25 +147,48 @@ def approve_loan(ctx: Context, loan_id: UUID) -> Loan:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
     fire(ctx, LOAN, loan, "approve")
     loan.approved_at = now()
+    if loan.choice_id is not None:
+        with elevated(ctx, "loans") as acting:
+            choice_service.approve(acting, loan.choice_id)
+    _step(loan, Step.DECISION, at=loan.approved_at)
+    _step(loan, Step.DRAWDOWN_REPORT, wd_from=loan.approved_at)
     _tell_firm(ctx, loan, N_("%(bank)s已批准贷款 %(number)s，即将放款。"))
     about(loan, amount_fen=loan.amount_fen)
     return loan
 
 
 @use_case(Permission.LOAN_APPROVE, "loan.refuse", returns=Loan)
-def refuse_loan(ctx: Context, loan_id: UUID, reason: str) -> Loan:
-    """The bank breaks its promise: kept on record with the reason, the firm is told and may ask again.
+def refuse_loan(ctx: Context, loan_id: UUID, reason: str, condition_no: int | None = None) -> Loan:
+    """The bank does not lend: kept on record with the reason, the firm is told.
 
-    The choice the loan came from is undone in the same transaction, so that the firm can start a second round.
+    A loan that was promised by a chosen bid is refused on a condition of that bid alone (``condition_no``); in the same
+    transaction the promise falls, and the firm chooses again or starts over. Raises ``Refusal(CONDITION_UNKNOWN)``.
     """
     loan = get_or_404(Loan, loan_id, lock=True)
     fire(ctx, LOAN, loan, "refuse", reason=reason)
+    _step(loan, Step.DECISION, at=now())
+    _step(loan, Step.DRAWDOWN_REPORT, at=now(), kept=False)
     if loan.choice_id is not None:
         with elevated(ctx, "loans") as acting:
-            cancel_choice(acting, loan.choice_id, reason)
+            choice_service.refuse(acting, loan.choice_id, condition_no or 0, reason)
     _tell_firm(ctx, loan, N_("%(bank)s没有批准已承诺的贷款 %(number)s，原因见业务记录。您可以重新发起融资需求。"))
     about(loan, amount_fen=loan.amount_fen)
     return loan
+
+
+@use_case(Permission.LOAN_TICK, "loan.lapse", returns=Loan)
+def lapse_promised(ctx: Context, choice_id: UUID) -> Loan | None:
+    """The loan of a promise that was broken by time: it will not be drawn any more."""
+    loan = session().scalar(select(Loan).where(Loan.choice_id == choice_id).with_for_update())
+    if loan is not None and loan.state in (LoanState.AGREED, LoanState.APPROVED):
+        fire(ctx, LOAN, loan, "lapse", reason=str(N_("银行没有在期限内放款")))
+    about(loan)
+    return loan
+
+
+@handles("promise.broken", "loans.broken")
+def _on_broken(ctx: Context, payload: dict[str, Any]) -> None:
+    lapse_promised(ctx, UUID(payload["choice_id"]))
 
 
 def _tell_firm(ctx: Context, loan: Loan, message: str, **params: Any) -> None:
@@ -179,7 +211,8 @@ class Drawdown:
 def report_drawdown(ctx: Context, loan_id: UUID, drawdown: Drawdown) -> Loan:
     """Records the drawdown and writes the schedule, whose principal adds up to the 分.
 
-    Raises ``Refusal(AMOUNT_OUT_OF_RANGE)``, ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(NOTE_TAKEN)``.
+    Raises ``Refusal(AMOUNT_OUT_OF_RANGE)``, ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(NOTE_TAKEN)``, and
+    ``Refusal(CONDITIONS_OPEN)`` while a condition of the chosen bid has not come about.
     """
     loan = get_or_404(Loan, loan_id, lock=True)
     if not 0 < drawdown.principal_fen <= loan.amount_fen:
@@ -202,7 +235,11 @@ def report_drawdown(ctx: Context, loan_id: UUID, drawdown: Drawdown) -> Loan:
     )
     session().flush()
     restate(ctx, loan)
+    if loan.choice_id is not None:
+        with elevated(ctx, "loans") as acting:
+            choice_service.keep(acting, loan.choice_id, drawdown.drawn_on, loan.contract_no)
     _tell_firm(ctx, loan, N_("%(bank)s已发放贷款 %(number)s，还款计划可以查看了。"))
+    _step(loan, Step.DRAWDOWN_REPORT, at=now())
     emit("loan.drawn", loan_id=loan.id)
     about(loan, principal_fen=loan.principal_fen, drawn_on=loan.drawn_on)
     return loan

@@ -29,6 +29,8 @@ from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass
 from app.loans.standing import live_repayments, owed_fen, schedule_rows
 from app.loans.states import LOAN, LoanState
+from app.market import choice_service
+from app.market.bid_words import CONDITION_KINDS
 from app.market.product_words import PRODUCT_KINDS
 from app.market.terms import RepaymentMethod
 
@@ -132,6 +134,7 @@ def loan(loan_id: UUID) -> Any:
             rows=schedule_rows(found.id),
             repayments=queries.repayments_of(found.id), last_id=standing[-1].id if standing else None,
             reports=queries.class_reports_of(found.id), state=state_chip(found.state), five=class_chip(found.five_class),
+            conditions=choice_service.conditions_of(found.choice_id) if found.choice_id else [], condition_names=CONDITION_KINDS,
             kinds=REPAYMENT_KINDS, method=RepaymentMethod(found.method).label, ranges=DEFAULT_RANGES, classes=FiveClass,
             awaits=queries.awaits_firm(found), answers=queries.answers_of(found),
             may_answer=ctx.can(Permission.LOAN_RECOGNISE) and ctx.org_id == found.firm_id,
@@ -151,8 +154,10 @@ def approve(loan_id: UUID) -> Any:
 
 @room.page("/loans/<uuid:loan_id>/refuse", Permission.LOAN_APPROVE, methods=["POST"])
 def refuse(loan_id: UUID) -> Any:
-    """The approver breaks the promise, with a reason."""
-    return act(lambda: service.refuse_loan(context(), loan_id, request.form.get("reason", "")),
+    """The approver does not lend, with a reason; for a promised loan on a condition of the bid."""
+    number = request.form.get("condition_no", "")
+    chosen = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else None
+    return act(lambda: service.refuse_loan(context(), loan_id, request.form.get("reason", ""), chosen),
                done=gettext("已登记不予批准，企业会收到通知。"), to=url_for("loans.loan", loan_id=loan_id))
 
 

@@ -22,9 +22,20 @@ from app.core.queries import organisation_names
 from app.core.tables import Column, Table, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, say, send_list
-from app.market import bid_queries, bid_service, policy, product_queries, queries, queue, receipt_service, service
+from app.market import (
+    award_queries,
+    bid_queries,
+    bid_service,
+    policy,
+    product_queries,
+    queries,
+    queue,
+    receipt_service,
+    service,
+)
 from app.market.bid_forms import BidForm
 from app.market.bid_service import check_terms
+from app.market.bid_words import OBJECTION_REASONS, OBJECTION_STATES
 from app.market.costs import all_in_rate
 from app.market.display import bid_chip, card_title, deadline, kind_text, months_text, need_chip
 from app.market.door import room
@@ -240,6 +251,11 @@ def bid(bid_id: UUID) -> Any:
             names=names,
             entries=entries,
             others=others,
+            object_until=award_queries.may_object_until(found) if ctx.can(Permission.AWARD_OBJECT) else None,
+            objection=award_queries.own_objection(ctx, need.id) if found.opened_at else None,
+            choice=award_queries.choice_of_bid(bid_id),
+            reasons=OBJECTION_REASONS,
+            objection_states=OBJECTION_STATES,
             can=can,
             lines=bid_queries.working_lines(found.working),
             case=queries.case_of(need),

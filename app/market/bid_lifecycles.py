@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
+from app.market.bid_words import AwardState, ChoiceState, ObjectionState
 from app.market.bid_words import BidState as B
-from app.market.bid_words import ChoiceState
 from app.market.words import NeedState
 
 NEED_AFTER: tuple[Move, ...] = (
     Move(NeedState.CLOSED, "withdraw", NeedState.WITHDRAWN, (P.NEED_CLOSE,), needs_reason=True),
     Move(NeedState.CLOSED, "choose", NeedState.CHOSEN, (P.CHOICE_MAKE,)),
     Move(NeedState.CLOSED, "lapse", NeedState.LAPSED, (P.NEED_CLOSE, P.NEED_TICK)),
+    Move(NeedState.CHOSEN, "fall_back", NeedState.CLOSED, (P.NEED_TICK,), needs_reason=True),
     Move(NeedState.CHOSEN, "lapse", NeedState.LAPSED, (P.NEED_TICK,), needs_reason=True),
 )
 
@@ -37,10 +38,46 @@ BID = Lifecycle(
         Move(B.LOST, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
         Move(B.DRAFT, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
         Move(B.PROPOSED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
+        Move(B.CHOSEN, "undo", B.OPENED, (P.NEED_TICK,), shared=False),
         Move(B.CHOSEN, "lapse", B.LAPSED, (P.NEED_TICK,), needs_reason=True, shared=False),
     ),
 )
 
+C = ChoiceState
 CHOICE = Lifecycle(
-    "choice", ChoiceState, (Move(ChoiceState.LIVE, "cancel", ChoiceState.CANCELLED, (P.LOAN_OPEN,), needs_reason=True),)
+    "choice",
+    C,
+    (
+        Move(C.LIVE, "approve", C.APPROVED, (P.LOAN_OPEN,)),
+        Move(C.APPROVED, "sign", C.SIGNED, (P.CONDITION_MEET, P.LOAN_OPEN)),
+        Move(C.APPROVED, "meet", C.APPROVED, (P.CONDITION_MEET,)),
+        Move(C.SIGNED, "meet", C.SIGNED, (P.CONDITION_MEET,)),
+        Move(C.SIGNED, "keep", C.KEPT, (P.LOAN_OPEN,)),
+        *(Move(state, "refuse", C.CANCELLED, (P.LOAN_OPEN,), needs_reason=True) for state in (C.LIVE, C.APPROVED, C.SIGNED)),
+        *(Move(state, "break", C.CANCELLED, (P.NEED_TICK,), needs_reason=True) for state in (C.LIVE, C.APPROVED, C.SIGNED)),
+        Move(C.LIVE, "undo", C.CANCELLED, (P.NEED_TICK,), needs_reason=True),
+    ),
+)
+
+A = AwardState
+AWARD = Lifecycle(
+    "award",
+    A,
+    (
+        Move(A.STANDSTILL, "undo", A.FALLEN, (P.CHOICE_MAKE,), needs_reason=True),
+        Move(A.STANDSTILL, "uphold", A.FALLEN, (P.AWARD_JUDGE,), needs_reason=True),
+        Move(A.STANDSTILL, "stand", A.FINAL, (P.NEED_TICK,)),
+        Move(A.FINAL, "done", A.DONE, (P.LOAN_OPEN,)),
+        Move(A.FINAL, "fall", A.FALLEN, (P.NEED_TICK,), needs_reason=True),
+    ),
+)
+
+O = ObjectionState  # noqa: E741
+OBJECTION = Lifecycle(
+    "objection",
+    O,
+    (
+        Move(O.OPEN, "dismiss", O.DISMISSED, (P.AWARD_JUDGE,), needs_reason=True, shared=False),
+        Move(O.OPEN, "uphold", O.UPHELD, (P.AWARD_JUDGE,), needs_reason=True, shared=False),
+    ),
 )

@@ -123,19 +123,97 @@ class BidReceipt(Base):
     at: Mapped[datetime]
 
 
+class Award(Identified, Base):
+    """The firm's decision on a need. It stands still until ``standstill_until`` and for every open objection, then binds."""
+
+    __tablename__ = "award"
+    need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"))
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    state: Mapped[str]
+    amount_fen: Mapped[int]
+    standstill_until: Mapped[datetime]
+    next_check_at: Mapped[datetime | None]
+    made_at: Mapped[datetime]
+    made_by: Mapped[UUID | None]
+    ended_at: Mapped[datetime | None]
+
+
 class Choice(Identified, Base):
-    """选定: the firm takes one bid. ``cost_sheet`` is what was compared at that moment, frozen."""
+    """选定: the firm takes one bid, and the bank's promise that follows. ``cost_sheet`` is what was compared, frozen.
+
+    ``decide_by``: asked for by the service levels. ``outcome`` once the promise was kept, excused by a condition, or broken.
+    """
 
     __tablename__ = "choice"
+    award_id: Mapped[UUID]
     need_id: Mapped[UUID]
     bid_id: Mapped[UUID]
     org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
     bank_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
     case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
     state: Mapped[str]
+    amount_fen: Mapped[int]
     cost_sheet: Mapped[dict[str, Any]]
     made_at: Mapped[datetime]
     made_by: Mapped[UUID | None]
+    decide_by: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
+    contract_no: Mapped[str | None]
+    signed_at: Mapped[datetime | None]
+    kept_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    next_check_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
 
-    __table_args__ = (ForeignKeyConstraint(["bid_id", "need_id"], ["bid.id", "bid.need_id"], name="fk_choice_bid_id"),)
+    __table_args__ = (
+        ForeignKeyConstraint(["bid_id", "need_id"], ["bid.id", "bid.need_id"], name="fk_choice_bid_id"),
+        ForeignKeyConstraint(["award_id", "need_id"], ["award.id", "award.need_id"], name="fk_choice_award_id"),
+    )
+
+
+class ChoiceCondition(Base):
+    """A condition of the chosen bid, and whether it has come about. The two usual ones are not ticked: they hold or fail."""
+
+    __tablename__ = "choice_condition"
+    choice_id: Mapped[UUID] = mapped_column(ForeignKey("choice.id"), primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    bid_id: Mapped[UUID]
+    kind: Mapped[str]
+    text: Mapped[str]
+    met_at: Mapped[datetime | None]
+    met_by: Mapped[UUID | None]
+    note: Mapped[str]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["bid_id", "no"], ["bid_condition.bid_id", "bid_condition.no"], name="fk_choice_condition_bid_id"),
+    )
+
+
+class ChoiceRefusal(Base):
+    """On which condition of its own bid the bank refused. There is no other way to refuse."""
+
+    __tablename__ = "choice_refusal"
+    choice_id: Mapped[UUID] = mapped_column(ForeignKey("choice.id"), primary_key=True)
+    bid_id: Mapped[UUID]
+    condition_no: Mapped[int]
+    text: Mapped[str]
+    by: Mapped[UUID | None]
+    at: Mapped[datetime]
+
+
+class Objection(Identified, Base):
+    """What a bank that was not chosen holds against the choice, and the desk's answer."""
+
+    __tablename__ = "objection"
+    award_id: Mapped[UUID] = mapped_column(ForeignKey("award.id"))
+    need_id: Mapped[UUID]
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    reason: Mapped[str]
+    text: Mapped[str]
+    state: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[UUID | None]
+    answer: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None]

@@ -17,9 +17,9 @@ from app.core.database import get_or_404, session
 from app.core.models import Transition
 from app.core.working import Value, WorkingLine
 from app.identity.models import Organisation, Person
-from app.market.bid_models import Bid, Choice
+from app.market.bid_models import Award, Bid, Choice
 from app.market.bid_service import with_lines
-from app.market.bid_words import BidState, ChoiceState
+from app.market.bid_words import AwardState, BidState, ChoiceState
 from app.market.models import Need
 from app.market.product_models import ProductVersion
 from app.market.words import PURPOSES, NeedState
@@ -30,6 +30,7 @@ class ChoiceTerms:
     """What was agreed by a choice: amount in 分, rate as a fraction per year, term in months."""
 
     choice_id: UUID
+    award_id: UUID
     need_id: UUID
     bid_id: UUID
     case_id: UUID
@@ -53,6 +54,7 @@ def choice_terms(choice_id: UUID) -> ChoiceTerms:
     version = session().get_one(ProductVersion, (bid.product_id, bid.product_version))
     return ChoiceTerms(
         choice.id,
+        choice.award_id,
         need.id,
         bid.id,
         choice.case_id,
@@ -97,14 +99,14 @@ def offers(need: Need) -> list[OfferRow]:
         )
         .all()
     )
-    usable = [bid.all_in_rate for bid, _, _ in rows if bid.valid_until >= today()]
-    cheapest = min(usable, default=None)
+    ended = {bid.id for bid, _, _ in rows if bid.valid_until < today() or bid.state == BidState.LAPSED}
+    cheapest = min((bid.all_in_rate for bid, _, _ in rows if bid.id not in ended), default=None)
     return [
         OfferRow(
             bid,
             bank,
             product,
-            best=bid.all_in_rate == cheapest and bid.valid_until >= today(),
+            best=bid.all_in_rate == cheapest and bid.id not in ended,
             expired=bid.valid_until < today(),
             lines=working_lines(bid.working),
             average_fen=average_balance(bid),
@@ -142,9 +144,14 @@ def _param(key: str, value: Any) -> Value:
     return found
 
 
+def live_award(need_id: UUID) -> Award | None:
+    """The decision that stands or stands still, if the actor may see it."""
+    return session().scalar(select(Award).where(Award.need_id == need_id, Award.state != AwardState.FALLEN.value))
+
+
 def live_choice(need_id: UUID) -> Choice | None:
     """The choice that stands, if the actor may see it."""
-    return session().scalar(select(Choice).where(Choice.need_id == need_id, Choice.state == ChoiceState.LIVE.value))
+    return session().scalar(select(Choice).where(Choice.need_id == need_id, Choice.state != ChoiceState.CANCELLED.value))
 
 
 def bids_query(ctx: Context) -> Any:

@@ -10,12 +10,13 @@ from flask_babel import lazy_gettext as _l
 from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
 from app.core.formats import money_text
-from app.core.pages import Figure, Wait, event_texts, home, menu
+from app.core.pages import Figure, NextStep, Wait, event_texts, home, menu
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.market import bid_queries
-from app.market.bid_words import BidState
+from app.market.bid_words import AwardState, BidState
 from app.market.display import card_title
+from app.market.models import Need
 
 menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
 
@@ -31,12 +32,44 @@ for _event, _text in {
     "replace": _l("由新的报价替换"),
     "open": _l("报价开启"),
     "lose": _l("企业选定了另一家"),
+    "undo": _l("企业取消选定"),
     "recall": _l("重新参加选择"),
     "lapse": _l("报价失效"),
 }.items():
     event_texts.add("bid", _event, _text)
-for _event, _text in {"make": _l("选定生效，银行进入审批"), "cancel": _l("选定被取消")}.items():
+for _event, _text in {
+    "make": _l("选定一份报价"),
+    "approve": _l("银行批准"),
+    "sign": _l("签订合同"),
+    "meet": _l("一项条件成立"),
+    "keep": _l("银行放款，承诺兑现"),
+    "refuse": _l("银行以条件不成立为由拒绝放款"),
+    "break": _l("承诺未兑现"),
+    "undo": _l("选定被取消"),
+}.items():
     event_texts.add("choice", _event, _text)
+for _event, _text in {
+    "make": _l("选定开始公示"),
+    "undo": _l("企业取消选定"),
+    "uphold": _l("异议成立，选定取消"),
+    "stand": _l("选定生效，银行进入审批"),
+    "done": _l("贷款已发放"),
+    "fall": _l("选定落空"),
+}.items():
+    event_texts.add("award", _event, _text)
+for _event, _text in {"object": _l("提出异议"), "dismiss": _l("异议不成立"), "uphold": _l("异议成立")}.items():
+    event_texts.add("objection", _event, _text)
+event_texts.add("need", "fall_back", _l("回到选择：选定没有成立"))
+
+
+def after_choice(need: Need) -> NextStep:
+    """Whose turn it is once the firm has chosen: time's while it stands still, the desk's over an objection, the bank's then."""
+    award = bid_queries.live_award(need.id)
+    if award is None or award.state != AwardState.STANDSTILL:
+        return NextStep(_l("银行"), _l("正在审批，结果和放款会出现在这里。"), mine=False)
+    if award.next_check_at is None:
+        return NextStep(_l("服务台"), _l("有银行提出异议，答复之前选定不生效。"), mine=False)
+    return NextStep(_l("公示"), _l("选定正在公示，没有异议即生效，银行随后开始审批。"), by=award.standstill_until, mine=False)
 
 
 def _day_ends() -> datetime:

@@ -25,10 +25,68 @@ class BidState(StrEnum):
 
 
 class ChoiceState(StrEnum):
-    """A choice is live until it is cancelled with a reason (the bank does not lend after all)."""
+    """The bank's promise after the choice: approved, signed, kept by lending; or cancelled before that, with its outcome."""
 
     LIVE = "LIVE"
+    APPROVED = "APPROVED"
+    SIGNED = "SIGNED"
+    KEPT = "KEPT"
     CANCELLED = "CANCELLED"
+
+
+class Outcome(StrEnum):
+    """How a promise ended. EXCUSED: refused on a condition of the bid. BROKEN: not kept in time."""
+
+    KEPT = "KEPT"
+    EXCUSED = "EXCUSED"
+    BROKEN = "BROKEN"
+
+
+class AwardState(StrEnum):
+    """The firm's decision: it stands still for objections, then binds, until the loan is drawn or the promise falls."""
+
+    STANDSTILL = "STANDSTILL"
+    FINAL = "FINAL"
+    DONE = "DONE"
+    FALLEN = "FALLEN"
+
+
+class ObjectionState(StrEnum):
+    """Where an objection of a bank that was not chosen stands."""
+
+    OPEN = "OPEN"
+    DISMISSED = "DISMISSED"
+    UPHELD = "UPHELD"
+
+
+class ObjectionReason(StrEnum):
+    """On what a bank that was not chosen may object."""
+
+    BID_NOT_OPENED = "BID_NOT_OPENED"
+    BANNED_TERMS = "BANNED_TERMS"
+    CONFLICT = "CONFLICT"
+    OTHER = "OTHER"
+
+
+CHOICE_STATES: dict[str, str] = {
+    ChoiceState.LIVE: N_("待银行审批"), ChoiceState.APPROVED: N_("已批准，待签约"), ChoiceState.SIGNED: N_("已签约，待放款"),
+    ChoiceState.KEPT: N_("已放款，承诺兑现"), ChoiceState.CANCELLED: N_("已取消"),
+}  # fmt: skip
+OUTCOMES: dict[str, str] = {
+    Outcome.KEPT: N_("承诺兑现"), Outcome.EXCUSED: N_("条件不成立，未放款"), Outcome.BROKEN: N_("承诺未兑现"),
+}  # fmt: skip
+AWARD_STATES: dict[str, str] = {
+    AwardState.STANDSTILL: N_("公示中"), AwardState.FINAL: N_("已生效"), AwardState.DONE: N_("已放款"),
+    AwardState.FALLEN: N_("未成立"),
+}  # fmt: skip
+OBJECTION_STATES: dict[str, str] = {
+    ObjectionState.OPEN: N_("待服务台处理"), ObjectionState.DISMISSED: N_("不成立"), ObjectionState.UPHELD: N_("成立"),
+}  # fmt: skip
+OBJECTION_REASONS: dict[str, str] = {
+    ObjectionReason.BID_NOT_OPENED: N_("本行的报价没有开启，或与回执不一致"),
+    ObjectionReason.BANNED_TERMS: N_("被选定的报价含有禁止的收费或搭售"),
+    ObjectionReason.CONFLICT: N_("企业与被选定的银行有利益关系"), ObjectionReason.OTHER: N_("其他"),
+}  # fmt: skip
 
 
 class TieKind(StrEnum):

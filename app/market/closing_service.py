@@ -79,7 +79,7 @@ def _close(ctx: Context, need: Need) -> None:
                 count=count,
             )
     if not count:
-        _lapse(ctx, need, str(N_("没有收到报价")))
+        lapse_need(ctx, need, str(N_("没有收到报价")))
     emit("need.closed", need_id=need.id, bids=count)
     about(need, bids=count, choose_by=need.choose_by, opened_digest=digest)
 
@@ -101,16 +101,14 @@ def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
     fire(acting, BID, bid, "lapse", reason=reason)
 
 
-def _lapse(ctx: Context, need: Need, reason: str) -> None:
+def lapse_need(ctx: Context, need: Need, reason: str) -> None:
     """Ends a need for which nobody bid or chose in time; its bids expire with it."""
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
     with elevated(ctx, "need.lapse") as acting:
-        states = (BidState.OPENED, BidState.LOST)
-        bids = session().execute(
-            select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state.in_([state.value for state in states]))
-        ).all()
-        lapse_bids(acting, need.id, *states)
+        opened = select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)
+        bids = session().execute(opened).all()
+        lapse_bids(acting, need.id, BidState.OPENED, BidState.LOST)
         for bid in bids:
             notify(bid.org_id, N_("企业没有在期限内选定银行，本行的报价已失效。"), path=f"/bids/{bid.id}", case_id=need.case_id)
         notify(
@@ -134,7 +132,7 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
     elif need.state in DUE:
         DUE[NeedState(need.state)](ctx, need)
     elif need.state == NeedState.CLOSED:
-        _lapse(ctx, need, str(N_("没有在期限内选定")))
+        lapse_need(ctx, need, str(N_("没有在期限内选定")))
     else:
         need.next_check_at = None
     return True

@@ -12,6 +12,7 @@ from app.core.context import Context
 from app.core.working import N_
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
+from app.market.bid_models import Choice
 from app.market.debt_models import DeclaredDebt
 from app.market.models import Need
 
@@ -23,6 +24,13 @@ def needs(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(Need.org_id == firm_id).order_by(Need.created_at))
 
 
+def choices(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """What the firm chose, with the cost sheet as it stood, and what became of the bank's promise."""
+    hidden = {"org_id", "made_by", "next_check_at"}
+    columns = [column for column in Choice.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(Choice.org_id == firm_id).order_by(Choice.made_at))
+
+
 def debts(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     """Debts outside the portal that the firm has declared, ended ones too."""
     columns = [column for column in DeclaredDebt.__table__.columns if column.name not in {"org_id", "declared_by"}]
@@ -31,3 +39,4 @@ def debts(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
 
 disclosure.add("needs", N_("融资需求"), needs, order=72)
 disclosure.add("declared_debts", N_("申报的平台外贷款"), debts, order=73)
+disclosure.add("choices", N_("选定与承诺"), choices, order=74)

@@ -14,6 +14,7 @@ from app.core.formats import datetime_text, is_english, is_past, money_text, rat
 from app.core.pages import Tone
 from app.core.pieces import bar, chip
 from app.core.uscc import DISTRICTS
+from app.core.working import N_
 from app.market.match_rules import PARTS, REASON_TEXTS, MatchWeights
 from app.market.queries import industry_name
 from app.market.queue import QueueRow
@@ -29,6 +30,8 @@ from app.market.words import (
     BidState,
     NeedState,
 )
+
+SENT = {"targeted": N_("定向"), "assigned": N_("派单"), "list": N_("清单")}
 
 
 def months_text(months: int | None) -> str:
@@ -119,8 +122,8 @@ def marks(row: QueueRow) -> Markup:
         shown.append(chip(gettext("可入库"), "info"))
     if row.first_loan:
         shown.append(chip(gettext("首贷户"), "good"))
-    if row.distribution == "targeted":
-        shown.append(chip(gettext("定向"), "info"))
+    if row.distribution in SENT:
+        shown.append(chip(gettext(SENT[row.distribution]), "info"))
     return Markup(" ").join(shown)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import Permission as P
-from app.market.bid_lifecycles import BID, CHOICE, NEED_AFTER
+from app.market.bid_lifecycles import AWARD, BID, CHOICE, NEED_AFTER, OBJECTION
 from app.market.words import NeedState
 
-__all__ = ["BID", "CHOICE", "NEED"]
+__all__ = ["AWARD", "BID", "CHOICE", "NEED", "OBJECTION"]
 
 NEED = Lifecycle(
     "need",

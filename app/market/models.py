@@ -71,17 +71,26 @@ class Need(Identified, Base):
 
 
 class NeedInvitee(Base):
-    """A bank to which a targeted need is sent."""
+    """A bank to which a need is sent: named by the firm, assigned in turn, by a list, or next when others did not answer.
+
+    ``half_at`` and ``most_at``: when it is reminded. ``told`` moves whether it answered or not."""
 
     __tablename__ = "need_invitee"
     need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True)
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    via: Mapped[str] = mapped_column(default="named")
+    at: Mapped[datetime | None]
+    target_at: Mapped[datetime | None]
+    half_at: Mapped[datetime | None]
+    most_at: Mapped[datetime | None]
+    limit_at: Mapped[datetime | None]
+    told: Mapped[int] = mapped_column(default=0)
 
 
 
 
 class NeedVersion(Base):
-    """What a need said before it was corrected. Written by the database itself (migration 0034, ``hq_need_frozen``)."""
+    """What a need said before it was corrected. Written by the database itself (migration 0042, ``hq_need_frozen``)."""
 
     __tablename__ = "need_version"
     need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True)

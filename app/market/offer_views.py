@@ -55,6 +55,6 @@ def choose(bid_id: UUID) -> Any:
     response = act(
         lambda: made.append(choice_service.choose_bid(ctx, bid_id).id),
         to=url_for("market.offers", need_id=need_id),
-        done=gettext("已选定。银行会在承诺的时间内完成审批，进度会出现在这里。"),
+        done=gettext("已选定，正在公示；公示期满没有异议即生效，银行随后审批。"),
     )
     return redirect(url_for("market.need", need_id=need_id)) if made else response

@@ -18,6 +18,7 @@ from app.market.need_rules import NeedLimits
 from app.market.offer_rules import OfferLimits
 from app.market.policy_models import MarketPolicy, PolicyState
 from app.market.policy_rules import Policy, apply
+from app.market.round_rules import RoundRules
 from app.market.rules import ServiceLevels
 from app.market.standing_rules import StandingRules
 
@@ -72,6 +73,11 @@ def audience() -> AudienceRules:
 def standing() -> StandingRules:
     """What is told of a bank [P]."""
     return current().standing
+
+
+def matching() -> RoundRules:
+    """What a matching round goes by [P]."""
+    return current().matching
 
 
 def calendar() -> WorkCalendar:

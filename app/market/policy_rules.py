@@ -18,10 +18,11 @@ from app.market.audience_rules import AudienceRules
 from app.market.hours_rules import WorkCalendar, parse_spans, spans_text
 from app.market.need_rules import NeedLimits
 from app.market.offer_rules import OfferLimits
+from app.market.round_rules import RoundRules
 from app.market.rules import ServiceLevels
 from app.market.standing_rules import StandingRules
 
-G = TypeVar("G", ServiceLevels, OfferLimits, NeedLimits, AudienceRules, StandingRules)
+G = TypeVar("G", ServiceLevels, OfferLimits, NeedLimits, AudienceRules, StandingRules, RoundRules)
 Value = Any
 """As it is stored: whole numbers, rates as text, hours as text, a day as true or false."""
 HOURS_CODE = "hours"
@@ -37,13 +38,14 @@ class Policy:
     need: NeedLimits = field(default_factory=NeedLimits)
     audience: AudienceRules = field(default_factory=AudienceRules)
     standing: StandingRules = field(default_factory=StandingRules)
+    matching: RoundRules = field(default_factory=RoundRules)
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
 
 
-GROUPS = ("levels", "audience", "need", "offer", "standing")
+GROUPS = ("levels", "audience", "need", "offer", "standing", "matching")
 GROUP_NAMES = {
     "levels": N_("服务时限"), "audience": N_("派单与清单"), "need": N_("需求"), "offer": N_("报价上限"),
-    "standing": N_("银行统计"),
+    "standing": N_("银行统计"), "matching": N_("撮合"),
 }  # fmt: skip
 NAMES: dict[str, tuple[str, str]] = {
     "levels.desk_check_target_hours": (N_("平台初审：目标"), N_("工作小时")),
@@ -81,6 +83,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "offer.max_term_months": (N_("最长期限"), N_("个月")),
     "standing.window_days": (N_("统计时间"), N_("天")),
     "standing.least_cases": (N_("少于此数不公布"), N_("笔")),
+    "matching.quota": (N_("为首贷户保留的名额"), "%"),
+    "matching.longest": (N_("每份需求最多列出"), N_("个产品")),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 
@@ -153,7 +157,8 @@ def apply(policy: Policy, changes: Mapping[str, Value]) -> Policy:
             groups[group][name] = Decimal(value) if _is_rate(code) else int(value)
     return Policy(
         _with(policy.levels, groups["levels"]), _with(policy.offer, groups["offer"]), _with(policy.need, groups["need"]),
-        _with(policy.audience, groups["audience"]), _with(policy.standing, groups["standing"]), WorkCalendar(spans, overrides),
+        _with(policy.audience, groups["audience"]), _with(policy.standing, groups["standing"]),
+        _with(policy.matching, groups["matching"]), WorkCalendar(spans, overrides),
     )  # fmt: skip
 
 

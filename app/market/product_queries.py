@@ -38,8 +38,3 @@ def versions(product_id: UUID) -> list[ProductVersion]:
 def on_offer() -> list[Product]:
     """Products of all banks that are on offer, by name."""
     return list(session().scalars(select(Product).where(Product.state == ProductState.ACTIVE.value).order_by(Product.name)))
-
-
-def shelf(ctx: Context) -> dict[UUID, str]:
-    """Names of the bank's products, retired ones too."""
-    return {row.id: row.name for row in session().execute(select(Product.id, Product.name).where(Product.org_id == ctx.org_id))}

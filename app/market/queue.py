@@ -10,28 +10,30 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import func, select, text
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
 from app.core.database import session
 from app.core.filters import Args
-from app.core.queries import organisation_names
+from app.core.queries import id_array, organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
-from app.credit.queries import CardProfile, among, card_profiles
-from app.identity.models import Person
+from app.credit.queries import CardProfile, among, card_of, card_profiles
 from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
 from app.market.product_models import Product
-from app.market.product_queries import own_products, shelf
+from app.market.product_queries import own_products
 from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
 
-MOST_COUNTED = 10_000
-"""Rows that a page counts and turns over; beyond, it says "more" and asks for a filter."""
+MOST_COUNTED = 2_000
+"""Rows that a page counts and turns over, forty pages of fifty; beyond, it says "more" and asks for a filter."""
+MOST_EXPORTED = 10_000
 
 NO_PRODUCT = ProductFacts()
+PLACE = QueueRank.__table__
+"""Pages read places as rows: thousands of objects an hour would cost more than their statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,13 @@ def own_bid_states(ctx: Context, need_ids: Sequence[UUID]) -> dict[UUID, str]:
 def own_bid() -> Any:
     """Whether the bank has a live bid on the need of a place."""
     live = [BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]
-    return select(Bid.id).where(Bid.need_id == QueueRank.need_id, Bid.org_id == QueueRank.org_id, Bid.state.in_(live)).exists()
+    return select(Bid.id).where(Bid.need_id == PLACE.c.need_id, Bid.org_id == PLACE.c.org_id, Bid.state.in_(live)).exists()
 
 
 def claimed_by(person_id: UUID | None) -> Any:
     """Whether a colleague, or this one, has a live claim on the need of a place."""
     stmt = select(NeedClaim.id).where(
-        NeedClaim.need_id == QueueRank.need_id, NeedClaim.org_id == QueueRank.org_id, NeedClaim.ended_at.is_(None)
+        NeedClaim.need_id == PLACE.c.need_id, NeedClaim.org_id == PLACE.c.org_id, NeedClaim.ended_at.is_(None)
     )
     return (stmt if person_id is None else stmt.where(NeedClaim.person_id == person_id)).exists()
 
@@ -205,16 +207,16 @@ def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
 
 def ranked(ctx: Context) -> Any:
     """Places of the bank's queue, for the filters of the page."""
-    return select(QueueRank).where(QueueRank.org_id == ctx.org_id, QueueRank.closes_at > now())
+    return select(PLACE).where(PLACE.c.org_id == ctx.org_id, PLACE.c.closes_at > now())
 
 
 ORDERS = {
-    "score": (QueueRank.score.asc(), QueueRank.closes_at.desc(), QueueRank.need_id.desc()),
-    "-score": (QueueRank.score.desc(), QueueRank.closes_at.asc(), QueueRank.need_id.asc()),
-    "closes_at": (QueueRank.closes_at.asc(), QueueRank.need_id.asc()),
-    "-closes_at": (QueueRank.closes_at.desc(), QueueRank.need_id.desc()),
-    "amount_fen": (QueueRank.amount_fen.asc(), QueueRank.need_id.asc()),
-    "-amount_fen": (QueueRank.amount_fen.desc(), QueueRank.need_id.desc()),
+    "score": (PLACE.c.score.asc(), PLACE.c.closes_at.desc(), PLACE.c.need_id.desc()),
+    "-score": (PLACE.c.score.desc(), PLACE.c.closes_at.asc(), PLACE.c.need_id.asc()),
+    "closes_at": (PLACE.c.closes_at.asc(), PLACE.c.need_id.asc()),
+    "-closes_at": (PLACE.c.closes_at.desc(), PLACE.c.need_id.desc()),
+    "amount_fen": (PLACE.c.amount_fen.asc(), PLACE.c.need_id.asc()),
+    "-amount_fen": (PLACE.c.amount_fen.desc(), PLACE.c.need_id.desc()),
 }
 """Each order is an index, forwards or backwards."""
 
@@ -230,81 +232,65 @@ class QueuePage:
 class RankedTable(Table):
     """The queue: places are read from their rows, cards and names of one page alone."""
 
-    def load_queue(self, ctx: Context, args: Args) -> QueuePage:
-        """One page in seven statements. The total stops at ``MOST_COUNTED`` + 1."""
+    def load_queue(self, ctx: Context, args: Args, names: dict[UUID, str]) -> QueuePage:
+        """One page in three statements; ``names``: of the bank's products. The total stops at ``MOST_COUNTED`` + 1."""
         states = self._states(args)
         stmt = self._narrow(ranked(ctx), states)
-        counted = stmt.with_only_columns(QueueRank.need_id, maintain_column_froms=True).limit(MOST_COUNTED + 1).subquery()
+        counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(MOST_COUNTED + 1).subquery()
         total = session().scalar(select(func.count()).select_from(counted)) or 0
         sort, direction = self._order(args)
         size = _number(args.get("size"), self.page_size)
         size = size if size in PAGE_SIZES else self.page_size
         number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(min(total, MOST_COUNTED) / size)))
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
-        names = shelf(ctx)
         shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), names)
         return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(names))
 
-    def load_export(self, ctx: Context, args: Args) -> list[QueueRow]:
-        """The first ``MOST_COUNTED`` rows of the list."""
+    def load_export(self, ctx: Context, args: Args, names: dict[UUID, str]) -> list[QueueRow]:
+        """The first ``MOST_EXPORTED`` rows of the list."""
         sort, direction = self._order(args)
         order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
         stmt = self._narrow(ranked(ctx), self._states(args))
-        names = shelf(ctx)
-        return rows_of(ctx, stmt.order_by(*order).limit(MOST_COUNTED), names)
+        return rows_of(ctx, stmt.order_by(*order).limit(MOST_EXPORTED), names)
 
 
-_PLACE = (
-    QueueRank.need_id, QueueRank.score, QueueRank.reasons, QueueRank.product_id, QueueRank.points, QueueRank.margin_bp,
-)  # fmt: skip
-_CARD = (
-    Need.id, Need.org_id, Need.amount_fen, Need.term_months, Need.product_kind, Need.industry_code, Need.district,
-    Need.size_class, Need.firm_form, Need.first_loan, Need.bookable, Need.distribution, Need.closes_at,
-)  # fmt: skip
+_PLACE = [PLACE.c[name] for name in ("need_id", "score", "reasons", "product_id", "points", "margin_bp")]
+# Cards of the needs of one page, with what the bank may know of their firms and its own work on them. Row-level security shows
+# needs, bids, claims and colleagues; cards and names come from functions that ask for these firms alone.
+_CARDS = text("""
+with card as materialized (
+  select n.id, n.org_id, n.amount_fen, n.term_months, n.product_kind, n.industry_code, n.district, n.size_class, n.firm_form,
+         n.first_loan, n.bookable, n.distribution, n.closes_at
+  from need n where n.id = any(cast(:ids as uuid[])) and n.state = 'OPEN')
+select card.*, coalesce(o.name, '') as name, p.firm_id is not null as known, p.state, p.consented, p.visible, p.percent, p.grade,
+       p.score, p.partial, p.synthetic, coalesce(person.name, '') as claimed_by,
+       (select max(b.state) from bid b where b.need_id = card.id and b.org_id = :org
+          and b.state in ('DRAFT', 'PROPOSED', 'SUBMITTED')) as bid_state
+from card left join hq_names(array(select org_id from card)) o on o.id = card.org_id
+  left join hq_profile_cards(array(select org_id from card)) p on p.firm_id = card.org_id
+  left join need_claim c on c.need_id = card.id and c.org_id = :org and c.ended_at is null
+  left join person on person.id = c.person_id
+""")
 
 
 def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow]:
-    """Places with the cards of their needs, in five statements; ``products``: their names.
+    """Places with the cards of their needs, in two statements; ``products``: their names.
 
-    A need that the bank may not see (any more) is left out.
+    A need that the bank may not see (any more) is left out. A submitted bid counts before the draft that may replace it.
     """
     places = session().execute(stmt.with_only_columns(*_PLACE, maintain_column_froms=True)).all()
-    needs = {need.id: need for need in session().execute(
-        select(*_CARD).where(among(Need.id, [place.need_id for place in places]), Need.state == NeedState.OPEN.value)
-    )}  # fmt: skip
-    kept = [(place, needs[place.need_id]) for place in places if place.need_id in needs]
-    firms = [need.org_id for _, need in kept]
-    profiles, names = card_profiles(firms), organisation_names(set(firms))
-    bids, claims = own_work(ctx, list(needs))
-    rows = [_row(place, need, profiles.get(need.org_id), bids, names, products) for place, need in kept]
-    return [replace(row, claimed_by=claims[row.id]) if row.id in claims else row for row in rows]
+    found = session().execute(_CARDS, {"ids": id_array(place[0] for place in places), "org": ctx.org_id})
+    cards = {card[0]: card for card in found}
+    return [_row(place, cards[place[0]], products) for place in places if place[0] in cards]
 
 
-def own_work(ctx: Context, need_ids: Sequence[UUID]) -> tuple[dict[UUID, str], dict[UUID, str]]:
-    """The bank's own live bids and the holders of its live claims on these needs, in one statement."""
-    live = [BidState.DRAFT.value, BidState.PROPOSED.value, BidState.SUBMITTED.value]
-    bids = select(literal("bid").label("kind"), Bid.need_id, Bid.state.label("word")).where(
-        Bid.org_id == ctx.org_id, among(Bid.need_id, need_ids), Bid.state.in_(live)
-    )
-    claims = (
-        select(literal("claim"), NeedClaim.need_id, Person.name).join(Person, Person.id == NeedClaim.person_id)
-        .where(NeedClaim.org_id == ctx.org_id, among(NeedClaim.need_id, need_ids), NeedClaim.ended_at.is_(None))
-    )  # fmt: skip
-    found: dict[str, dict[UUID, str]] = {"bid": {}, "claim": {}}
-    for kind, need_id, word in session().execute(union_all(bids, claims)):
-        found[kind][need_id] = word
-    return found["bid"], found["claim"]
-
-
-def _row(
-    place: Any, need: Any, profile: CardProfile | None, bids: dict[UUID, str], names: dict[UUID, str], products: dict[UUID, str]
-) -> QueueRow:
-    return QueueRow(
-        need.id, need.org_id, need.amount_fen, need.term_months, need.product_kind, need.industry_code, need.district,
-        need.size_class, need.firm_form, need.first_loan, need.bookable, need.distribution, need.closes_at, place.score,
-        tuple(place.reasons), products.get(place.product_id, ""), profile, bids.get(need.id),
-        names.get(need.org_id, ""), place.product_id, tuple(place.points), place.margin_bp,
-    )  # fmt: skip
+def _row(place: Any, card: Any, products: dict[UUID, str]) -> QueueRow:
+    _, score, reasons, product_id, points, margin_bp = place
+    told: list[Any] = [
+        *card[:13], score, tuple(reasons), products.get(product_id, ""), card_of(card) if card.known else None, card.bid_state,
+        card.name, product_id, tuple(points), margin_bp, card.claimed_by,
+    ]
+    return QueueRow(*told)
 
 
 def _number(text: str | None, default: int) -> int:

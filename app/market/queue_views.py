@@ -29,13 +29,13 @@ from app.market.display import card_title, deadline, kind_text, marks, months_te
 from app.market.door import room
 from app.market.exposure_rules import Exposure
 from app.market.models import Bid, Need
-from app.market.rank_models import QueueRank
 from app.market.words import WANTED_KINDS, BidState, NeedState
 
 GRADES = ("A", "B", "C", "D", "E")
 
 
-def _divisions(letters: tuple[str, ...]) -> list[str]:
+def divisions(letters: tuple[str, ...]) -> list[str]:
+    """Two-digit divisions of these sections of GB/T 4754."""
     return [
         f"{number:02d}" for section in SECTIONS if section.letter in letters for number in range(section.first, section.last + 1)
     ]
@@ -81,14 +81,14 @@ QUEUE = queue.RankedTable(
             _l("地区"),
             kind="choices",
             choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
-            apply=lambda stmt, value: stmt.where(QueueRank.district.in_(value)),
+            apply=lambda stmt, value: stmt.where(queue.PLACE.c.district.in_(value)),
         ),
         Filter(
             "industry",
             _l("行业"),
             kind="choices",
             choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
-            apply=lambda stmt, value: stmt.where(QueueRank.division.in_(_divisions(value))),
+            apply=lambda stmt, value: stmt.where(queue.PLACE.c.division.in_(divisions(value))),
         ),
         Filter(
             "amount",
@@ -96,8 +96,8 @@ QUEUE = queue.RankedTable(
             kind="money",
             unit=_l("万元"),
             apply=lambda stmt, value: stmt.where(
-                *([QueueRank.amount_fen >= value.low] if value.low is not None else []),
-                *([QueueRank.amount_fen <= value.high] if value.high is not None else []),
+                *([queue.PLACE.c.amount_fen >= value.low] if value.low is not None else []),
+                *([queue.PLACE.c.amount_fen <= value.high] if value.high is not None else []),
             ),
         ),
         Filter(
@@ -105,7 +105,7 @@ QUEUE = queue.RankedTable(
             _l("担保"),
             kind="choice",
             choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
-            apply=lambda stmt, value: stmt.where(QueueRank.kind == value),
+            apply=lambda stmt, value: stmt.where(queue.PLACE.c.kind == value),
         ),
         Filter(
             "profile",
@@ -118,10 +118,10 @@ QUEUE = queue.RankedTable(
                 *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES),
                 ("none", gettext("未评级或未授权")),
             ],
-            apply=lambda stmt, value: stmt.where(QueueRank.bands.overlap(list(value))),
+            apply=lambda stmt, value: stmt.where(queue.PLACE.c.bands.overlap(list(value))),
         ),
-        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.first_loan)),
-        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(QueueRank.bookable)),
+        Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(queue.PLACE.c.first_loan)),
+        Filter("bookable", _l("只看可入库"), kind="flag", apply=lambda stmt, value: stmt.where(queue.PLACE.c.bookable)),
         Filter(
             "mine",
             _l("只看我认领的"),
@@ -147,12 +147,12 @@ def queue_list() -> Any:
     args = remembered(QUEUE, request.args, session)
     load = QUEUE.load_export if wants_export(request.args) else QUEUE.load_queue
     with reading(ctx, Permission.QUEUE_READ):
-        waits = rank_service.missing(ctx)
-        found = load(ctx, args) if not waits else None
+        waits, names = rank_service.opening(ctx)
+        found = load(ctx, args, names) if not waits else None
     if found is None:
         rank_service.catch_up(ctx, waits)
         with reading(ctx, Permission.QUEUE_READ):
-            found = load(ctx, args)
+            found = load(ctx, args, names)
     if isinstance(found, queue.QueuePage):
         return render_template(
             "market/queue.html",

@@ -161,12 +161,19 @@ def _seen(bank_id: UUID | None, at: datetime) -> None:
     session().execute(_SEEN, {"org": bank_id, "at": at})
 
 
-_MISSING = text("select hq_rank_missing(:at)")
+_OPENING = text("""
+select array(select hq_rank_missing(:at)) as waits,
+       (select coalesce(jsonb_object_agg(p.id, p.name), '{}') from product p where p.org_id = :org) as shelf
+""")
 
 
-def missing(ctx: Context) -> list[UUID]:
-    """Open needs that have no place yet in the actor's queue: one look at an index where all is well. Call it in a reading."""
-    return list(session().scalars(_MISSING, {"at": now()}))
+def opening(ctx: Context) -> tuple[list[UUID], dict[UUID, str]]:
+    """Open needs that have no place yet in the actor's queue, and the names of its products, retired ones too.
+
+    One look at an index where all is well. Call it in a reading.
+    """
+    row = session().execute(_OPENING, {"at": now(), "org": ctx.org_id}).one()
+    return list(row.waits), {UUID(key): name for key, name in row.shelf.items()}
 
 
 @use_case(Permission.QUEUE_READ, "queue.catch_up")

@@ -27,8 +27,9 @@ from app.core.pages import (
 )
 from app.core.permissions import OrgKind, Permission
 from app.market import bid_queries, queries
+from app.market.bid_registers import after_choice
 from app.market.display import need_title
-from app.market.policy import choice_asked_by, choice_ends_at
+from app.market.policy import choice_asked_by
 from app.market.words import NEED_STATES, NEED_TONES, NeedState
 
 menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10)
@@ -80,8 +81,8 @@ def line_stations(ctx: Context, case: Case) -> list[Station]:
 
 def asked_by(need: Any) -> datetime:
     """By when the firm is asked to choose; after that, when the offers expire."""
-    target, last = choice_asked_by(need.closed_at), choice_ends_at(need.closed_at)
-    return target if target > now() else last
+    target = choice_asked_by(need.closed_at)
+    return target if target > now() else need.choose_by
 
 
 def next_step(ctx: Context, case: Case) -> NextStep | None:
@@ -106,7 +107,7 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
         )
         return NextStep(_l("银行"), text, mine=False)
     if need.state == NeedState.CLOSED:
-        last = datetime_text(choice_ends_at(need.closed_at)) if need.closed_at else ""
+        last = datetime_text(need.choose_by)
         return NextStep(
             _l("轮到您了") if firm else _l("企业"),
             _l("银行的报价已开启，请选定一家。"),
@@ -115,7 +116,7 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
             mine=firm,
         )
     if need.state == NeedState.CHOSEN:
-        return NextStep(_l("银行"), _l("正在审批，结果和放款会出现在这里。"), mine=False)
+        return after_choice(need)
     return NextStep(_l("已结束"), _l("这一轮没有成交，可以照原来的内容重新发起一轮。"), mine=False)
 
 

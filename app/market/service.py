@@ -161,8 +161,8 @@ def _invite(need: Need, part: AudiencePart) -> None:
 
 
 def invited_banks(need_id: UUID) -> list[UUID]:
-    """The banks a targeted need is sent to, as far as the actor may know them."""
-    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id)))
+    """The banks that a targeted need names, as far as the actor may know them."""
+    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id, NeedInvitee.via == "named")))
 
 
 def terms_of(need: Need, invited: int) -> NeedTerms:

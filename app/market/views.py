@@ -25,13 +25,19 @@ from app.credit.queries import current_profile
 from app.market import (
     answer_queries,
     answer_views,
+    award_registers,
+    award_service,
+    award_views,
     bank_views,
+    batch_views,
     bid_queries,
     bid_registers,
     claim_views,
+    clock_views,
     debt_views,
     desk_views,
     fit_views,
+    invite_service,
     level_views,
     need_rules,
     offer_views,
@@ -42,6 +48,7 @@ from app.market import (
     registers,
     service,
     sheet_views,
+    standing_views,
 )
 from app.market import disclosing as disclosing
 from app.market.answer_words import REFUSALS
@@ -57,9 +64,10 @@ from app.market.screening_words import RETURN_HELP, RETURN_REASONS
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "answer_views", "bank_views", "bid_registers", "claim_views", "debt_views", "desk_views", "fit_views", "level_views",
-    "offer_views", "product_views", "queue_views", "registers", "room", "sheet_views",
-]
+    "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
+    "claim_views", "clock_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views", "product_views",
+    "queue_views", "registers", "room", "sheet_views", "standing_views",
+]  # fmt: skip
 
 EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)
 STEPS = ("purpose", "terms", "audience", "check")
@@ -268,7 +276,7 @@ def need(need_id: UUID) -> Any:
             entries=timeline(ctx, found.case_id)[:6] if found.case_id else [],
             offers=rows,
             choice=choice,
-            invited=queries.invited(need_id) if found.distribution == "targeted" else [],
+            invited=invite_service.invitations(need_id) if found.distribution != "open" else [],
             can=_buttons(ctx, found),
             bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
             title=need_title(found),

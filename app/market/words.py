@@ -50,7 +50,7 @@ class Distribution(StrEnum):
 
 
 LIVE_STATES = (NeedState.CHECKING.value, NeedState.OPEN.value, NeedState.CLOSED.value)
-"""A need that binds the firm's time: five of them at most at once (migration 0034)."""
+"""A need that binds the firm's time: five of them at most at once (migration 0042)."""
 
 ANY = "ANY"
 """The firm leaves it to the bank."""
@@ -75,6 +75,8 @@ WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **METHODS
 DISTRIBUTIONS: dict[str, str] = {
     Distribution.OPEN: N_("公开：所有合作银行都能看到需求卡片"),
     Distribution.TARGETED: N_("定向：只发给我指定的银行"),
+    Distribution.ASSIGNED: N_("派单：由平台轮流派给几家银行，逾期未答复自动转派"),
+    Distribution.LIST: N_("清单：由平台编入推荐清单，成批推送给银行"),
 }
 SIZES: dict[str, str] = {
     "micro": N_("微型"),

@@ -24,6 +24,25 @@ def add_to(group: click.Group, prepare: Callable[[Settings], None]) -> None:
     def pool() -> None:
         """The compensation pool: editions of its rule."""
 
+    @pool.command("check")
+    def check() -> None:
+        """Compute every claim anew, add up every balance, look at every booking; exits with 1 where something differs."""
+        from app.core.context import Context
+        from app.core.permissions import Permission
+        from app.core.use_case import reading
+        from app.pool.check_service import check_pool
+
+        with servers(load_settings(), with_redis=False) as ready:
+            prepare(ready)
+            with reading(Context.of_system("cli"), Permission.CLAIM_TICK):
+                outcome = check_pool()
+        for one in outcome.findings:
+            click.echo(f"{one.code} {one.subject}: expected {one.expected}, found {one.found}")
+        looked = f"{outcome.bookings} bookings, {outcome.claims} claims, {outcome.transfers} transfers"
+        click.echo(f"{looked}: {outcome.found} differ.")
+        if outcome.found:
+            raise SystemExit(1)
+
     @pool.command("rules")
     @click.option("--load", "file", type=click.File(encoding="utf-8"), help="Store this edition (JSON) under its own code.")
     def rules(file: IO[str] | None) -> None:

@@ -64,6 +64,7 @@ def compute(
     part = Part()
     for _, make in COMPUTED:
         part.add(make(reading))
+    part.values.update(reading.trends.told())
     invoiced = invoices.told(reading)
     unknown = np.full(len(firms), np.nan)
     values = np.empty((len(firms), len(NAMES)))

@@ -12,7 +12,7 @@ from scoring.features.declare import declare
 from scoring.features.flows import account
 from scoring.features.invoice_books import SALES
 from scoring.features.rows import Columns, Part, Reading
-from scoring.features.series import known, log_units, mean, ratio, total, yearly_growth
+from scoring.features.series import known, log_units, mean, ratio, total
 from scoring.features.spec import Unit
 from scoring.features.staff import FUND, INSURANCE, contributions
 from scoring.features.standing import open_enforcement
@@ -120,17 +120,14 @@ def _ratios(reading: Reading) -> Columns:
 
 
 def _courses(reading: Reading) -> Columns:
-    window, power, water, tax = reading.window, use(reading, "electricity"), use(reading, "water"), filings(reading)
-    values: Columns = {}
+    power, water, tax = use(reading, "electricity"), use(reading, "water"), filings(reading)
     if power is not None and tax is not None:
         # Over the months known of both.
-        both = np.array([tax.sales, power])
-        of_sales, of_power = yearly_growth(np.where(np.isnan(tax.sales + power), np.nan, both), window)
-        values["sales_over_power"] = of_sales - of_power
+        sales, use_then = np.where(np.isnan(tax.sales + power), np.nan, np.array([tax.sales, power]))
+        reading.trends.apart("sales_over_power", sales, use_then)
     if power is not None and water is not None:
-        of_water, of_power = yearly_growth(np.array([water, power]), window)
-        values["water_over_power"] = of_water - of_power
-    return values
+        reading.trends.apart("water_over_power", water, power)
+    return {}
 
 
 def _invoiced(reading: Reading) -> Floats | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.features.declare import declare
 from scoring.features.rows import Columns, Part, Reading
-from scoring.features.series import known, log_units, mean, ratio, recent_growth, total, volatility, yearly_growth
+from scoring.features.series import known, log_units, mean, ratio, total, volatility
 from scoring.features.spec import Unit
 from scoring.features.window import Floats, Window
 
@@ -86,6 +86,8 @@ def compute(reading: Reading) -> Part:
     part = _customs(reading)
     found = account(reading)
     if found is not None:
+        reading.trends.yearly(found.inflow, "cash_inflow_growth")
+        reading.trends.recent(found.inflow, "cash_recent_trend")
         part.add(Part(_cash(found, reading.window), {"cash_flow": known(found.inflow)}))
     return part
 
@@ -98,8 +100,6 @@ def _cash(found: Account, window: Window) -> Columns:
     months = ratio(mean(found.balance[:, : window.trend_months]), outflow)
     return {
         "cash_inflow": log_units(inflow, 100.0),
-        "cash_inflow_growth": yearly_growth(found.inflow, window),
-        "cash_recent_trend": recent_growth(found.inflow, window),
         "cash_negative_months": np.where(np.isnan(inflow), np.nan, negative),
         "cash_counterparties": counterparties,
         "cash_balance": np.minimum(np.maximum(months, -window.most_months), window.most_months),

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scoring.features.series import recent_growth, yearly_growth
 from scoring.features.window import Bools, Clock, Floats, Ints, Window, months_of
 
 Columns = dict[str, Floats]
@@ -165,6 +166,50 @@ def _sums(cell: Ints, values: Floats, told: Bools | None, cells: int) -> Floats:
     return np.where(np.bincount(cell, weights=told, minlength=cells) > 0, sums, np.nan)
 
 
+class Trends:
+    """Changes from year to year that several modules ask for, worked out together: one firm pays for a step once, not once a
+    source.
+    """
+
+    def __init__(self, n: int, window: Window) -> None:
+        self._n = n
+        self._window = window
+        self._asked: dict[Callable[[Floats, Window], Floats], tuple[list[str], list[Floats]]] = {
+            yearly_growth: ([], []), recent_growth: ([], []),
+        }
+        self._apart: dict[str, tuple[str, str]] = {}
+
+    def yearly(self, grid: Floats, *names: str) -> None:
+        """The last year against the one before it. ``names``: of each block of ``n`` rows of the grid."""
+        self._ask(yearly_growth, grid, names)
+
+    def recent(self, grid: Floats, *names: str) -> None:
+        """The last few months against the same months a year before."""
+        self._ask(recent_growth, grid, names)
+
+    def apart(self, name: str, one: Floats, other: Floats) -> None:
+        """By how much one grid's yearly change is above the other's."""
+        self._apart[name] = (f"{name}+", f"{name}-")
+        self.yearly(one, f"{name}+")
+        self.yearly(other, f"{name}-")
+
+    def _ask(self, change: Callable[[Floats, Window], Floats], grid: Floats, names: Sequence[str]) -> None:
+        asked, grids = self._asked[change]
+        asked.extend(names)
+        grids.append(grid)
+
+    def told(self) -> Columns:
+        """All that was asked for."""
+        found: Columns = {}
+        for change, (names, grids) in self._asked.items():
+            if names:
+                changes = change(_joined(grids, np.float64), self._window).reshape(len(names), self._n)
+                found.update(zip(names, changes, strict=True))
+        for name, (one, other) in self._apart.items():
+            found[name] = found.pop(one) - found.pop(other)
+        return found
+
+
 class Reading:
     """The frames of one computation: which firms, as of when, and what several modules need of a source, made once."""
 
@@ -180,6 +225,7 @@ class Reading:
         self.clock = Clock.at(as_of)
         self.as_of = as_of
         self.window = window
+        self.trends = Trends(self.n, window)
         self.frames = {source: frames[source] for source in sources if source in frames}
         self._made: dict[str, object] = {}
         order = np.argsort(firms, kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.features.declare import declare
 from scoring.features.rows import Columns, MonthRows, Part, Reading
-from scoring.features.series import days_late, gaps, known, log_units, mean, ratio, recent_growth, total
+from scoring.features.series import days_late, gaps, known, log_units, mean, ratio, total
 from scoring.features.spec import Unit
 from scoring.features.utilities import Payments, payments
 from scoring.features.window import Floats, Window
@@ -128,6 +128,7 @@ def compute(reading: Reading) -> Part:
     unpaid = np.where(months > 0, found.open_months, np.nan)
     if INSURANCE in found.rows.sources:
         firms = found.rows.of(INSURANCE)
+        reading.trends.recent(found.heads[firms], "insured_trend")
         part.values.update(_insured(found, firms, window))
         part.values["insurance_unpaid"] = unpaid[firms]
         part.values["insurance_late_share"] = share[firms]
@@ -146,7 +147,6 @@ def _insured(found: Contributions, firms: slice, window: Window) -> Columns:
     sent = total(np.where(np.isnan(year), np.nan, dispatched))
     return {
         "insured_heads": mean(heads[:, : window.trend_months]),
-        "insured_trend": recent_growth(heads, window),
         "insurance_gaps": gaps(~np.isnan(heads), window),
         "dispatched_share": np.where(known(dispatched) > 0, ratio(sent, sent + total(year)), np.nan),
         "base_per_head": log_units(ratio(total(base), total(np.where(np.isnan(base), np.nan, year))), 100.0),

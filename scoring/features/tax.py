@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.features.declare import declare
 from scoring.features.rows import Columns, MonthRows, Part, Reading, spread
-from scoring.features.series import days_late, known, log_units, mean, ratio, total, yearly_growth, zero_months
+from scoring.features.series import days_late, known, log_units, mean, ratio, total, zero_months
 from scoring.features.spec import Unit
 from scoring.features.utilities import Payments, payments
 from scoring.features.window import Bools, Floats, Ints, Window
@@ -142,9 +142,9 @@ def _of_filings(found: Filings, reading: Reading) -> Part:
     year = found.sales[:, : window.recent_months]
     filed = rows.count(rows.age >= 0) > 0
     due = rows.total(found.due, rows.recent)
+    reading.trends.yearly(found.sales, "tax_sales_growth")
     values: Columns = {
         "tax_sales": log_units(mean(year), 100.0),
-        "tax_sales_growth": yearly_growth(found.sales, window),
         "tax_sales_swing": _swing(found.sales, reading.clock.last_month, window),
         "tax_on_time": 1.0 - found.payments.told(window)[0],
         "tax_unfiled": np.where(filed, rows.count(found.unfiled), np.nan),

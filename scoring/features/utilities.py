@@ -19,9 +19,7 @@ from scoring.features.series import (
     log_units,
     mean,
     ratio,
-    recent_growth,
     volatility,
-    yearly_growth,
     zero_months,
 )
 from scoring.features.spec import Feature, Unit
@@ -141,9 +139,9 @@ def compute(reading: Reading) -> Part:
     if found is None:
         return Part()
     window = reading.window
+    reading.trends.yearly(found.use, *(f"{PREFIX[source]}_trend" for source in found.rows.sources))
     late_share, _ = found.payments.told(window)
     columns = {
-        "trend": yearly_growth(found.use, window),
         "zero_months": zero_months(found.use, window),
         "late_share": late_share,
         "arrears": np.minimum(ratio(found.owed, mean(found.bills[:, : window.recent_months])), window.most_months),
@@ -167,11 +165,11 @@ def electricity(reading: Reading) -> Part:
     window, rows = reading.window, found.rows
     firms = rows.of("electricity")
     power = found.use[firms]
+    reading.trends.recent(power, "power_recent_trend")
     by_metering = np.array([rows.count(rows.recent & kind) for kind in (found.unmetered, found.estimated)])
     unmetered, estimated = ratio(by_metering, rows.count(rows.recent))
     values: Columns = {
         "power_use": log_units(mean(power[:, : window.recent_months]), 1000.0),
-        "power_recent_trend": recent_growth(power, window),
         "power_volatility": volatility(power, window),
         "power_overdue_days": found.payments.told(window)[1][firms],
         "power_gaps": gaps(rows.seen()[firms], window),

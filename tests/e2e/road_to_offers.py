@@ -10,11 +10,15 @@ from typing import Any
 
 import polars as pl
 from playwright.sync_api import expect
+from sqlalchemy import select
 
 from app.core import outbox
 from app.core.calendar import today
+from app.core.database import session, transaction
 from app.core.permissions import Role
+from app.market.bid_models import Choice
 from tests import cast, market_cast
+from tests.cast import SYSTEM
 from tests.e2e.town import FIRM_NAME, LOGIN, USCC, Town
 from tests.e2e.visitors import decide, facts, follow, open_row, press, said, table, words, write
 
@@ -301,6 +305,9 @@ def the_firm_compares_and_takes_the_cheaper(town: Town) -> None:
     decide(stale, "选定这家", within=stale.locator("table.compare td:not(.best)"))
     assert "已经选定一家银行" in said(stale) or "状态已经变化" in said(stale)
     stale.close()
+    with transaction(SYSTEM, read_only=True):
+        choice = session().scalars(select(Choice)).one()
+    market_cast.let_stand(choice)
     outbox.drain()
 
 

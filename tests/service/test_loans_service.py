@@ -27,6 +27,7 @@ from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, RepaymentReport
 from app.loans.states import LOAN, LoanState
 from tests import cast
+from tests.cast import SYSTEM
 from tests.database import TestDatabase
 from tests.pool_cast import City, terms
 
@@ -91,7 +92,10 @@ def test_a_bank_that_refuses_a_chosen_loan_gives_the_firm_its_need_back(city: Ci
     outbox.drain()
     with reading(city.approver, Permission.LOAN_READ) as db:
         loan = db.scalars(select(Loan).where(Loan.choice_id == choice.id)).one()
-    loans.refuse_loan(city.approver, loan.id, "授信政策调整")
+    with pytest.raises(Refusal) as caught:
+        loans.refuse_loan(city.approver, loan.id, "授信政策调整")
+    assert caught.value.code is ErrorCode.CONDITION_UNKNOWN, "a promise is not taken back for a change of policy"
+    loans.refuse_loan(city.approver, loan.id, "报表与税务申报不一致", condition_no=1)
     with reading(city.firm[Role.FIRM_CLERK], Permission.NEED_READ) as db:
         need = db.scalars(select(Need)).one()
     assert need.state == "LAPSED"
@@ -261,14 +265,15 @@ def test_events_of_a_loan_are_told_once(city: City) -> None:
 
 
 ALLOWED = {
-    ("AGREED", "approve"), ("AGREED", "refuse"), ("APPROVED", "draw"), ("APPROVED", "refuse"), ("DRAWN", "reclass"),
-    ("DRAWN", "settle"), ("REPAID", "reopen"),
+    ("AGREED", "approve"), ("AGREED", "refuse"), ("APPROVED", "draw"), ("APPROVED", "refuse"), ("AGREED", "lapse"),
+    ("APPROVED", "lapse"), ("DRAWN", "reclass"), ("DRAWN", "settle"), ("REPAID", "reopen"),
 }
 
 
 @pytest.mark.parametrize("event", LOAN.events())
 def test_every_state_of_a_loan_meets_every_event(city: City, event: str) -> None:
     banker, other = (city.approver, city.officer) if event in ("approve", "refuse") else (city.officer, city.approver)
+    banker = SYSTEM if event == "lapse" else banker
     for state in LoanState:
         allowed = (state.value, event) in ALLOWED
         assert (refusal(banker, LOAN, Loan(state=state.value), event) is None) == allowed, state

@@ -10,7 +10,8 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import Lifecycle, refusal
 from app.core.permissions import Role
 from app.market import bid_service, choice_service, product_service, service
-from app.market.lifecycles import BID, CHOICE, NEED
+from app.market.bid_words import AwardState, ObjectionState
+from app.market.lifecycles import AWARD, BID, CHOICE, NEED, OBJECTION
 from app.market.models import Bid, Need
 from app.market.product_words import PRODUCT, ProductState
 from app.market.words import BidState, ChoiceState, NeedState
@@ -37,6 +38,7 @@ ALLOWED = {
         (NeedState.CLOSED, "withdraw"),
         (NeedState.CLOSED, "choose"),
         (NeedState.CLOSED, "lapse"),
+        (NeedState.CHOSEN, "fall_back"),
         (NeedState.CHOSEN, "lapse"),
     },
     BID.subject: {
@@ -57,13 +59,30 @@ ALLOWED = {
         (BidState.OPENED, "lapse"),
         (BidState.LOST, "recall"),
         (BidState.LOST, "lapse"),
+        (BidState.CHOSEN, "undo"),
         (BidState.CHOSEN, "lapse"),
     },
-    CHOICE.subject: {(ChoiceState.LIVE, "cancel")},
+    CHOICE.subject: {
+        (ChoiceState.LIVE, "approve"),
+        (ChoiceState.LIVE, "undo"),
+        (ChoiceState.APPROVED, "sign"),
+        (ChoiceState.APPROVED, "meet"),
+        (ChoiceState.SIGNED, "meet"),
+        (ChoiceState.SIGNED, "keep"),
+        *((state, event) for state in ("LIVE", "APPROVED", "SIGNED") for event in ("refuse", "break")),
+    },
+    AWARD.subject: {
+        (AwardState.STANDSTILL, "undo"),
+        (AwardState.STANDSTILL, "uphold"),
+        (AwardState.STANDSTILL, "stand"),
+        (AwardState.FINAL, "done"),
+        (AwardState.FINAL, "fall"),
+    },
+    OBJECTION.subject: {(ObjectionState.OPEN, "dismiss"), (ObjectionState.OPEN, "uphold")},
 }
 CASES = [
     (lifecycle, state, event)
-    for lifecycle in (PRODUCT, NEED, BID, CHOICE)
+    for lifecycle in (PRODUCT, NEED, BID, CHOICE, AWARD, OBJECTION)
     for state in lifecycle.states
     for event in lifecycle.events()
 ]
@@ -172,7 +191,7 @@ def test_a_need_without_bids_lapses_on_closing_and_can_be_started_again(database
 def test_a_cancelled_choice_ends_the_need_so_that_the_firm_may_ask_again(database: TestDatabase) -> None:
     firm, bank = cast.firm(), cast.bank()
     choice = market_cast.chosen(firm, bank)
-    choice_service.cancel_choice(SYSTEM, choice.id, "银行终审未通过")
+    choice_service.refuse(SYSTEM, choice.id, 1, "报表不实")
     assert service.second_round(firm[Role.FIRM_CLERK], choice.need_id).state == NeedState.DRAFT
 
 

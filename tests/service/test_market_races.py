@@ -46,12 +46,12 @@ def test_two_choices_at_once_make_one(database: TestDatabase) -> None:
     assert sum(isinstance(result, Choice) for result in results) == 1
     assert ErrorCode.CHOICE_EXISTS in results
     assert owner_sql(database, "select count(*) from choice where state = 'LIVE'") == [(1,)]
-    assert owner_sql(database, "select state, count(*) from bid group by state order by state") == [("CHOSEN", 1), ("LOST", 1)]
+    assert owner_sql(database, "select state, count(*) from bid group by state order by state") == [("CHOSEN", 1), ("OPENED", 1)]
 
 
 def test_a_second_live_choice_is_impossible_in_the_database(database: TestDatabase) -> None:
     choice = market_cast.chosen(cast.firm(), cast.bank())
-    columns = "need_id, bid_id, org_id, bank_org_id, case_id, state, cost_sheet, made_at"
+    columns = "award_id, need_id, bid_id, org_id, bank_org_id, case_id, state, amount_fen, cost_sheet, made_at"
     with pytest.raises(psycopg.errors.UniqueViolation) as refused:
         owner_sql(
             database,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from app.core.permissions import OrgKind, Role
-from app.market import bid_service, choice_service, service
+from app.market import bid_service, service
 from app.market.models import Need
 from tests import cast, market_cast
 from tests.database import TestDatabase
@@ -138,7 +138,7 @@ def test_after_closing_the_firm_reads_every_bid_and_other_banks_still_none(datab
 
 def test_after_the_choice_the_chosen_bank_reads_no_step_of_its_rival(database: TestDatabase, town: Town) -> None:
     service.close_need(town.firm[Role.FIRM_CLERK], town.need.id)
-    choice_service.choose_bid(town.firm[Role.FIRM_CLERK], town.rival_bid.id)
+    market_cast.choose(town.firm, town.rival_bid)
     chosen = (town.rival[Role.BANK_OFFICER].actor_id, town.rival.id, "bank")
     told = traces(database, town, chosen)
     assert told.pop("commitments") == 2 and not any(told.values())

@@ -36,7 +36,7 @@ def shown(bank: cast.Cast, **args: str) -> list[Any]:
     """The needs of a page of the queue, in its order."""
     officer = bank[Role.BANK_OFFICER]
     with reading(officer, Permission.QUEUE_READ):
-        return [row.id for row in QUEUE.load_queue(officer, args).page.rows]
+        return [row.id for row in QUEUE.load_queue(officer, args, {}).page.rows]
 
 
 def afresh(bank: cast.Cast) -> list[Any]:
@@ -93,10 +93,10 @@ def test_a_bank_that_opens_its_queue_ranks_what_no_worker_ranked(database: TestD
     firm = cast.firm()
     need = market_cast.open_need(firm)
     with reading(officer, Permission.QUEUE_READ):
-        waits = rank_service.missing(officer)
+        waits = rank_service.opening(officer)[0]
     assert waits == [need.id] and rank_service.catch_up(officer, waits) == 1
     with reading(officer, Permission.QUEUE_READ):
-        assert rank_service.missing(officer) == []
+        assert rank_service.opening(officer)[0] == []
     assert set(places(database, bank)) == {need.id} and places(database, other) == {}
     # Nobody reads or writes another bank's places, and a place says nothing of the firm's name.
     with portal.transaction(other[Role.BANK_OFFICER]) as unit:

@@ -78,7 +78,7 @@ def test_whom_it_does_not_concern_finds_no_page(enter, town):
 def test_the_city_sees_what_warnings_are_worth_and_no_firm(enter, town):
     client = enter(town.city.bureau, Role.BUREAU_LEADER)
     page = client.get("/warnings/worth").text
-    assert "有 1 行不足 5 次，不显示。" in page
+    assert "有 1 行不足 10 次，不显示。" in page
     assert town.firm.name not in page
     assert client.get("/warnings").status_code == 403
 

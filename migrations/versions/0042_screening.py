@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, append_only, guard, run
 
-revision = "0034"
-down_revision = "0033"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 

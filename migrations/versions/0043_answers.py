@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, append_only, grant, guard, run
 
-revision = "0035"
-down_revision = "0034"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
