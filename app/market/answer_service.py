@@ -39,7 +39,7 @@ QUESTION = Lifecycle(
     (
         Move(QuestionState.ASKED, "answer", QuestionState.ANSWERED, (P.QUESTION_ANSWER,), shared=False, sealed=False),
         Move(QuestionState.ASKED, "drop", QuestionState.DROPPED, (P.QUESTION_ASK,), shared=False),
-        # Moved by the database itself when the need takes no more bids (migration 0035, ``hq_questions_closed``).
+        # Moved by the database itself when the need takes no more bids (migration 0043, ``hq_questions_closed``).
         Move(QuestionState.ASKED, "close", QuestionState.UNANSWERED, (P.NEED_TICK,), shared=False, sealed=False),
     ),
 )

@@ -90,7 +90,7 @@ class NeedInvitee(Base):
 
 
 class NeedVersion(Base):
-    """What a need said before it was corrected. Written by the database itself (migration 0034, ``hq_need_frozen``)."""
+    """What a need said before it was corrected. Written by the database itself (migration 0042, ``hq_need_frozen``)."""
 
     __tablename__ = "need_version"
     need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"), primary_key=True)

@@ -35,7 +35,7 @@ class NeedLimits:
 
 LIMITS = NeedLimits()
 CORRECTIONS = 1
-"""How often a published need may be corrected [P]; the database counts too (migration 0034)."""
+"""How often a published need may be corrected [P]; the database counts too (migration 0042)."""
 
 
 @dataclass(frozen=True, slots=True)

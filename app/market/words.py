@@ -50,7 +50,7 @@ class Distribution(StrEnum):
 
 
 LIVE_STATES = (NeedState.CHECKING.value, NeedState.OPEN.value, NeedState.CLOSED.value)
-"""A need that binds the firm's time: five of them at most at once (migration 0034)."""
+"""A need that binds the firm's time: five of them at most at once (migration 0042)."""
 
 ANY = "ANY"
 """The firm leaves it to the bank."""
