@@ -279,7 +279,7 @@ def test_a_firm_signs_in_and_files_a_need_with_the_keyboard_alone(visitors: Visi
     enter(page)
     tab_to(page, ".form-actions button")
     enter(page)
-    assert "报价中" in words(page) and "120" in words(page)
+    assert "核对中" in words(page) and "120" in words(page)
 
 
 def test_wizard_and_bid_work_without_javascript(visitors: Visitors, live_server: LiveServer) -> None:
@@ -295,7 +295,10 @@ def test_wizard_and_bid_work_without_javascript(visitors: Visitors, live_server:
     assert "请选择发给哪些银行" in answer(page)
     assert not answer(page, distribution="open")
     press(page, "提交融资需求")
-    assert "报价中" in words(page)
+    assert "核对中" in words(page)
+    page = visitors.as_(cast.platform(), Role.DESK, "/desk/needs")
+    open_row(page)
+    decide(page, "放行")
 
     page = visitors.as_(bank, OFFICER, "/queue")
     open_row(page)
