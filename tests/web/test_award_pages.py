@@ -50,7 +50,7 @@ def test_a_decision_is_objected_to_answered_made_final_refused_and_made_again(ap
     page = read(clerk, f"/needs/{need.id}/offers")
     assert "各家不同：综合年化成本、名义年利率" in page and "报价的条件" in page.split("各家不同：")[1]
     assert "还没有选定银行" in read(clerk, f"/needs/{need.id}/award")
-    assert "还没有被选定的报价" in read(officer, "/choices") and "没有异议" in read(desk, "/desk/objections")
+    assert "还没有被选定的报价" in read(officer, "/choices") and "没有对选定的异议" in read(desk, "/desk/objections")
 
     send(clerk, f"/offers/{bid.id}/choose")
     choice = choice_of(bid.id)
