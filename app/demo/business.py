@@ -33,6 +33,7 @@ from app.market.models import Bid, Need
 from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
+from app.market.screening_words import ReturnReason
 from app.pool import claim_service
 from app.pool import service as pool
 
@@ -58,6 +59,8 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     _offers_to_compare(staff, products, firms[0])
     _open_needs(staff, products, firms[1:9])
     _lent(staff, products, firms[9:12])
+    _at_the_desk(staff, firms[16:18])
+    _standing(staff, products, firms[18])
     booked = _booked(staff, firms[12:20])
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
@@ -88,13 +91,16 @@ def _pool(staff: Staff) -> None:
 
 
 def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
+    return needs.release_need(staff["desk"], _submitted(firm, wan, months, text, kind).id)
+
+
+def _submitted(firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
     need = needs.start_need(firm.boss)
     needs.save_need(
         firm.boss, need.id, needs.PurposePart(wan * WAN, "PURCHASE", text), needs.TermsPart(months, kind, "ANY", True),
         needs.AudiencePart("open"),
     )
-    needs.submit_need(firm.boss, need.id)
-    return needs.release_need(staff["desk"], need.id)
+    return needs.submit_need(firm.boss, need.id)
 
 
 def _bid(staff: Staff, products: Products, bank: str, need: Need, wan: int, months: int, *, submit: bool = True) -> Bid:
@@ -139,6 +145,23 @@ def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
         if number >= 2:
             choice_service.meet(staff["zhuan.officer"], choice.id, 1, "演示：保证合同已签")
             _draw(staff["zhuan.officer"], loan, today() - timedelta(days=1))
+
+
+def _at_the_desk(staff: Staff, firms: Sequence[DemoFirm]) -> None:
+    """One need waits for the desk's look, one went back to its firm."""
+    waiting, returned = firms
+    _submitted(waiting, 90, 12, "采购包装材料")
+    need = _submitted(returned, 150, 12, "周转")
+    needs.return_need(staff["desk"], need.id, (ReturnReason.USE_UNCLEAR,), "演示：请写明付给哪一类对方")
+
+
+def _standing(staff: Staff, products: Products, firm: DemoFirm) -> None:
+    """A choice within its standstill, with a second bank that may still object."""
+    need = _need(staff, firm, 200, 12, "采购注塑原料")
+    bid = _bid(staff, products, "zhuan", need, 200, 12)
+    _bid(staff, products, "yuncheng", need, 200, 12)
+    needs.close_need(firm.boss, need.id)
+    choice_service.choose_bid(firm.boss, bid.id)
 
 
 def _let_stand(award_id: UUID) -> None:
