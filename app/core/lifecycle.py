@@ -23,9 +23,9 @@ from app.core.permissions import Permission
 class Move:
     """One row of a lifecycle.
 
-    ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, and
-    ``other_than`` the columns whose person must be somebody else. ``shared`` moves are told to every party of the case;
-    ``sealed`` ones only once the subject's seal, where it has one, is open.
+    ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, ``other_than`` the
+    columns whose person must be somebody else, and ``own`` the column whose person alone may. ``shared`` moves are told to every
+    party of the case; ``sealed`` ones only once the subject's seal, where it has one, is open.
     """
 
     source: StrEnum
@@ -35,6 +35,7 @@ class Move:
     needs_reason: bool = False
     stamp: str | None = None
     other_than: tuple[str, ...] = ()
+    own: str | None = None
     shared: bool = True
     sealed: bool = True
 
@@ -59,12 +60,30 @@ class Lifecycle:
         return list(dict.fromkeys(move.event for move in self.moves))
 
 
+def second_word(
+    states: type[StrEnum], *, propose: Permission, decide: Permission, by: str = "proposed_by", stamp: str = "decided_by",
+) -> tuple[Move, ...]:
+    """The life of what one person proposes and another one decides: confirmed, refused, or taken back by who proposed it.
+
+    ``states`` names PROPOSED, CONFIRMED, REFUSED and WITHDRAWN; ``by`` and ``stamp`` are the columns of the two people.
+    """
+    begun = states["PROPOSED"]
+    judged = tuple(
+        Move(begun, event, states[target], (decide,), needs_reason=True, stamp=stamp, other_than=(by,), shared=False)
+        for event, target in (("confirm", "CONFIRMED"), ("refuse", "REFUSED"))
+    )
+    back = Move(begun, "withdraw", states["WITHDRAWN"], (propose,), needs_reason=True, stamp=stamp, own=by, shared=False)
+    return (*judged, back)
+
+
 def refusal(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> ErrorCode | None:
     """Why the actor may not fire the event now; ``None`` where they may."""
     move = lifecycle.find(subject.state, event)
     if move is None:
         return ErrorCode.STATE_CHANGED
     if not any(ctx.can(permission) for permission in move.who):
+        return ErrorCode.FORBIDDEN
+    if move.own is not None and getattr(subject, move.own) != ctx.actor_id:
         return ErrorCode.FORBIDDEN
     others = {getattr(subject, column) for column in move.other_than} - {None}
     if ctx.actor_id is not None and ctx.actor_id in others:

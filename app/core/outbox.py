@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -58,6 +58,19 @@ def timed(name: str) -> Callable[[Check], Check]:
         return check
 
     return register
+
+
+def settle_each(ids: Iterable[UUID], settle: Callable[[UUID], int], what: str) -> int:
+    """Settles what is due, each in its own transaction, and returns how many were. One that fails is logged (``what`` says what
+    it is), holds up no other, and is due again at the next tick.
+    """
+    settled = 0
+    for one in ids:
+        try:
+            settled += settle(one)
+        except Exception:
+            log.exception("%s %s could not be settled", what, one)
+    return settled
 
 
 def queues() -> set[str]:

@@ -60,8 +60,15 @@ def timeline_entries(rows: list[Transition]) -> list[TimelineEntry]:
 
 
 def reason_text(text: str) -> str:
-    """A reason as written; the system's own are sentences of the catalogue, or two of its words: 正常 → 关注."""
-    return " → ".join(gettext(part) if part else "" for part in text.split(" → "))
+    """A reason as written; the system's own are sentences of the catalogue, several of them, or two of its words: 正常 → 关注."""
+    return " → ".join(_told(step) for step in text.split(" → "))
+
+
+def _told(step: str) -> str:
+    """The sentences of a reason that the catalogue knows; what a person wrote stays to the letter."""
+    parts = step.split("；")
+    told = [gettext(part) if part else "" for part in parts]
+    return step if told == parts else gettext("；").join(told)
 
 
 def cases_query() -> Select[Case]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.notices import notify
-from app.core.outbox import handles, timed
+from app.core.outbox import handles, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_
@@ -18,8 +17,6 @@ from app.credit.service import compute_profile
 from app.evidence import correction_service as corrections
 from app.evidence.dispute_queries import due_firms, platforms
 from app.identity.models import Organisation
-
-log = logging.getLogger(__name__)
 
 
 @handles("evidence.corrected", "credit.after_correction")
@@ -52,10 +49,4 @@ def corrections_due(ctx: Context) -> int:
     """Computes what is due today and nobody computed yet, firm by firm: one that fails holds up no other."""
     with transaction(Context.of_system("ticker"), read_only=True):
         firms = due_firms(now())
-    settled = 0
-    for firm_id in firms:
-        try:
-            settled += recompute(ctx, firm_id, late=True)
-        except Exception:
-            log.exception("the profile of firm %s could not be computed after a correction", firm_id)
-    return settled
+    return settle_each(firms, lambda firm_id: recompute(ctx, firm_id, late=True), "corrected profile of firm")

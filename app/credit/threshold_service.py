@@ -73,8 +73,6 @@ def judge(ctx: Context, proposal_id: UUID, event: str, reason: str) -> WarningPr
 @use_case(Permission.WARNING_PROPOSE, "warning.withdraw_thresholds", returns=WarningProposal)
 def withdraw(ctx: Context, proposal_id: UUID, event: str, reason: str) -> WarningProposal:
     """Takes one's own proposal back."""
-    if get_or_404(WarningProposal, proposal_id).proposed_by != ctx.actor_id:
-        raise Refusal(ErrorCode.FORBIDDEN)
     return _move(ctx, proposal_id, event, reason)
 
 

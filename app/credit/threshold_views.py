@@ -96,7 +96,7 @@ def thresholds() -> Any:
         proposals = warning_queries.proposals()
         steps = warning_queries.steps_of([row.id for row in proposals])
         waiting = next((row for row in proposals if row.state == ProposalState.PROPOSED), None)
-        events = [event for event in BUTTONS if waiting is not None and _may(ctx, waiting, event)]
+        events = [event for event in BUTTONS if waiting is not None and can_fire(ctx, PROPOSAL_LIFE, waiting, event)]
         return render_template(
             "credit/warning_thresholds.html", form=form, waiting=waiting, states=STATES,
             proposals=[row for row in proposals if row is not waiting], changes=change_rows,
@@ -104,11 +104,6 @@ def thresholds() -> Any:
             held=[(words, text_of(name, getattr(now, name))) for name, words in NAMES.items()], names=NAMES,
             buttons=[(event, *BUTTONS[event]) for event in events], may_judge=ctx.can(P.WARNING_JUDGE),
         )
-
-
-def _may(ctx: Context, proposal: WarningProposal, event: str) -> bool:
-    own = proposal.proposed_by == ctx.actor_id
-    return can_fire(ctx, PROPOSAL_LIFE, proposal, event) and (event != "withdraw" or own)
 
 
 def change_rows(proposal: WarningProposal) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from app.core.lifecycle import Lifecycle, Move
+from app.core.lifecycle import Lifecycle, Move, second_word
 from app.core.permissions import Permission as P
 from app.credit.warning_models import EarlyWarning, WarningConcern, WarningProposal
 
@@ -45,11 +45,6 @@ CONCERN_LIFE = Lifecycle(WarningConcern.__tablename__, ConcernState, (
     Move(ConcernState.ACKNOWLEDGED, "close", ConcernState.CLOSED, (P.WARNING_TICK,), shared=False),
 ))
 
-PROPOSAL_LIFE = Lifecycle(WarningProposal.__tablename__, ProposalState, (
-    Move(ProposalState.PROPOSED, "confirm", ProposalState.CONFIRMED, (P.WARNING_DECIDE,), needs_reason=True, stamp="decided_by",
-         other_than=("proposed_by",), shared=False),
-    Move(ProposalState.PROPOSED, "refuse", ProposalState.REFUSED, (P.WARNING_DECIDE,), needs_reason=True, stamp="decided_by",
-         other_than=("proposed_by",), shared=False),
-    Move(ProposalState.PROPOSED, "withdraw", ProposalState.WITHDRAWN, (P.WARNING_PROPOSE,), needs_reason=True,
-         stamp="decided_by", shared=False),
-))
+PROPOSAL_LIFE = Lifecycle(
+    WarningProposal.__tablename__, ProposalState, second_word(ProposalState, propose=P.WARNING_PROPOSE, decide=P.WARNING_DECIDE),
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from app.core.errors import ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, fire
 from app.core.models import Case
 from app.core.notices import notify
-from app.core.outbox import emit, timed
+from app.core.outbox import emit, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
@@ -30,8 +29,6 @@ from app.market.closing_service import lapse_bid, move_bids
 from app.market.models import Need
 from app.market.product_models import ProductVersion
 from app.market.product_words import ProductKind
-
-log = logging.getLogger(__name__)
 
 constraint("uq_objection_award_id", ErrorCode.ALREADY_DONE)
 constraint("ck_award_objection", ErrorCode.STATE_CHANGED)
@@ -172,10 +169,4 @@ def settle_due_awards(ctx: Context) -> int:
     """Every award whose standstill is over, each in its own transaction."""
     with reading(ctx, Permission.NEED_TICK) as db:
         due = list(db.scalars(select(Award.id).where(Award.next_check_at <= now()).order_by(Award.next_check_at).limit(200)))
-    settled = 0
-    for award_id in due:
-        try:
-            settled += settle_award(ctx, award_id)
-        except Exception:
-            log.exception("award %s could not be settled", award_id)
-    return settled
+    return settle_each(due, lambda award_id: settle_award(ctx, award_id), "award")

@@ -33,7 +33,7 @@ from app.market.models import Need
 from app.market.queue_views import divisions
 from app.market.round_queries import Firm
 from app.market.round_views import ROUNDS
-from app.market.round_words import BATCH_KINDS
+from app.market.round_words import BATCH_KINDS, LIVE_ROUNDS
 from app.market.words import NEED_STATES, WANTED_KINDS
 
 MOST_EXPORTED = 10_000
@@ -133,16 +133,13 @@ def batch(batch_id: UUID) -> Any:
             rows = INSIDE.load_all(db, round_queries.batch_needs(batch_id), args, MOST_EXPORTED)
             return send_list(INSIDE, rows, gettext("需求批次"), "batch.xlsx")
         page = INSIDE.load(db, round_queries.batch_needs(batch_id), args)
+        rounds = db.execute(round_queries.rounds_query(batch_id)).all()
         return render_template(
             "market/batch.html", batch=found, kind=BATCH_KINDS[found.kind], page=page, banks=queries.banks(),
             inside=round_queries.batch_banks(batch_id), offering=round_queries.matching_products(batch_id),
-            rounds=ROUNDS.page_of(db.execute(round_queries.rounds_query(batch_id)).all()), live=_live(db, batch_id),
+            rounds=ROUNDS.page_of(rounds), live=any(row.state in LIVE_ROUNDS for row in rounds),
             quota=policy.matching().quota,
         )  # fmt: skip
-
-
-def _live(db: Any, batch_id: UUID) -> bool:
-    return any(row.state in ("DRAFT", "COMPUTED", "SHOWN") for row in db.execute(round_queries.rounds_query(batch_id)))
 
 
 @room.page("/batches/<uuid:batch_id>/banks", Permission.BATCH_EDIT, methods=["POST"])

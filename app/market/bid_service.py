@@ -51,6 +51,7 @@ constraint("ck_bid_frozen", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_settled", ErrorCode.STATE_CHANGED)
 constraint("ck_bid_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_bid_fee_banned", ErrorCode.BID_INVALID, "fees")
+constraint("ck_bid_fee_small_firm", ErrorCode.BID_INVALID, "fees")
 constraint("ck_bid_ties_declared", ErrorCode.TIES_UNDECLARED, "ties_answer")
 constraint("ck_bid_tie_banned", ErrorCode.TIE_BANNED, "ties")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -17,7 +16,7 @@ from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, fire
 from app.core.notices import notify
-from app.core.outbox import emit, timed
+from app.core.outbox import emit, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
@@ -31,8 +30,6 @@ from app.market.closing_service import lapse_bid, lapse_need
 from app.market.lifecycles import NEED
 from app.market.models import Need
 from app.market.words import NeedState
-
-log = logging.getLogger(__name__)
 
 constraint("uq_choice_live", ErrorCode.CHOICE_EXISTS)
 constraint("uq_award_live", ErrorCode.CHOICE_EXISTS)
@@ -231,13 +228,7 @@ def break_due_promises(ctx: Context) -> int:
     """Every promise whose time is over, each in its own transaction."""
     with reading(ctx, Permission.NEED_TICK) as db:
         due = list(db.scalars(select(Choice.id).where(Choice.next_check_at <= now()).order_by(Choice.next_check_at).limit(200)))
-    broken = 0
-    for choice_id in due:
-        try:
-            broken += break_promise(ctx, choice_id)
-        except Exception:
-            log.exception("choice %s could not be settled", choice_id)
-    return broken
+    return settle_each(due, lambda choice_id: break_promise(ctx, choice_id), "choice")
 
 
 def _fall(ctx: Context, choice: Choice, event: str, outcome: Outcome, reason: str) -> None:

@@ -7,7 +7,6 @@ makes nobody late.
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,15 +17,13 @@ from app.core.calendar import SHANGHAI, now
 from app.core.context import Context
 from app.core.database import session
 from app.core.notices import notify
-from app.core.outbox import handles, timed
+from app.core.outbox import handles, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.market import policy
 from app.market.clock_models import Clock
 from app.market.level_rules import REMINDERS, Step, due, next_mark, passed
 from app.market.models import Need
-
-log = logging.getLogger(__name__)
 
 
 def _moment(value: Any) -> datetime:
@@ -141,10 +138,4 @@ def remind_due(ctx: Context) -> int:
     """Every clock with a mark that has come, each in its own transaction. Returns how many reminders went out."""
     with reading(ctx, Permission.CLOCK_TICK) as db:
         found = list(db.scalars(select(Clock.id).where(Clock.next_check_at <= now()).order_by(Clock.next_check_at).limit(200)))
-    told = 0
-    for clock_id in found:
-        try:
-            told += remind(ctx, clock_id)
-        except Exception:
-            log.exception("clock %s could not be told", clock_id)
-    return told
+    return settle_each(found, lambda clock_id: remind(ctx, clock_id), "clock")

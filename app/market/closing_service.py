@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import fire, fire_many
 from app.core.notices import notify
-from app.core.outbox import emit, timed
+from app.core.outbox import emit, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
@@ -28,8 +27,6 @@ from app.market.lifecycles import NEED
 from app.market.models import Need
 from app.market.receipt_rules import opened_digest
 from app.market.words import NeedState
-
-log = logging.getLogger(__name__)
 
 DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
 """What its hour does to a need before bidding; ``screening_service`` says it."""
@@ -143,10 +140,4 @@ def settle_due_needs(ctx: Context) -> int:
     """Every need whose time has come, each in its own transaction; a late closing runs once all the same."""
     with reading(ctx, Permission.NEED_TICK) as db:
         due = list(db.scalars(select(Need.id).where(Need.next_check_at <= now()).order_by(Need.next_check_at).limit(200)))
-    settled = 0
-    for need_id in due:
-        try:
-            settled += settle_need(ctx, need_id)
-        except Exception:
-            log.exception("need %s could not be settled", need_id)
-    return settled
+    return settle_each(due, lambda need_id: settle_need(ctx, need_id), "need")

@@ -144,7 +144,9 @@ def levels() -> Any:
             held=[(GROUP_NAMES[group], _facts(now, group)) for group in GROUPS], groups=GROUPS, group_names=GROUP_NAMES,
             fields=lambda group: [_name(code) for code in fields_of(group)], hours=text_of(HOURS_CODE, now.calendar.spans),
             days=[(date_text(day), worked) for day, worked in sorted(now.calendar.overrides.items(), reverse=True)][:20],
-            buttons=[(event, *BUTTONS[event]) for event in BUTTONS if waiting is not None and _may(ctx, waiting, event)],
+            buttons=[
+                (event, *BUTTONS[event]) for event in BUTTONS if waiting is not None and can_fire(ctx, POLICY, waiting, event)
+            ],
         )  # fmt: skip
 
 
@@ -155,10 +157,6 @@ def _facts(found: Policy, group: str) -> list[tuple[str, str]]:
 def _with_unit(code: str, value: Any) -> str:
     unit = NAMES[code][1]
     return f"{text_of(code, value)}%" if unit == "%" else f"{text_of(code, value)} {gettext(unit)}"
-
-
-def _may(ctx: Context, row: MarketPolicy, event: str) -> bool:
-    return can_fire(ctx, POLICY, row, event) and (event != "withdraw" or row.set_by == ctx.actor_id)
 
 
 def change_rows(row: MarketPolicy) -> list[tuple[str, str, str]]:
@@ -192,7 +190,7 @@ def decide_levels(policy_id: UUID) -> Any:
 def waits(ctx: Context) -> list[pages.Wait]:
     """A change on which this very person may decide."""
     row = next((row for row in policy_service.history() if row.state == PolicyState.PROPOSED), None)
-    if row is None or not _may(ctx, row, "confirm"):
+    if row is None or not can_fire(ctx, POLICY, row, "confirm"):
         return []
     return [pages.Wait(_l("决定市场参数的调整"), row.reason, url_for("market.levels"), tone="wait", order=41)]
 

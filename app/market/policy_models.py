@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
-from app.core.lifecycle import Lifecycle, Move
+from app.core.lifecycle import Lifecycle, second_word
 from app.core.permissions import Permission as P
 
 
@@ -38,11 +38,7 @@ class MarketPolicy(Identified, Base):
     approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
 
 
-POLICY = Lifecycle(MarketPolicy.__tablename__, PolicyState, (
-    Move(PolicyState.PROPOSED, "confirm", PolicyState.CONFIRMED, (P.POLICY_APPROVE,), needs_reason=True, stamp="approved_by",
-         other_than=("set_by",), shared=False),
-    Move(PolicyState.PROPOSED, "refuse", PolicyState.REFUSED, (P.POLICY_APPROVE,), needs_reason=True, stamp="approved_by",
-         other_than=("set_by",), shared=False),
-    Move(PolicyState.PROPOSED, "withdraw", PolicyState.WITHDRAWN, (P.POLICY_PROPOSE,), needs_reason=True,
-         stamp="approved_by", shared=False),
-))  # fmt: skip
+POLICY = Lifecycle(
+    MarketPolicy.__tablename__, PolicyState,
+    second_word(PolicyState, propose=P.POLICY_PROPOSE, decide=P.POLICY_APPROVE, by="set_by", stamp="approved_by"),
+)  # fmt: skip

@@ -26,6 +26,8 @@ class RoundState(StrEnum):
     DISCARDED = "DISCARDED"
 
 
+LIVE_ROUNDS = (RoundState.DRAFT, RoundState.COMPUTED, RoundState.SHOWN)
+"""A batch has at most one of these at a time."""
 BATCH_KINDS: dict[str, str] = {BatchKind.LIST: N_("推荐清单"), BatchKind.FAIR: N_("对接会")}
 ROUND_STATES: dict[str, str] = {
     RoundState.DRAFT: N_("正在计算"), RoundState.COMPUTED: N_("已算出，未公布"), RoundState.SHOWN: N_("已公布"),

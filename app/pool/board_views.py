@@ -17,7 +17,7 @@ from app.core.permissions import Permission
 from app.core.queries import reason_text
 from app.core.use_case import reading
 from app.core.web import attempt, context, filled
-from app.pool import check_service, queries, service
+from app.pool import queries, service
 from app.pool.door import claim_chip, room
 from app.pool.forms import AgreementForm, FundForm
 from app.pool.rules import RuleSet
@@ -51,7 +51,7 @@ def board() -> Any:
         return render_template(
             "pool/board.html", figures=board_figures(ctx), claims=queries.due_claims(OPEN_FOR_BUREAU, limit=15),
             banks=queries.bank_lines(today().year), rules=rules, late=queries.late_bookings(), chip=claim_chip,
-            unsound=check_service.last_found(),
+            unsound=queries.last_found(),
         )
 
 

@@ -24,7 +24,7 @@ from app.core.use_case import about, reading, use_case
 from app.pool.check_models import PoolCheck
 from app.pool.models import StoredRuleSet
 from app.pool.records import snapshot_facts
-from app.pool.rules import Mode, RuleSet, compensation, net_principal_loss, public_share_ceiling, returned_total
+from app.pool.rules import RuleSet, net_principal_loss, payable, returned_total
 
 NIGHT = time(1, 30)
 """When the night's check begins, in Shanghai [P]."""
@@ -154,12 +154,9 @@ def _differences(row: Row[Any], rules: RuleSet) -> Iterator[tuple[str, Any, Any]
     if loss != row.net_principal_loss_fen:
         yield "LOSS", loss, row.net_principal_loss_fen
     facts = snapshot_facts(row.mode, row.product, row.snapshot, row.basis_fen)
-    own = loss + row.guarantor_paid_fen
-    due = compensation(facts, loss, rules).amount_fen
-    public = row.guarantor_paid_fen + row.other_public_fen
-    allowed = public_share_ceiling(Mode(row.mode), own, public, due, rules).allowed_fen
-    if allowed != row.compensation_fen:
-        yield "COMPENSATION", allowed, row.compensation_fen
+    worth = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules).amount_fen
+    if worth != row.compensation_fen:
+        yield "COMPENSATION", worth, row.compensation_fen
     if row.approved_fen is not None and row.held_fen != row.approved_fen:
         yield "RESERVED", row.approved_fen, row.held_fen
     if row.paid_fen is not None and (row.ended != "post" or row.ended_fen != row.paid_fen):
@@ -212,9 +209,3 @@ def run_check(ctx: Context, check_id: UUID) -> PoolCheck:
         check.told, check.found, check.done_at = dataclasses.asdict(outcome), outcome.found, now()
     about(check, day=check.day, found=check.found)
     return check
-
-
-def last_found() -> int:
-    """How many things did not add up in the latest check that is done; 0 where there is none yet."""
-    done = select(PoolCheck.found).where(PoolCheck.found.is_not(None))
-    return session().scalar(done.order_by(PoolCheck.day.desc()).limit(1)) or 0

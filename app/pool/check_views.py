@@ -6,16 +6,12 @@ from typing import Any
 
 from flask import render_template
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 
-from app.core.database import session
-from app.core.ledger import Account
 from app.core.pages import Text
 from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import context
-from app.identity.models import Organisation
-from app.pool.check_models import PoolCheck
+from app.pool import queries
 from app.pool.door import room
 
 WORDS: dict[str, Text] = {
@@ -33,11 +29,7 @@ WORDS: dict[str, Text] = {
 def checks() -> Any:
     """What each night found, and every account with its two sides."""
     with reading(context(), Permission.POOL_READ):
-        nights = list(session().scalars(select(PoolCheck).order_by(PoolCheck.day.desc()).limit(31)))
-        accounts = session().execute(
-            select(Account, Organisation.name).outerjoin(Organisation, Organisation.id == Account.org_id)
-            .where(Account.code.startswith("pool:")).order_by(Account.code)
-        ).all()
+        nights, accounts = queries.checks(31), queries.accounts()
         return render_template(
             "pool/checks.html", nights=nights, accounts=accounts, words=WORDS,
             latest=next((one for one in nights if one.told is not None), None),

@@ -42,10 +42,9 @@ from app.pool.rules import (
     StopLine,
     TierBasis,
     claim_in_time,
-    compensation,
     loss_proved,
     net_principal_loss,
-    public_share_ceiling,
+    payable,
     stop_line,
 )
 from app.pool.service import rules_of
@@ -142,14 +141,10 @@ def _work_out(ctx: Context, claim: Claim, booking: Booking, rules: RuleSet, part
             max(0, claim.principal_drawn_fen - claim.principal_repaid_fen - claim.guarantor_paid_fen - 1)
         ))
     facts = ratio_facts(booking, rules)
-    found = compensation(facts, loss, rules)
-    own_loss = loss + claim.guarantor_paid_fen
-    ceiling = public_share_ceiling(
-        facts.mode, own_loss, claim.guarantor_paid_fen + claim.other_public_fen, found.amount_fen, rules
-    )
-    claim.net_principal_loss_fen, claim.compensation_fen = loss, ceiling.allowed_fen
+    worth = payable(facts, loss, claim.guarantor_paid_fen, claim.other_public_fen, rules)
+    claim.net_principal_loss_fen, claim.compensation_fen = loss, worth.amount_fen
     claim.tier_method, claim.basis_fen = rules.tier_method.value, facts.basis_fen
-    claim.working = line_rows((*found.lines, *ceiling.working))
+    claim.working = line_rows(worth.lines)
     claim.preparer_id = ctx.actor_id
 
 

@@ -20,10 +20,14 @@ from app.core.working import Check
 from app.identity.models import Organisation, Person
 from app.loans.models import Loan
 from app.loans.states import LoanState
+from app.pool.check_models import PoolCheck
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
+from app.pool.rule_models import RuleProposal
+from app.pool.rule_states import ProposalState
 from app.pool.rules import RuleSet, SplitLoan, split_flag
 from app.pool.service import LIVE
 from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
+from app.pool.stress_models import StressRun
 
 FIRM, BANK = aliased(Organisation, name="firm"), aliased(Organisation, name="bank")
 
@@ -109,6 +113,51 @@ def rule_sets() -> list[StoredRuleSet]:
     """Every edition of the rule, the newest first."""
     return list(session().scalars(
         select(StoredRuleSet).order_by(StoredRuleSet.valid_from.desc(), StoredRuleSet.created_at.desc())
+    ))
+
+
+def edition(code: str) -> StoredRuleSet:
+    """The edition under a code, which must exist."""
+    return session().scalars(select(StoredRuleSet).where(StoredRuleSet.code == code)).one()
+
+
+def rule_proposals() -> list[Any]:
+    """Proposed editions with the names of those who proposed them, newest first."""
+    return list(session().execute(
+        select(RuleProposal, Person.name.label("proposer")).join(Person, Person.id == RuleProposal.proposed_by)
+        .order_by(RuleProposal.proposed_at.desc())
+    ))
+
+
+def waiting_edition() -> RuleProposal | None:
+    """The proposed edition that waits for a second person."""
+    return session().scalar(select(RuleProposal).where(RuleProposal.state == ProposalState.PROPOSED.value))
+
+
+def stress_runs(limit: int) -> list[Any]:
+    """Stress tests with the names of those who asked for them, newest first."""
+    return list(session().execute(
+        select(StressRun, Person.name.label("asker")).join(Person, Person.id == StressRun.asked_by)
+        .order_by(StressRun.asked_at.desc()).limit(limit)
+    ))
+
+
+def checks(limit: int) -> list[PoolCheck]:
+    """Nightly checks, the latest first."""
+    return list(session().scalars(select(PoolCheck).order_by(PoolCheck.day.desc()).limit(limit)))
+
+
+def last_found() -> int:
+    """How many things did not add up in the latest check that is done; 0 where there is none yet."""
+    done = select(PoolCheck.found).where(PoolCheck.found.is_not(None))
+    return session().scalar(done.order_by(PoolCheck.day.desc()).limit(1)) or 0
+
+
+def accounts() -> list[Any]:
+    """The pool's accounts in the ledger with the names of their banks."""
+    return list(session().execute(
+        select(Account, BANK.name).outerjoin(BANK, BANK.id == Account.org_id)
+        .where(Account.code.startswith("pool:")).order_by(Account.code)
     ))
 
 

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.formats import count_text, date_text, money_text, rate_text
 from app.core.pages import Text
 from app.enterprises.rules import SIZE_NAMES, SizeClass
-from app.pool.ruleset import BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod
+from app.pool.ruleset import RULE_2025, SOURCES, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod
 
 NAMES: dict[str, Text] = {
     "code": _l("版本代号"), "title": _l("办法名称"), "document_no": _l("文号"), "valid_from": _l("施行日"),
@@ -110,6 +110,13 @@ def differences(before: RuleSet, after: RuleSet) -> list[tuple[Text, str, str]]:
         for _, names in GROUPS for name in names
         if (old := getattr(before, name)) != (new := getattr(after, name))
     ]
+
+
+def sources_of(rules: RuleSet) -> dict[str, str]:
+    """Where the numbers of an edition come from: what it says as the text that was read says it. None for another document."""
+    if rules.document_no != RULE_2025.document_no:
+        return {}
+    return {name: source for name, source in SOURCES.items() if getattr(rules, name) == getattr(RULE_2025, name)}
 
 
 def grouped(rules: RuleSet) -> list[tuple[Text, list[tuple[Text, str, str]]]]:

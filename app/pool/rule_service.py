@@ -22,7 +22,7 @@ from app.pool.queries import BANK, FIRM
 from app.pool.records import snapshot_facts, snapshot_loan
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import RULE_PROPOSAL, ProposalState
-from app.pool.rules import Mode, RuleSet, TierBasis, compensation, public_share_ceiling
+from app.pool.rules import RuleSet, TierBasis, payable
 from app.pool.service import store_edition
 from app.pool.states import NOT_COUNTED, BookingState
 
@@ -81,8 +81,6 @@ def judge_rules(ctx: Context, proposal_id: UUID, event: str, reason: str) -> Rul
 @use_case(Permission.RULES_PROPOSE, "pool.withdraw_rules", returns=RuleProposal)
 def withdraw_rules(ctx: Context, proposal_id: UUID, event: str, reason: str) -> RuleProposal:
     """Takes one's own proposal back."""
-    if get_or_404(RuleProposal, proposal_id).proposed_by != ctx.actor_id:
-        raise Refusal(ErrorCode.FORBIDDEN)
     return _move(ctx, proposal_id, event, reason)
 
 
@@ -161,9 +159,5 @@ def _line(row: Any, rules: RuleSet) -> PreviewLine:
     basis = row.principal_fen if rules.tier_basis is TierBasis.LOAN else max(row.basis_fen, row.principal_fen)
     facts = snapshot_facts(row.mode, row.product, row.snapshot, basis)
     loss = row.net_principal_loss_fen
-    found = compensation(facts, loss, rules).amount_fen
-    paid = row.guarantor_paid_fen
-    ceiling = public_share_ceiling(Mode(row.mode), loss + paid, paid + row.other_public_fen, found, rules)
-    return PreviewLine(
-        row.id, row.snapshot["loan_number"], row.bank, row.firm, loss, row.compensation_fen, ceiling.allowed_fen
-    )
+    after = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules).amount_fen
+    return PreviewLine(row.id, row.snapshot["loan_number"], row.bank, row.firm, loss, row.compensation_fen, after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from app.core.lifecycle import Lifecycle, Move
+from app.core.lifecycle import Lifecycle, second_word
 from app.core.permissions import Permission as P
 
 
@@ -17,11 +17,6 @@ class ProposalState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
-_S = ProposalState
-RULE_PROPOSAL = Lifecycle("rule_proposal", ProposalState, (
-    Move(_S.PROPOSED, "confirm", _S.CONFIRMED, (P.RULES_DECIDE,), needs_reason=True, stamp="decided_by",
-         other_than=("proposed_by",), shared=False),
-    Move(_S.PROPOSED, "refuse", _S.REFUSED, (P.RULES_DECIDE,), needs_reason=True, stamp="decided_by",
-         other_than=("proposed_by",), shared=False),
-    Move(_S.PROPOSED, "withdraw", _S.WITHDRAWN, (P.RULES_PROPOSE,), needs_reason=True, stamp="decided_by", shared=False),
-))
+RULE_PROPOSAL = Lifecycle(
+    "rule_proposal", ProposalState, second_word(ProposalState, propose=P.RULES_PROPOSE, decide=P.RULES_DECIDE)
+)

@@ -9,27 +9,25 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 
 from app.core import pages
 from app.core.calendar import today
 from app.core.context import Context
-from app.core.database import get_or_404, session
+from app.core.database import get_or_404
 from app.core.lifecycle import can_fire
 from app.core.pages import Text
 from app.core.permissions import Permission
 from app.core.queries import timeline_entries
 from app.core.use_case import reading
 from app.core.web import act, attempt, context
-from app.identity.models import Person
 from app.pool import queries, rule_service, service
 from app.pool.door import room
 from app.pool.models import StoredRuleSet
-from app.pool.rule_fields import GROUPS, differences, grouped
+from app.pool.rule_fields import GROUPS, differences, grouped, sources_of
 from app.pool.rule_forms import RuleForm, unit_of
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import RULE_PROPOSAL, ProposalState
-from app.pool.rules import SOURCES, RuleSet
+from app.pool.rules import RuleSet
 
 P = Permission
 for _event, _words in {
@@ -64,13 +62,10 @@ def rules() -> Any:
     with reading(ctx, P.BOOKING_READ):
         stored = service.rule_set_on(today())
         found = RuleSet.from_json(stored.rules) if stored else None
-        proposals = session().execute(
-            select(RuleProposal, Person.name.label("proposer")).join(Person, Person.id == RuleProposal.proposed_by)
-            .order_by(RuleProposal.proposed_at.desc())
-        ).all() if ctx.can(P.POOL_READ) else []
         return render_template(
-            "pool/rules.html", stored=stored, editions=queries.rule_sets(), sources=SOURCES, proposals=proposals, states=STATES,
-            groups=grouped(found) if found else [],
+            "pool/rules.html", stored=stored, editions=queries.rule_sets(), states=STATES,
+            proposals=queries.rule_proposals() if ctx.can(P.POOL_READ) else [],
+            groups=grouped(found) if found else [], sources=sources_of(found) if found else {},
         )
 
 
@@ -79,10 +74,8 @@ def edition(edition_id: UUID) -> Any:
     """One edition, whole."""
     with reading(context(), P.BOOKING_READ):
         stored = get_or_404(StoredRuleSet, edition_id)
-        return render_template(
-            "pool/edition.html", stored=stored, groups=grouped(RuleSet.from_json(stored.rules)), sources=SOURCES,
-            confirmed=stored.code == "GZ-2025",
-        )
+        found = RuleSet.from_json(stored.rules)
+        return render_template("pool/edition.html", stored=stored, groups=grouped(found), sources=sources_of(found))
 
 
 @room.page("/pool/rules/<uuid:edition_id>/next", P.RULES_PROPOSE, methods=["GET", "POST"])
@@ -122,13 +115,13 @@ def rule_proposal(proposal_id: UUID) -> Any:
     ctx = context()
     with reading(ctx, P.POOL_READ):
         proposal = get_or_404(RuleProposal, proposal_id)
-        base = session().scalars(select(StoredRuleSet).where(StoredRuleSet.code == proposal.base_code)).one()
+        base = queries.edition(proposal.base_code)
         steps = queries.steps_of(RuleProposal.__tablename__, proposal.id)
         drafted = RuleSet.from_json(proposal.rules)
         return render_template(
             "pool/rule_proposal.html", proposal=proposal, base=base, drafted=drafted, state=STATES[proposal.state],
-            proposer=session().get_one(Person, proposal.proposed_by).name, entries=timeline_entries(steps),
-            buttons=[(event, *BUTTONS[event]) for event in BUTTONS if _may(ctx, proposal, event)],
+            proposer=queries.people({proposal.proposed_by})[proposal.proposed_by], entries=timeline_entries(steps),
+            buttons=[(event, *BUTTONS[event]) for event in BUTTONS if can_fire(ctx, RULE_PROPOSAL, proposal, event)],
             **_told(RuleSet.from_json(base.rules), drafted),
         )
 
@@ -143,14 +136,9 @@ def decide_edition(proposal_id: UUID) -> Any:
     )
 
 
-def _may(ctx: Context, proposal: RuleProposal, event: str) -> bool:
-    own = proposal.proposed_by == ctx.actor_id
-    return can_fire(ctx, RULE_PROPOSAL, proposal, event) and (event != "withdraw" or own)
-
-
 def waits(ctx: Context) -> Iterable[pages.Wait]:
     """A proposed edition on which this very person may decide."""
-    found = session().scalar(select(RuleProposal).where(RuleProposal.state == ProposalState.PROPOSED.value))
+    found = queries.waiting_edition()
     if found is not None and can_fire(ctx, RULE_PROPOSAL, found, "confirm"):
         yield pages.Wait(
             _l("决定新的一版办法参数"), f"{found.rules['code']} · {found.reason}",

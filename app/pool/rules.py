@@ -37,7 +37,7 @@ __all__ = [
     "Compensation", "JudgeDate", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
     "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
     "UseOfFunds", "WorkingLine", "budget_left", "claim_in_time", "compensation", "eligibility",
-    "is_eligible", "judging_date", "loss_proved", "net_principal_loss", "pro_rata", "public_share_ceiling",
+    "is_eligible", "judging_date", "loss_proved", "net_principal_loss", "payable", "pro_rata", "public_share_ceiling",
     "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "split_flag", "stop_line",
     "within_budget",
 ]  # fmt: skip
@@ -327,6 +327,16 @@ def public_share_ceiling(
     )
     line = WorkingLine("PUBLIC_CEILING", message, params, allowed, share)
     return Ceiling(allowed, new_fen - allowed, max(0, own_loss_fen - public), share, (line,))
+
+
+def payable(
+    facts: RatioFacts, net_loss_fen: int, guarantor_paid_fen: int, other_public_fen: int, rules: RuleSet
+) -> Compensation:
+    """What a claim is worth, in fen: the compensation on its loss, cut to what public money may still come to its payee."""
+    found = compensation(facts, net_loss_fen, rules)
+    public = guarantor_paid_fen + other_public_fen
+    ceiling = public_share_ceiling(facts.mode, net_loss_fen + guarantor_paid_fen, public, found.amount_fen, rules)
+    return Compensation(ceiling.allowed_fen, (*found.lines, *ceiling.working))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from wtforms.validators import InputRequired, NumberRange, ValidationError
 from app.core.money import WAN
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.pool.models import StoredRuleSet
+from app.pool.rule_fields import word
 from app.pool.rules import TierMethod
 from app.pool.stress_rules import Assumptions
 from app.pool.stress_service import GRADES, StressAsk
 
-METHODS = {TierMethod.BRACKET: _l("整笔按所在档次"), TierMethod.MARGINAL: _l("分段累进")}
 NO_SCORE = "none"
 RATES = (*GRADES, NO_SCORE)
 DEFAULTS = Assumptions()
@@ -54,7 +54,7 @@ class StressForm(FlaskForm):
         names = [(str(one.id), f"{one.code} · {one.document}") for one in editions]
         self.rule_set.choices = names
         self.other.choices = [("", gettext("不对比")), *names]
-        self.other_method.choices = [(one.value, str(name)) for one, name in METHODS.items()]
+        self.other_method.choices = [(one.value, word(one)) for one in TierMethod]
 
     @property
     def rates(self) -> list[Any]:

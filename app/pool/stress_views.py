@@ -10,23 +10,22 @@ from uuid import UUID
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 
 from app.core.calendar import today
 from app.core.charts import BarChart, Series
-from app.core.database import get_or_404, session
+from app.core.database import get_or_404
 from app.core.formats import count_text, money_text, rate_text
 from app.core.money import WAN
 from app.core.pages import Text
 from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import attempt, context
-from app.identity.models import Person
 from app.pool import queries, service, stress_service
 from app.pool.door import room
 from app.pool.models import StoredRuleSet
+from app.pool.rule_fields import word
 from app.pool.rules import RuleSet, TierMethod
-from app.pool.stress_forms import METHODS, NO_SCORE, RATES, StressForm
+from app.pool.stress_forms import NO_SCORE, RATES, StressForm
 from app.pool.stress_models import StressRun
 from app.pool.stress_rules import BARS
 
@@ -37,11 +36,7 @@ P = Permission
 def stress_runs() -> Any:
     """Tests, the newest first."""
     with reading(context(), P.POOL_READ):
-        runs = session().execute(
-            select(StressRun, Person.name.label("asker")).join(Person, Person.id == StressRun.asked_by)
-            .order_by(StressRun.asked_at.desc()).limit(50)
-        ).all()
-        return render_template("pool/stress_runs.html", runs=runs)
+        return render_template("pool/stress_runs.html", runs=queries.stress_runs(50))
 
 
 @room.page("/pool/stress/new", P.STRESS_RUN, methods=["GET", "POST"])
@@ -71,7 +66,7 @@ def stress_run(run_id: UUID) -> Any:
     """A test: what it says in plain words, then the figures, then what it rests on."""
     with reading(context(), P.POOL_READ):
         run = get_or_404(StressRun, run_id)
-        asker = session().get_one(Person, run.asked_by).name
+        asker = queries.people({run.asked_by})[run.asked_by]
         editions = [get_or_404(StoredRuleSet, one) for one in (run.rule_set_id, run.other_id) if one is not None]
         told = Answer.of(run, editions) if run.told is not None else None
         return render_template(
@@ -93,7 +88,7 @@ def assumed_pairs(run: StressRun, editions: list[StoredRuleSet]) -> list[tuple[T
     names = [gettext("没有评分的企业") if one == NO_SCORE else gettext("%(grade)s 级企业", grade=one) for one in RATES]
     pairs: list[tuple[Text, str]] = [(_l("办法"), editions[0].document), (_l("可用预算"), money_text(run.budget_fen))]
     if run.other_method is not None:
-        pairs.append((_l("对比"), f"{editions[-1].document} · {METHODS[TierMethod(run.other_method)]}"))
+        pairs.append((_l("对比"), f"{editions[-1].document} · {word(TierMethod(run.other_method))}"))
     rates = zip(names, given["default_rates"], strict=True)
     pairs += [(gettext("一年内违约的可能：%(who)s", who=name), rate(one)) for name, one in rates]
     return [
@@ -128,7 +123,7 @@ class Answer:
         verdicts: list[dict[str, Any]] = told["verdicts"]
         columns = [editions[0].code]
         if len(verdicts) > 1:
-            columns.append(f"{editions[-1].code} · {METHODS[TierMethod(run.other_method or '')]}")
+            columns.append(f"{editions[-1].code} · {word(TierMethod(run.other_method or ''))}")
         chances = [[_chance(one["over"][at]) for one in verdicts] for at in range(len(told["payees"]))]
         order = sorted(range(len(chances)), key=lambda at: (-verdicts[0]["over"][at], told["payees"][at]))
         return cls(
@@ -145,24 +140,31 @@ def _summary(run: StressRun, told: dict[str, Any], verdicts: list[dict[str, Any]
                 "银行申请补偿 %(half)s，100 个年份里有 95 个不超过 %(high)s。",
                 loans=count_text(told["loans"]), open=money_text(told["open_fen"]), years=count_text(run.years),
                 half=_about(first["asked"]["half"]), high=_about(first["asked"]["p95"])),
-        gettext("预算 %(budget)s 不够用的可能：%(chance)s；不够时平均缺 %(short)s。", budget=money_text(run.budget_fen),
-                chance=_chance(first["short_chance"]), short=_about(first["short_fen"]))
-        if first["short_chance"] else
-        gettext("预算 %(budget)s 在所有模拟年度里都够用。", budget=money_text(run.budget_fen)),
     ]
+    budget = money_text(run.budget_fen)
+    if first["short_chance"]:
+        said.append(gettext("预算 %(budget)s 不够用的可能：%(chance)s；不够时平均缺 %(short)s。", budget=budget,
+                            chance=_chance(first["short_chance"]), short=_about(first["short_fen"])))
+    else:
+        said.append(gettext("预算 %(budget)s 在所有模拟年度里都够用。", budget=budget))
     worst = max(range(len(told["payees"])), key=lambda at: first["over"][at])
-    said.append(
-        gettext("最可能越过熔断线的是 %(bank)s：%(chance)s。", bank=told["payees"][worst], chance=_chance(first["over"][worst]))
-        if first["over"][worst] else gettext("没有银行在任何模拟年度里越过熔断线。")
-    )
+    if first["over"][worst]:
+        said.append(gettext("最可能越过熔断线的是 %(bank)s：%(chance)s。", bank=told["payees"][worst],
+                            chance=_chance(first["over"][worst])))
+    else:
+        said.append(gettext("没有银行在任何模拟年度里越过熔断线。"))
     if len(verdicts) > 1:
-        more = verdicts[1]["paid"]["mean"] - first["paid"]["mean"]
-        said.append(
-            gettext("换成对比的算法，平均每年多支付 %(more)s。", more=_about(more)) if more > 0 else
-            gettext("换成对比的算法，平均每年少支付 %(less)s。", less=_about(-more)) if more < 0 else
-            gettext("换成对比的算法，平均每年支付的金额不变。")
-        )
+        said.append(_difference(verdicts[1]["paid"]["mean"] - first["paid"]["mean"]))
     return said
+
+
+def _difference(more_fen: int) -> str:
+    """What the other reading changes in a mean year."""
+    if more_fen > 0:
+        return gettext("换成对比的算法，平均每年多支付 %(more)s。", more=_about(more_fen))
+    if more_fen < 0:
+        return gettext("换成对比的算法，平均每年少支付 %(less)s。", less=_about(-more_fen))
+    return gettext("换成对比的算法，平均每年支付的金额不变。")
 
 
 POINTS = {"mean": _l("平均"), "half": _l("中位数"), "p95": _l("95% 的年份不超过"), "p99": _l("99% 的年份不超过")}
