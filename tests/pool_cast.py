@@ -16,6 +16,7 @@ from app.loans import service as loans
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, LoanTerms, RepaymentReport
+from app.pool import audit_service as audits
 from app.pool import claim_service as claims
 from app.pool import service as pool
 from app.pool.claim_service import LossParts
@@ -116,7 +117,7 @@ class City:
         """The claim reviewed, checked and audited."""
         claims.submit_claim(self.approver, claim.id)
         claims.accept_claim(self.reviewer, claim.id)
-        return claims.audit_claim(self.auditor, claim.id, "材料齐全，计算无误。")
+        return audits.audit_claim(self.auditor, claim.id, "材料齐全，计算无误。")
 
 
 def ballast(city: City, amount: int = 3000) -> Booking:

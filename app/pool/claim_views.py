@@ -25,8 +25,8 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
+from app.pool import audit_service, decision_service, queries, recovery_service
 from app.pool import claim_service as service
-from app.pool import queries, recovery_service
 from app.pool.booking_views import snapshot_facts
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
@@ -245,11 +245,13 @@ def send_back(claim_id: UUID) -> Any:
                done=gettext("已退回银行补正。"), to=_back(claim_id))
 
 
-AUDITS = {"audit": (service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (service.suspend_claim, _l("已暂缓。"))}
+AUDITS = {
+    "audit": (audit_service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (audit_service.suspend_claim, _l("已暂缓。")),
+}
 DECISIONS = {
-    "refuse": (service.refuse_claim, _l("已登记不予补偿。")), "lift": (service.lift_hold, _l("已解除暂缓。")),
-    "reaudit": (service.send_back_to_audit, _l("已退回重新审核。")),
-    "reopen": (service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
+    "refuse": (decision_service.refuse_claim, _l("已登记不予补偿。")), "lift": (decision_service.lift_hold, _l("已解除暂缓。")),
+    "reaudit": (audit_service.send_back_to_audit, _l("已退回重新审核。")),
+    "reopen": (decision_service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
     "claw-back": (recovery_service.claw_back, _l("已登记追回，银行会收到通知。")),
 }
 
@@ -278,7 +280,7 @@ def approve(claim_id: UUID) -> Any:
         found = get_or_404(Claim, claim_id)
     form = ApproveForm(data=None if request.method == "POST" else {"amount": found.compensation_fen})
     if form.validate_on_submit():
-        done = attempt(form, lambda: service.approve_claim(ctx, claim_id, form.amount.data, form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.amount.data, form.reason.data or ""))
         if done is not None:
             return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
     return _claim_page(claim_id, "pool/approve.html", form=form)
@@ -289,7 +291,7 @@ def pay(claim_id: UUID) -> Any:
     """The cashier pays."""
     ctx, form = context(), PayForm()
     if form.validate_on_submit():
-        paid = attempt(form, lambda: service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
+        paid = attempt(form, lambda: decision_service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
         if paid is not None:
             flash(gettext("已支付，预算已扣减。"), "success")
             return redirect(_back(claim_id))

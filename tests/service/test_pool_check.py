@@ -18,7 +18,7 @@ from app.core.calendar import SHANGHAI, today
 from app.core.database import session, transaction
 from app.core.money import WAN
 from app.pool import check_service, recovery_service
-from app.pool import claim_service as claims
+from app.pool import decision_service as decisions
 from app.pool import service as pool
 from app.pool.check_service import check_pool
 from app.pool.claim_service import LossParts
@@ -39,8 +39,8 @@ def codes() -> set[str]:
 def a_paid_claim(city: City) -> Claim:
     """A claim paid in part, with a recovery whose share came back, and one more recovery that has not."""
     claim = city.at_decision(city.claimed(city.booked(terms(800)), LossParts(collateral_fen=300 * WAN)))
-    claims.approve_claim(city.leader, claim.id, 140 * WAN, "材料不足，部分同意")
-    claims.pay_claim(city.cashier, claim.id, "付-1", today())
+    decisions.approve_claim(city.leader, claim.id, 140 * WAN, "材料不足，部分同意")
+    decisions.pay_claim(city.cashier, claim.id, "付-1", today())
     first = recovery_service.report_recovery(city.officer, claim.id, today(), 50 * WAN, 1 * WAN, "执行款")
     recovery_service.confirm_return(city.cashier, first.id, "回-1", today())
     recovery_service.report_recovery(city.officer, claim.id, today(), 20 * WAN, 20 * WAN, "执行款二")
