@@ -28,6 +28,7 @@ from app.loans.rules import FiveClass
 from app.pool import audit_service, decision_service, queries, recovery_service
 from app.pool import claim_service as service
 from app.pool.booking_views import snapshot_facts
+from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
@@ -119,7 +120,10 @@ def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             can={event: can_fire(ctx, CLAIM, found, event) for event in CLAIM.events()},
             same_person=_same_person(ctx, found), can_amend=ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE,
             can_recover=ctx.can(Permission.RECOVERY_REPORT) and found.state in (ClaimState.PAID, ClaimState.RECOVERING),
-            can_confirm=ctx.can(Permission.CLAIM_PAY), **forms,
+            can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
+            publicity=queries.publicity_of(found.id),
+            objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
+            answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
 
 
@@ -274,13 +278,13 @@ def decide(claim_id: UUID, step: str) -> Any:
 
 @room.page("/claims/<uuid:claim_id>/approve", Permission.CLAIM_DECIDE, methods=["GET", "POST"])
 def approve(claim_id: UUID) -> Any:
-    """The decider approves the computed amount, or less with a reason."""
+    """The decider approves the computed amount, or less by deductions with their reasons."""
     ctx = context()
     with reading(ctx, Permission.CLAIM_DECIDE):
-        found = get_or_404(Claim, claim_id)
-    form = ApproveForm(data=None if request.method == "POST" else {"amount": found.compensation_fen})
+        get_or_404(Claim, claim_id)
+    form = ApproveForm()
     if form.validate_on_submit():
-        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.amount.data, form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.listed(), form.reason.data or ""))
         if done is not None:
             return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
     return _claim_page(claim_id, "pool/approve.html", form=form)

@@ -5,10 +5,12 @@ Money is reserved when a claim is approved and posted when it is paid. Source: r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
@@ -24,11 +26,14 @@ from app.core.use_case import about, reading, use_case
 from app.pool import money
 from app.pool.claim_service import lapse
 from app.pool.claim_steps import release, still_the_loss, tell_bank, working_deadline
+from app.pool.decision_models import ClaimObjection, Decision, DeductionKind, ObjectionState, Verdict
 from app.pool.models import Claim
+from app.pool.publicity import end_publicity, open_objections, publish
 from app.pool.service import rules_of
 from app.pool.states import CLAIM, ClaimState
 from app.pool.stop_line import hold_if_above
 
+constraint("ck_claim_objection_open", ErrorCode.OBJECTION_OPEN)
 constraint("uq_claim_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 
 LIFTS = {"SUBMITTED": "lift_to_check", "AUDIT": "lift_to_audit", "DECISION": "lift_to_decision"}
@@ -60,50 +65,98 @@ def lift_hold(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     return claim
 
 
+@dataclass(frozen=True)
+class Deduction:
+    """A part of the computed compensation (分) that is not approved, with its kind and written reason."""
+
+    kind: DeductionKind
+    amount_fen: int
+    reason: str
+
+
 @use_case(Permission.CLAIM_DECIDE, "claim.approve", returns=Claim)
-def approve_claim(ctx: Context, claim_id: UUID, amount_fen: int | None = None, reason: str = "") -> Claim:
-    """Approves the computed compensation, or a smaller amount (分) with a reason; reserves it and starts publicity.
+def approve_claim(ctx: Context, claim_id: UUID, deductions: Sequence[Deduction] = (), reason: str = "") -> Claim:
+    """Approves the computed compensation less the deductions, each with its reason; reserves it and starts publicity.
 
     Above the stop line the claim comes back HELD. Raises ``Refusal(BUDGET_EXHAUSTED)`` (the claim waits for money),
-    ``Refusal(APPROVAL_LIMIT)``, ``Refusal(AMOUNT_OUT_OF_RANGE)``, ``Refusal(CLAIM_OUTDATED)`` for the whole amount where
-    principal came back since; a smaller amount with a reason may be approved.
+    ``Refusal(APPROVAL_LIMIT)``, ``Refusal(DEDUCTIONS_WRONG)``, ``Refusal(CLAIM_OUTDATED)`` for the whole amount where
+    principal came back since; it may be approved with a deduction for what came back (``DEDUCTION_REPAID`` without it).
     """
     claim = get_or_404(Claim, claim_id, lock=True)
-    amount = claim.compensation_fen if amount_fen is None else amount_fen
-    event = "approve" if amount == claim.compensation_fen else "approve_part"
+    event = "approve_part" if deductions else "approve"
     code = refusal(ctx, CLAIM, claim, event)
     if code is not None:
         raise Refusal(code)
-    if not 0 < amount <= claim.compensation_fen:
-        high = money_text(claim.compensation_fen)
-        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=high)
+    amount = claim.compensation_fen - sum(one.amount_fen for one in deductions)
+    if amount <= 0 or any(one.amount_fen <= 0 or not one.reason.strip() for one in deductions):
+        raise Refusal(ErrorCode.DEDUCTIONS_WRONG)
     if ctx.approval_limit_fen is None or amount > ctx.approval_limit_fen:
         raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
-    if event == "approve":
-        still_the_loss(claim)
+    _still_owed(claim, deductions)
     rules = rules_of(claim.rule_set_id)
     if hold_if_above(ctx, claim, rules):
         about(claim, state=claim.state)
         return claim
-    fire(ctx, CLAIM, claim, event, reason=reason)
+    told = reason.strip() or "；".join(one.reason.strip() for one in deductions)
+    fire(ctx, CLAIM, claim, event, reason=told)
+    _reserve(claim, amount)
+    verdict = Verdict.PARTLY_APPROVED if deductions else Verdict.APPROVED
+    decision = _decide(ctx, claim, verdict, amount, deductions, told)
     claim.approved_fen, claim.decided_on = amount, today()
+    claim.public_until = today() + timedelta(days=rules.publicity_days)
+    after = claim.public_until + timedelta(days=1) if rules.publicity_days else today()
+    claim.due_at = claim.next_check_at = datetime.combine(after, time(0, 5), SHANGHAI)
+    tell_bank(ctx, claim, N_("补偿申请已获同意，正在公示。"))
+    if rules.publicity_days:
+        publish(claim, decision, claim.public_until)
+    else:
+        with elevated(ctx, "pool") as acting:
+            publicise(acting, claim.id)
+    about(claim, approved_fen=amount, decision=decision.number, deducted_fen=claim.compensation_fen - amount)
+    return claim
+
+
+def _still_owed(claim: Claim, deductions: Sequence[Deduction]) -> None:
+    """What came back since the loss was computed is not paid for: by a new claim, or by a deduction of its own."""
+    try:
+        still_the_loss(claim)
+    except Refusal as refused:
+        if not deductions:
+            raise
+        if all(one.kind is not DeductionKind.REPAID for one in deductions):
+            raise Refusal(ErrorCode.DEDUCTION_REPAID) from refused
+
+
+def _reserve(claim: Claim, amount_fen: int) -> None:
     earlier = session().scalar(
         select(func.count()).select_from(Transfer).where(
             Transfer.case_id == claim.case_id, Transfer.reference.like(f"claim:{claim.id}:reserve:%"))
     )
     held = money.or_exhausted(lambda: reserve(
-        money.budget(today().year), money.paid_to(claim.org_id), amount, case_id=claim.case_id,
+        money.budget(today().year), money.paid_to(claim.org_id), amount_fen, case_id=claim.case_id,
         reference=f"claim:{claim.id}:reserve:{earlier}", memo=N_("补偿预留"),
     ))
-    claim.reservation_id, claim.public_until = held.id, today() + timedelta(days=rules.publicity_days)
-    after = claim.public_until + timedelta(days=1) if rules.publicity_days else today()
-    claim.due_at = claim.next_check_at = datetime.combine(after, time(0, 5), SHANGHAI)
-    tell_bank(ctx, claim, N_("补偿申请已获同意，正在公示。"))
-    if rules.publicity_days == 0:
-        with elevated(ctx, "pool") as acting:
-            publicise(acting, claim.id)
-    about(claim, approved_fen=amount)
-    return claim
+    claim.reservation_id = held.id
+
+
+def _decide(
+    ctx: Context, claim: Claim, verdict: Verdict, amount_fen: int, deductions: Sequence[Deduction], reason: str,
+) -> Decision:
+    """Writes the decision under the next number of the year; numbers have no gaps."""
+    year = today().year
+    session().execute(text("select pg_advisory_xact_lock(hashtext('claim.decision'), :year)"), {"year": year})
+    last = session().scalar(select(func.max(Decision.serial)).where(Decision.year == year)) or 0
+    decision = Decision(
+        claim_id=claim.id, case_id=claim.case_id, org_id=claim.org_id, year=year, serial=last + 1, verdict=verdict.value,
+        computed_fen=claim.compensation_fen, approved_fen=amount_fen, reason=reason.strip(), decided_by=ctx.actor_id,
+        decided_at=now(), deductions=[
+            {"kind": one.kind.value, "amount_fen": one.amount_fen, "reason": one.reason.strip()} for one in deductions
+        ],
+    )
+    session().add(decision)
+    session().flush()
+    claim.decision_id = decision.id
+    return decision
 
 
 @use_case(Permission.CLAIM_DECIDE, "claim.refuse", returns=Claim)
@@ -111,30 +164,41 @@ def refuse_claim(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     """Refuses the claim, with the reason; the loan stays booked."""
     claim = get_or_404(Claim, claim_id, lock=True)
     fire(ctx, CLAIM, claim, "refuse", reason=reason)
+    decision = _decide(ctx, claim, Verdict.REFUSED, 0, (), reason)
     release(ctx, claim)
     tell_bank(ctx, claim, N_("补偿申请未获同意，理由请看申请单。"))
-    about(claim)
+    about(claim, decision=decision.number)
     return claim
 
 
 @use_case(Permission.CLAIM_DECIDE, "claim.reopen", returns=Claim)
 def reopen_decision(ctx: Context, claim_id: UUID, reason: str) -> Claim:
-    """Takes an approval back before payment (an objection was raised); the reserved money is released."""
+    """Takes an approval back before payment (an error was found); the reserved money is released."""
     claim = get_or_404(Claim, claim_id, lock=True)
     fire(ctx, CLAIM, claim, "reopen", reason=reason)
-    pending = session().get_one(Transfer, claim.reservation_id)
-    void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
-    claim.reservation_id = claim.approved_fen = claim.decider_id = claim.decided_on = claim.public_until = None
-    claim.next_check_at = claim.due_at = None
+    take_back(claim)
     about(claim)
     return claim
 
 
+def take_back(claim: Claim) -> None:
+    """Ends what an approval began: its reservation and its publicity. The decision itself stays on record."""
+    pending = session().get_one(Transfer, claim.reservation_id)
+    void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
+    end_publicity(claim, "REOPENED")
+    claim.decision_id = claim.reservation_id = claim.approved_fen = None
+    claim.decider_id = claim.decided_on = claim.public_until = None
+    claim.next_check_at = claim.due_at = None
+
+
 @use_case(Permission.CLAIM_TICK, "claim.publicise", returns=Claim)
 def publicise(ctx: Context, claim_id: UUID) -> Claim:
-    """The publicity period is over: the claim may be paid."""
+    """The publicity period is over and every objection answered: the claim may be paid. Raises ``Refusal(OBJECTION_OPEN)``."""
     claim = get_or_404(Claim, claim_id, lock=True)
+    if open_objections(claim.id):
+        raise Refusal(ErrorCode.OBJECTION_OPEN)
     fire(ctx, CLAIM, claim, "publicise")
+    end_publicity(claim, "PASSED")
     claim.next_check_at, claim.due_at = None, None
     about(claim)
     return claim
@@ -142,10 +206,13 @@ def publicise(ctx: Context, claim_id: UUID) -> Claim:
 
 @timed("pool.claims")
 def settle_due(ctx: Context) -> int:
-    """Ends publicity and lapses returned claims whose time has come; returns how many."""
+    """Ends publicity and lapses returned claims whose time has come; returns how many. An objection stays the first."""
+    waiting = select(ClaimObjection.id).where(
+        ClaimObjection.claim_id == Claim.id, ClaimObjection.state == ObjectionState.OPEN.value)
     with reading(ctx, Permission.CLAIM_TICK) as db:
         due = db.execute(
-            select(Claim.id, Claim.state).where(Claim.next_check_at <= now()).order_by(Claim.next_check_at).limit(200)
+            select(Claim.id, Claim.state).where(Claim.next_check_at <= now(), ~waiting.exists())
+            .order_by(Claim.next_check_at).limit(200)
         ).all()
     for row in due:
         (lapse if row.state == ClaimState.RETURNED else publicise)(ctx, row.id)

@@ -29,12 +29,13 @@ from app.pool import decision_service as decisions
 from app.pool import recovery_service as recoveries
 from app.pool import service as pool
 from app.pool.claim_service import LossParts
+from app.pool.decision_models import DeductionKind
 from app.pool.models import Booking, Claim, Recovery
 from app.pool.rules import LossEvidence
 from app.pool.states import CLAIM, BookingState, ClaimState
 from tests import cast
 from tests.database import TestDatabase
-from tests.pool_cast import EVIDENCE, City, ballast, rule_set, terms
+from tests.pool_cast import EVIDENCE, City, ballast, cut, rule_set, terms
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
@@ -309,7 +310,7 @@ def test_an_approval_taken_back_releases_the_money(calm: City) -> None:
     decisions.approve_claim(calm.leader, claim.id)
     decisions.reopen_decision(calm.leader, claim.id, "公示期收到异议")
     assert balances(calm)["budget"] == before
-    assert decisions.approve_claim(calm.leader, claim.id, 100 * WAN, "扣除争议部分").approved_fen == 100 * WAN
+    assert decisions.approve_claim(calm.leader, claim.id, [cut(20, "扣除争议部分")]).approved_fen == 100 * WAN
     assert balances(calm)["budget"] == before - 100 * WAN
 
 
@@ -466,5 +467,5 @@ def test_principal_that_came_back_since_is_never_compensated_in_full(calm: City)
     with pytest.raises(Refusal) as refused:
         decisions.approve_claim(calm.leader, claim.id)
     assert refused.value.code is ErrorCode.CLAIM_OUTDATED
-    smaller = decisions.approve_claim(calm.leader, claim.id, 100 * WAN, "核减收回的本金")
+    smaller = decisions.approve_claim(calm.leader, claim.id, [cut(12, "核减收回的本金", DeductionKind.REPAID)])
     assert smaller.approved_fen == 100 * WAN
