@@ -36,7 +36,10 @@ ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loa
 
 LANGUAGES = ("zh_Hans_CN", "en")
 
-DOORS = ("identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up")
+DOORS = (
+    "identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up", "pool.publicity_entry",
+    "pool.objection",
+)
 DOOR_LIMIT = "30 per minute"
 """Pages that anybody may send a form to, and how often one address may; accounts lock by themselves besides."""
 

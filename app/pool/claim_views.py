@@ -25,9 +25,10 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
+from app.pool import audit_service, decision_service, queries, recovery_service
 from app.pool import claim_service as service
-from app.pool import queries, recovery_service
 from app.pool.booking_views import snapshot_facts
+from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
@@ -119,7 +120,10 @@ def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             can={event: can_fire(ctx, CLAIM, found, event) for event in CLAIM.events()},
             same_person=_same_person(ctx, found), can_amend=ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE,
             can_recover=ctx.can(Permission.RECOVERY_REPORT) and found.state in (ClaimState.PAID, ClaimState.RECOVERING),
-            can_confirm=ctx.can(Permission.CLAIM_PAY), **forms,
+            can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
+            publicity=queries.publicity_of(found.id),
+            objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
+            answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
 
 
@@ -245,11 +249,13 @@ def send_back(claim_id: UUID) -> Any:
                done=gettext("已退回银行补正。"), to=_back(claim_id))
 
 
-AUDITS = {"audit": (service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (service.suspend_claim, _l("已暂缓。"))}
+AUDITS = {
+    "audit": (audit_service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (audit_service.suspend_claim, _l("已暂缓。")),
+}
 DECISIONS = {
-    "refuse": (service.refuse_claim, _l("已登记不予补偿。")), "lift": (service.lift_hold, _l("已解除暂缓。")),
-    "reaudit": (service.send_back_to_audit, _l("已退回重新审核。")),
-    "reopen": (service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
+    "refuse": (decision_service.refuse_claim, _l("已登记不予补偿。")), "lift": (decision_service.lift_hold, _l("已解除暂缓。")),
+    "reaudit": (audit_service.send_back_to_audit, _l("已退回重新审核。")),
+    "reopen": (decision_service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
     "claw-back": (recovery_service.claw_back, _l("已登记追回，银行会收到通知。")),
 }
 
@@ -272,13 +278,13 @@ def decide(claim_id: UUID, step: str) -> Any:
 
 @room.page("/claims/<uuid:claim_id>/approve", Permission.CLAIM_DECIDE, methods=["GET", "POST"])
 def approve(claim_id: UUID) -> Any:
-    """The decider approves the computed amount, or less with a reason."""
+    """The decider approves the computed amount, or less by deductions with their reasons."""
     ctx = context()
     with reading(ctx, Permission.CLAIM_DECIDE):
-        found = get_or_404(Claim, claim_id)
-    form = ApproveForm(data=None if request.method == "POST" else {"amount": found.compensation_fen})
+        get_or_404(Claim, claim_id)
+    form = ApproveForm()
     if form.validate_on_submit():
-        done = attempt(form, lambda: service.approve_claim(ctx, claim_id, form.amount.data, form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.listed(), form.reason.data or ""))
         if done is not None:
             return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
     return _claim_page(claim_id, "pool/approve.html", form=form)
@@ -289,7 +295,7 @@ def pay(claim_id: UUID) -> Any:
     """The cashier pays."""
     ctx, form = context(), PayForm()
     if form.validate_on_submit():
-        paid = attempt(form, lambda: service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
+        paid = attempt(form, lambda: decision_service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
         if paid is not None:
             flash(gettext("已支付，预算已扣减。"), "success")
             return redirect(_back(claim_id))

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
+from app.pool import decision_models  # noqa: F401  claim.decision_id needs its table
 
 
 class StoredRuleSet(Identified, Base):
@@ -111,6 +112,7 @@ class Claim(Identified, Base):
     submitted_on: Mapped[date | None]
     decided_on: Mapped[date | None]
     public_until: Mapped[date | None]
+    decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("claim_decision.id"))
     reservation_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_transfer.id"))
     voucher_no: Mapped[str | None] = mapped_column(unique=True)
     paid_fen: Mapped[int | None]

@@ -151,8 +151,13 @@ def officer_waits(ctx: Context) -> list[Wait]:
 
 
 def check_waits(ctx: Context) -> list[Wait]:
-    """Formal checks."""
-    return _claim_waits(_l("形式审查"), (ClaimState.SUBMITTED,))
+    """Objections that keep a payment waiting, and formal checks."""
+    objections = [
+        Wait(_l("答复公示异议"), f"{row.number} · {row.firm_name}", url_for("pool.claim", claim_id=row.claim_id), tone="bad",
+             order=5)
+        for row in queries.due_objections()
+    ]
+    return objections + _claim_waits(_l("形式审查"), (ClaimState.SUBMITTED,))
 
 
 def audit_waits(ctx: Context) -> list[Wait]:
