@@ -50,7 +50,7 @@ def acting_for(bank_id: UUID) -> Iterator[Context]:
     finally:
         current.context = before
         if current.session.is_active:
-            identify(current.session, before, read_only=current.read_only)
+            identify(current.session, before)
 
 
 @lru_cache(maxsize=512)
