@@ -7,7 +7,7 @@ between pages. What a visitor types never raises: an unknown sort or an impossib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -50,6 +50,12 @@ def _kept(key: Hashable, draw: Callable[[], Markup]) -> Markup:
             _DRAWN.pop(next(iter(_DRAWN)), None)
         found = _DRAWN[key] = draw()
     return found
+
+
+
+def _itself(row: Any) -> Any:
+    return row
+
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
@@ -205,11 +211,12 @@ class Page:
 
     def body(self, draw: Callable[[Page, Any], Markup]) -> Markup:
         """All rows as ``draw`` draws them; where the table keeps rows, as this process drew them before."""
-        if self.table.row_key is None:
+        if self.table.row_keys is None:
             return Markup("").join([draw(self, row) for row in self.rows])
-        language = is_english()
+        language, unfold = is_english(), self.table.unfold or _itself
         return Markup("").join([
-            _kept((self.name, language, self.table.row_key(row)), partial(draw, self, row)) for row in self.rows
+            _kept((self.name, language, key), lambda row=row: draw(self, unfold(row)))  # type: ignore[misc]
+            for key, row in zip(self.table.row_keys(self.rows), self.rows, strict=True)
         ])
 
     def frame(self, draw: Callable[[Page], Markup]) -> Markup:
@@ -258,9 +265,11 @@ class Table:
     page_size: int = PAGE_SIZES[0]
     row_url: Callable[[Any], str | None] | None = None
     row_action: Callable[[Any], tuple[Text, str] | None] | None = None
-    row_key: Callable[[Any], Hashable] | None = None
-    """Everything that a drawn row depends on beside the language: rows are then drawn once a process. Whatever is shown must be
-    part of it, or one visitor would read what another may see."""
+    row_keys: Callable[[Sequence[Any]], Iterable[Hashable]] | None = None
+    """Of each row everything that it is drawn from beside the language: rows are then drawn once a process. Whatever is shown
+    must be part of it, or one visitor would read what another may see."""
+    unfold: Callable[[Any], Any] | None = None
+    """What a row is drawn from, where the list holds rows in a form that is quicker to compare."""
     empty_title: Text = NOTHING_YET
     empty_hint: Text = ""
     empty_action: Callable[[], tuple[Text, str] | None] | None = None
