@@ -6,8 +6,8 @@ queue that is whole is told from the newest need alone.
 
 from migrations.tools import APP, run
 
-revision = "0045"
-down_revision = "0044"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
