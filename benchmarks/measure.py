@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
 from app.core import database, outbox, storage
@@ -42,10 +43,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Bench:
-    """A migrated database as the portal runs on it, and its two doors."""
+    """A migrated database as the portal runs on it, its two doors, and the operator's own."""
 
     app_dsn: str
     owner_dsn: str
+    super_dsn: str
     folder: Path
 
 
@@ -62,7 +64,9 @@ def bench_database() -> Iterator[Bench]:
         configure_keys([Fernet.generate_key().decode()])
         storage.configure_storage(folder / "papers")
         outbox.configure_queue(None)
-        yield Bench(_plain(urls.app_url), _plain(urls.owner_url), folder)
+        owner = _plain(urls.owner_url)
+        operator = make_conninfo(postgres.superuser_dsn(), dbname=make_url(urls.owner_url).database)
+        yield Bench(_plain(urls.app_url), owner, operator, folder)
     finally:
         database.dispose()
         postgres.stop()

@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_OUTDATED = "claim_outdated"
+    CORRECTION_OPEN = "correction_open"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
@@ -168,6 +169,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
+    ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),

@@ -312,7 +312,7 @@ def recovery(claim_id: UUID) -> Any:
         ))
         if made is not None:
             flash(gettext("已登记回收，应返还金额已算出。"), "success")
-            return redirect(_back(claim_id))
+            return redirect(url_for("pool.claim_recoveries", claim_id=claim_id))
     return _claim_page(claim_id, "pool/recovery.html", form=form)
 
 
@@ -327,7 +327,7 @@ def confirm(recovery_id: UUID) -> Any:
             ctx, recovery_id, form.voucher_no.data or "", form.returned_on.data))
         if done is not None:
             flash(gettext("已确认返还，预算已增加。"), "success")
-            return redirect(_back(found.claim_id))
+            return redirect(url_for("pool.claim_recoveries", claim_id=found.claim_id))
     return _claim_page(found.claim_id, "pool/confirm.html", form=form, recovery=found)
 
 

@@ -70,7 +70,7 @@ def test_a_road_walked_honestly_adds_up_and_every_tampering_is_found(app: Flask,
     with psycopg.connect(plain, autocommit=True) as owner:
         for table in ("claim", "booking", "ledger_account", "recovery"):
             owner.execute(f"alter table {table} disable trigger user")
-        owner.execute("alter table claim drop constraint fk_claim_decision_amount")  # the key that ties the amount to its decision
+        owner.execute("alter table claim drop constraint fk_claim_decision_amount")  # the amount is tied to its decision
         for change, code in (
             (f"update claim set approved_fen = approved_fen - 1, paid_fen = paid_fen - 1 where id = '{claim.id}'", "PAID"),
             (f"update claim set basis_fen = 100 where id = '{claim.id}'", "COMPENSATION"),
