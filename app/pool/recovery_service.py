@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -83,7 +84,9 @@ def remind(ctx: Context, recovery_id: UUID) -> Recovery:
     if recovery.next_reminder_at is None or recovery.next_reminder_at > now() or recovery.returned_on is not None:
         return recovery
     claim = get_or_404(Claim, recovery.claim_id)
-    told = {"path": f"/claims/{claim.id}/recoveries", "case_id": claim.case_id, "amount": money_text(recovery.due_fen)}
+    told: dict[str, Any] = {
+        "path": f"/claims/{claim.id}/recoveries", "case_id": claim.case_id, "amount": money_text(recovery.due_fen),
+    }
     late = (today() - recovery.due_on).days
     if late <= 0:
         notify(recovery.org_id, N_("应返还的追偿款 %(amount)s 请在 %(day)s 前返还。"), day=recovery.due_on.isoformat(), **told)

@@ -46,8 +46,8 @@ BUTTONS: dict[str, tuple[Text, Text, str]] = {
     "withdraw": (_l("撤回"), _l("补偿不变。"), "quiet"),
 }
 DONE: dict[str, Text] = {"confirm": _l("已确认更正。"), "refuse": _l("已记录不同意。"), "withdraw": _l("已撤回。")}
-for _event, _words in CORRECTION_TEXTS.items():
-    event_texts.add(Correction.__tablename__, _event, _l(_words))
+for _event, _text in CORRECTION_TEXTS.items():
+    event_texts.add(Correction.__tablename__, _event, _l(_text))
 
 
 def return_chip(row: Any) -> Any:
