@@ -52,9 +52,11 @@ class Bench:
 
 
 @contextmanager
-def bench_database() -> Iterator[Bench]:
-    """An embedded PostgreSQL with the portal's own settings (fsync on), in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-bench-"))
+def bench_database(kept: Path | None = None) -> Iterator[Bench]:
+    """An embedded PostgreSQL with the portal's own settings (fsync on), in a folder of its own, or in ``kept``, which stays."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+    folder = kept or Path(tempfile.mkdtemp(prefix="huiqiao-bench-"))
     folder.chmod(0o711)
     postgres = EmbeddedPostgres(folder)
     try:
@@ -70,7 +72,8 @@ def bench_database() -> Iterator[Bench]:
     finally:
         database.dispose()
         postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain(url: str) -> str:
