@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 
 class OrgKind(StrEnum):
@@ -267,6 +268,7 @@ TWO_FACTOR_KINDS = frozenset({
 """Kinds whose people need a time-based code at sign-in (compliance.md §6, two factors)."""
 
 
+@lru_cache(maxsize=256)
 def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
     """Union of what the roles hold."""
     held: frozenset[Permission] = frozenset()

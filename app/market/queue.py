@@ -14,7 +14,7 @@ from sqlalchemy import Text, cast, func, select, text
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
-from app.core.database import engine, session
+from app.core.database import ask, engine, session
 from app.core.filters import Args, FilterState
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
@@ -27,8 +27,10 @@ from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
 
-MOST_COUNTED = 2_000
-"""Rows that a page counts and turns over, forty pages of fifty; beyond, it says "more" and asks for a filter."""
+MOST_SHOWN = 2_000
+"""Rows that pages turn over, forty pages of fifty; beyond, a filter is asked for."""
+COUNTED_AHEAD = 10
+"""Pages that are counted from the one shown on; where there are more, the page says so."""
 MOST_EXPORTED = 10_000
 
 NO_PRODUCT = ProductFacts()
@@ -291,20 +293,21 @@ class RankedTable(Table):
     """The queue: places are read from their rows, cards and names of one page alone."""
 
     def load_queue(self, args: Args) -> QueuePage:
-        """One page in one statement. The total stops at ``MOST_COUNTED``."""
+        """One page in one statement. ``COUNTED_AHEAD`` pages from it on are counted, and never more than ``MOST_SHOWN``."""
         states = self._states(args)
         sort, direction = self._order(args)
         size = _number(args.get("size"), self.page_size)
         size = size if size in PAGE_SIZES else self.page_size
-        number = min(max(1, _number(args.get("page"), 1)), ceil(MOST_COUNTED / size))
+        number = min(max(1, _number(args.get("page"), 1)), MOST_SHOWN // size)
         order = f"{'-' if direction == 'desc' else ''}{sort}"
         found = self._read(states, order, size, (number - 1) * size)
-        total = min(found[0][2], MOST_COUNTED)
-        if number > 1 and total <= (number - 1) * size:  # beyond the last page stands the last page
-            number = max(1, ceil(total / size))
+        if 0 < found[0][2] <= (number - 1) * size:  # beyond the last page stands the last page
+            number = ceil(found[0][2] / size)
             found = self._read(states, order, size, (number - 1) * size)
-        waits, products = found[0][:2]
-        return QueuePage(Page(self, _told(found), total, number, size, sort, direction, states), products, list(waits))
+        waits, products, counted = found[0][:3]
+        most = _most_counted(size, (number - 1) * size)
+        page = Page(self, _told(found), min(counted, most), number, size, sort, direction, states, counted > most)
+        return QueuePage(page, products, list(waits))
 
     def load_export(self, args: Args) -> list[QueueRow]:
         """The first ``MOST_EXPORTED`` rows of the list."""
@@ -319,7 +322,7 @@ class RankedTable(Table):
             if len(_BUILT) >= MOST_BUILT:
                 _BUILT.clear()
             _BUILT[stands] = self._build(dict(applied), ORDERS[order], size, skip)
-        return list(session().connection().exec_driver_sql(_BUILT[stands]))
+        return ask(_BUILT[stands])
 
     def _build(self, applied: dict[str, Any], order: Sequence[Any], size: int, skip: int) -> str:
         """The statement with all its values in it, so that the database plans it for them and once a connection.
@@ -335,9 +338,13 @@ class RankedTable(Table):
                    cast(PLACE.c.points, Text).label("points"), PLACE.c.margin_bp]  # fmt: skip
         stands = func.row_number().over(order_by=order).label("stands")
         place = stmt.with_only_columns(*columns, stands, maintain_column_froms=True).order_by(*order).limit(size).offset(skip)
-        counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(MOST_COUNTED + 1)
+        counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(_most_counted(size, skip) + 1)
         whole = select(_COLUMNS).select_from(_JOINED).add_cte(place.cte("place"), counted.cte("counted"))
         return str(whole.order_by(text("place.stands")).compile(dialect=engine().dialect, compile_kwargs={"literal_binds": True}))
+
+
+def _most_counted(size: int, skip: int) -> int:
+    return min(MOST_SHOWN, skip + COUNTED_AHEAD * size)
 
 
 def _told(found: Sequence[Any]) -> list[Told]:

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.filters import Filter, remembered
+from app.core.filters import Filter, fixed, remembered
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
@@ -80,14 +80,14 @@ QUEUE = queue.RankedTable(
             "district",
             _l("地区"),
             kind="choices",
-            choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
+            choices=fixed(lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.district.in_(value)),
         ),
         Filter(
             "industry",
             _l("行业"),
             kind="choices",
-            choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
+            choices=fixed(lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.division.in_(divisions(value))),
         ),
         Filter(
@@ -104,20 +104,20 @@ QUEUE = queue.RankedTable(
             "kind",
             _l("担保"),
             kind="choice",
-            choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.kind == value),
         ),
         Filter(
             "profile",
             _l("画像"),
             kind="choices",
-            choices=lambda: [
+            choices=fixed(lambda: [
                 ("first", gettext("前三分之一")),
                 ("second", gettext("中间三分之一")),
                 ("third", gettext("后三分之一")),
                 *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES),
                 ("none", gettext("未评级或未授权")),
-            ],
+            ]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.bands.overlap(list(value))),
         ),
         Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(queue.PLACE.c.first_loan)),
@@ -162,7 +162,7 @@ def queue_list() -> Any:
             "market/queue.html",
             page=found.page,
             products=found.products,
-            most=queue.MOST_COUNTED,
+            most=queue.MOST_SHOWN,
             load_permission=Permission.LOAD_READ,
         )
     bid_service.record_queue_export(ctx, len(rows))

@@ -20,7 +20,7 @@ from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
 from app.core.storage import papers_of
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
@@ -55,7 +55,7 @@ CLAIMS = Table(
                export=lambda row: gettext(ClaimState(row.state).label)),
     ],
     filters=[
-        Filter("state", _l("状态"), "choices", choices=lambda: [(one.value, gettext(one.label)) for one in ClaimState],
+        Filter("state", _l("状态"), "choices", choices=fixed(lambda: [(one.value, gettext(one.label)) for one in ClaimState]),
                apply=lambda stmt, value: stmt.where(Claim.state.in_(value))),
         Filter("open", _l("只看在办"), "flag",
                apply=lambda stmt, value: stmt.where(Claim.state.in_([one.value for one in OPEN_FOR_BUREAU]))),
