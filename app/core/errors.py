@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
+    BANKS_COUNT = "banks_count"
     BATCH_EMPTY = "batch_empty"
     BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
@@ -147,6 +148,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BANKS_COUNT: N_("请选择 1 到 %(most)s 家银行。"),
     ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
     ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),

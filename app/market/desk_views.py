@@ -22,7 +22,8 @@ from app.core.use_case import reading
 from app.core.web import act, context, send_list
 from app.core.working import shown
 from app.enterprises.models import Enterprise
-from app.market import policy, queries, screening_service
+from app.market import consult_queries, policy, queries, screening_service
+from app.market.consult_words import CONSULT_STATES, CONSULT_TONES
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure_rules import Exposure
@@ -97,6 +98,8 @@ def desk_need(need_id: UUID) -> Any:
             invited=queries.invited(need_id) if need.distribution == "targeted" else [], reasons=RETURN_REASONS,
             returned=[RETURN_REASONS[code] for code in need.returned_reasons],
             may=can_fire(ctx, NEED, need, "release"), closes_at=policy.bids_close_at(now(), need.distribution),
+            banks=queries.banks() if consult_queries.may_be_called(need) else [], consultations=consult_queries.of_need(need_id),
+            levels=policy.levels(), consult_states=CONSULT_STATES, consult_tones=CONSULT_TONES,
         )
 
 
