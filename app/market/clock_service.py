@@ -1,8 +1,8 @@
 """Clocks of steps that are no secret: begun and ended by topics, reminded of at 50, 80 and 100 per cent of the limit, once each.
 
 ``step.begun``: step, subject_type, subject_id, org_id, case_id, path, wd_from (since when; else now). ``step.ended``: step,
-subject_id, kept (``False``: the step fell away), at (else now). What happened when is told by the topic, so that a late worker
-makes nobody late.
+subject_id, kept (``False``: the step fell away), at (else now), org_id (else all who must act). What happened when is told by
+the topic, so that a late worker makes nobody late.
 """
 
 from __future__ import annotations
@@ -56,11 +56,17 @@ def begin(
 
 
 @use_case(Permission.CLOCK_TICK, "clock.end")
-def end(ctx: Context, step: Step, subject_id: UUID, *, at: datetime, kept: bool = True) -> int:
-    """Ends the clocks of a step; in time, late, or fallen away (``kept`` false). Returns how many ran."""
-    clocks = session().scalars(
-        select(Clock).where(Clock.step == step.value, Clock.subject_id == subject_id, Clock.ended_at.is_(None)).with_for_update()
-    ).all()
+def end(
+    ctx: Context, step: Step, subject_id: UUID, *, at: datetime, kept: bool = True, org_id: UUID | None = None
+) -> int:
+    """Ends the clocks of a step, all or those of one organisation; in time, late, or fallen away (``kept`` false).
+
+    Returns how many ran.
+    """
+    running = select(Clock).where(Clock.step == step.value, Clock.subject_id == subject_id, Clock.ended_at.is_(None))
+    if org_id is not None:
+        running = running.where(Clock.org_id == org_id)
+    clocks = session().scalars(running.with_for_update()).all()
     for clock in clocks:
         clock.ended_at, clock.next_check_at = at, None
         clock.outcome = "CANCELLED" if not kept else "KEPT" if at <= clock.limit_at else "LATE"
@@ -79,7 +85,10 @@ def _begun(ctx: Context, payload: dict[str, Any]) -> None:
 
 @handles("step.ended", "market.clock_end")
 def _ended(ctx: Context, payload: dict[str, Any]) -> None:
-    end(ctx, Step(payload["step"]), UUID(payload["subject_id"]), at=_moment(payload.get("at")), kept=payload.get("kept", True))
+    end(
+        ctx, Step(payload["step"]), UUID(payload["subject_id"]), at=_moment(payload.get("at")), kept=payload.get("kept", True),
+        org_id=UUID(payload["org_id"]) if payload.get("org_id") else None,
+    )  # fmt: skip
 
 
 @handles("need.closed", "market.clock_choice")

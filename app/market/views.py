@@ -18,7 +18,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
 from app.core.queries import organisation_names, timeline
-from app.core.tables import Column, Filter, Table, remembered, wants_export
+from app.core.tables import Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
@@ -34,6 +34,8 @@ from app.market import (
     bid_registers,
     claim_views,
     clock_views,
+    consult_queries,
+    consult_views,
     debt_views,
     desk_views,
     fit_views,
@@ -65,8 +67,8 @@ from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
     "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
-    "claim_views", "clock_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views", "product_views",
-    "queue_views", "registers", "room", "sheet_views", "standing_views",
+    "claim_views", "clock_views", "consult_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views",
+    "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
 ]  # fmt: skip
 
 EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)
@@ -105,7 +107,7 @@ NEEDS = Table(
         Filter(
             "state",
             _l("状态"),
-            choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()]),
             apply=lambda stmt, value: stmt.where(Need.state == value),
         )
     ],
@@ -288,6 +290,7 @@ def need(need_id: UUID) -> Any:
             versions=queries.versions(found),
             refused=answer_queries.refusals(need_id) if found.closed_at is not None else [],
             refusal_words=REFUSALS,
+            consultations=consult_queries.of_need(need_id) if found.closed_at is not None else [],
             edit_url=_step_url(found, STEPS[0]),
         )
 
