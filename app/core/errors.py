@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_OUTDATED = "claim_outdated"
+    CORRECTION_OPEN = "correction_open"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
@@ -60,6 +61,8 @@ class ErrorCode(StrEnum):
     DATA_REPLACES = "data_replaces"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
+    DEDUCTIONS_WRONG = "deductions_wrong"
+    DEDUCTION_REPAID = "deduction_repaid"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
     EDITION_EXISTS = "edition_exists"
@@ -93,6 +96,9 @@ class ErrorCode(StrEnum):
     NOT_PARTNER = "not_partner"
     NOT_VERIFIED = "not_verified"
     NO_MODEL = "no_model"
+    OBJECTION_ANSWERED = "objection_answered"
+    OBJECTION_CLOSED = "objection_closed"
+    OBJECTION_OPEN = "objection_open"
     PAPERS_MISSING = "papers_missing"
     PAPERS_TOO_MANY = "papers_too_many"
     PASSWORD_REUSED = "password_reused"
@@ -169,6 +175,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
+    ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
@@ -186,6 +193,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.DATA_REPLACES: N_("已授权的数据能说明同样的内容，不需要这份材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
+    ErrorCode.DEDUCTIONS_WRONG: N_("核减的每一项须选类别、填金额、写明理由，合计要小于计算的补偿。"),
+    ErrorCode.DEDUCTION_REPAID: N_("申请之后又收回了本金，核减中须有“申请后收回的本金”一项。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
     ErrorCode.DISPUTE_OPEN: N_("对这条资料已有一份异议在核查，请等候答复，或先撤回它。"),
     ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
@@ -219,6 +228,9 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
     ErrorCode.NOTHING_BOOKED: N_("资金池里还没有在保的贷款，没有可以测试的对象。"),
     ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
+    ErrorCode.OBJECTION_ANSWERED: N_("这份异议已经答复。"),
+    ErrorCode.OBJECTION_CLOSED: N_("公示期已结束，不能再提异议。"),
+    ErrorCode.OBJECTION_OPEN: N_("还有异议没有答复，暂不能支付。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PAPERS_TOO_MANY: N_("一份需求最多 20 份材料，请先移除不需要的。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from flask_babel import gettext
 from sqlalchemy import Select
 
+from app.core.formats import is_english
 from app.core.money import WAN
 from app.core.pages import Text
 
@@ -41,6 +42,20 @@ class Range:
 
 
 Choices = Sequence[tuple[str, Text]]
+
+
+def fixed(choices: Callable[[], Choices]) -> Callable[[], Choices]:
+    """Choices that depend on the language of the page alone: their words are looked up once for each."""
+    spoken: dict[bool, Choices] = {}
+
+    def told() -> Choices:
+        english = is_english()
+        found = spoken.get(english)
+        if found is None:
+            found = spoken[english] = tuple(choices())
+        return found
+
+    return told
 
 
 @dataclass(frozen=True)

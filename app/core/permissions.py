@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 
 class OrgKind(StrEnum):
@@ -75,6 +76,7 @@ class Permission(StrEnum):
     CLAIM_CHECK = "claim:check"
     CLAIM_DECIDE = "claim:decide"
     CLAIM_FILE = "claim:file"
+    CLAIM_OBJECT = "claim:object"
     CLAIM_PAY = "claim:pay"
     CLAIM_PREPARE = "claim:prepare"
     CLAIM_READ = "claim:read"
@@ -178,7 +180,7 @@ class Permission(StrEnum):
 
 P = Permission
 
-_EVERYBODY = frozenset({P.ACCOUNT_USE, P.NOTICE_READ, P.CASE_READ, P.PAPER_READ, P.PAPER_UPLOAD})
+_EVERYBODY = frozenset({P.ACCOUNT_USE, P.CLAIM_OBJECT, P.NOTICE_READ, P.CASE_READ, P.PAPER_READ, P.PAPER_UPLOAD})
 _STAFF_ADMIN = frozenset({P.STAFF_INVITE, P.STAFF_READ, P.BRANCH_EDIT})
 _TWO_FACTOR_ADMIN = _STAFF_ADMIN | {P.RESET_CONFIRM}
 _FIRM = frozenset({
@@ -242,11 +244,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.LOAN_TICK, P.CLAIM_TICK, P.CLOCK_TICK, P.NEED_INVITE, P.STANDING_COUNT, P.MAIL_TICK,
         P.BRIDGE_TICK, P.CONSENT_TICK, P.CONSULT_TICK, P.ENTERPRISE_REGISTER, P.ORGANISATION_CREATE, P.STAFF_INVITE,
         P.PRODUCT_EDIT, P.FUND_EDIT, P.POOL_FUND, P.ENTERPRISE_SIGN_UP, P.ORGANISATION_READ, P.DISPUTE_TICK, P.RETENTION_RUN,
-        P.RULES_LOAD, P.STRESS_COMPUTE, P.WARNING_TICK,
+        P.RULES_LOAD, P.STRESS_COMPUTE, P.WARNING_TICK, P.CLAIM_OBJECT,
     }),
 }
 
-ANONYMOUS_PERMISSIONS = frozenset({P.SIGN_IN, P.ENTERPRISE_SIGN_UP})
+ANONYMOUS_PERMISSIONS = frozenset({P.SIGN_IN, P.ENTERPRISE_SIGN_UP, P.CLAIM_OBJECT})
 
 ROLES_OF_KIND: dict[OrgKind, tuple[Role, ...]] = {
     OrgKind.ENTERPRISE: (Role.FIRM_REPRESENTATIVE, Role.FIRM_CLERK),
@@ -270,6 +272,7 @@ TWO_FACTOR_KINDS = frozenset({
 """Kinds whose people need a time-based code at sign-in (compliance.md §6, two factors)."""
 
 
+@lru_cache(maxsize=256)
 def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
     """Union of what the roles hold."""
     held: frozenset[Permission] = frozenset()

@@ -17,7 +17,7 @@ from app.core.lifecycle import can_fire
 from app.core.pages import Wait
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
-from app.core.tables import Column, Filter, Table, remembered, wants_export
+from app.core.tables import Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, context, send_list
 from app.core.working import shown
@@ -53,7 +53,7 @@ NEEDS = Table(
         Filter(
             "state",
             _l("状态"),
-            choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items() if key != NeedState.DRAFT],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in NEED_STATES.items() if key != NeedState.DRAFT]),
             apply=lambda stmt, value: stmt.where(Need.state == value),
         )
     ],

@@ -17,7 +17,7 @@ from app.core.database import get_or_404
 from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
 from app.core.queries import organisation_names, timeline
-from app.core.tables import Column, Filter, Table, remembered, wants_export
+from app.core.tables import Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
 from app.credit.queries import current_profile
@@ -101,7 +101,7 @@ NEEDS = Table(
         Filter(
             "state",
             _l("状态"),
-            choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in NEED_STATES.items()]),
             apply=lambda stmt, value: stmt.where(Need.state == value),
         )
     ],

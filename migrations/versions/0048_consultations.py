@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, grant, guard, run
 
-revision = "0045"
-down_revision = "0044"
+revision = "0048"
+down_revision = "0047"
 branch_labels = None
 depends_on = None
 
