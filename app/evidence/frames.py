@@ -1,20 +1,19 @@
 """Facts in force of many firms as polars frames, item by item: what scoring reads of a city.
 
-One statement answers with a value for each item: its rows as whole numbers of eight bytes, end to end, which numpy reads as they
-lie. What is narrow (firm, days, words, flags) shares numbers, since each number sent costs the database as much as finding its row.
-Together that is half of what COPY costs both sides, whose every row is a message of its own. Free text does not travel: no feature
-reads any.
+One statement answers with a value for each item: its rows as whole numbers of eight bytes, end to end, which numpy reads as
+they lie. What is narrow (firm, days, words, flags) shares numbers, since each number sent costs the database as much as finding
+its row. Together that is half of what COPY costs both sides, whose every row is a message of its own. Free text does not travel:
+no feature reads any.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from hashlib import sha256
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -126,9 +125,14 @@ def frames_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> dic
     return answers_of(firm_nos, items, since).frames()
 
 
-_prepared: Final[WeakKeyDictionary[Any, dict[tuple[str, ...], bytes]]] = WeakKeyDictionary()
 _MOST_PREPARED: Final = 16
 """Statements that a connection keeps: one for each set of items that firms have opened."""
+_BEGIN: Final = b"""
+select (select array_agg(name::text order by prepare_time) from pg_prepared_statements where name like 'facts/%'),
+  set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""Planned once: by index is right for one firm and for hundreds, and to plan all this takes as long as to read sixty firms."""
+_END: Final = b"set local plan_cache_mode to default"
 
 
 def _ask(codes: tuple[str, ...], firms: Sequence[int], since: date) -> list[bytes | None]:
@@ -136,23 +140,22 @@ def _ask(codes: tuple[str, ...], firms: Sequence[int], since: date) -> list[byte
     for each piece of the answer would keep the database waiting while others compute.
     """
     raw: Any = session().connection().connection.driver_connection
-    link, kept = raw.pgconn, _prepared.setdefault(raw, {})
-    name = kept.get(codes)
-    if name is None:
-        if len(kept) == _MOST_PREPARED:
-            _run(link, "deallocate " + kept.pop(next(iter(kept))).decode())
-        name = kept[codes] = f"facts_{secrets.token_hex(8)}".encode()
+    link, name = raw.pgconn, _name(codes)
+    # The server is asked what it has prepared: psycopg, after a rollback, tells it to forget all.
+    prepared = (_sound(link.exec_(_BEGIN)).get_value(0, 0) or b"").strip(b"{}").split(b",")
+    if name not in prepared:
+        if len(prepared) >= _MOST_PREPARED:
+            _sound(link.exec_(b'deallocate "' + prepared[0] + b'"'))
         _sound(link.prepare(name, _statement(codes).encode()))
-    # Planned once: by index is right for one firm and for hundreds, and to plan all this takes as long as to read sixty firms.
-    _run(link, "set local plan_cache_mode = force_generic_plan")
     listed = "{" + ",".join(map(str, firms)) + "}"
     answer = _sound(link.exec_prepared(name, [listed.encode(), since.isoformat().encode()], result_format=1))
-    _run(link, "set local plan_cache_mode to default")
+    _sound(link.exec_(_END))
     return [answer.get_value(0, place) for place in range(len(codes))]
 
 
-def _run(link: Any, statement: str) -> None:
-    _sound(link.exec_(statement.encode()))
+@cache
+def _name(codes: tuple[str, ...]) -> bytes:
+    return b"facts/" + sha256(" ".join(codes).encode()).hexdigest()[:32].encode()
 
 
 def _sound(answer: Any) -> Any:
