@@ -19,9 +19,9 @@ from app.loans.service import Drawdown, LoanTerms, RepaymentReport
 from app.pool import claim_service as claims
 from app.pool import service as pool
 from app.pool.claim_service import LossParts
+from app.pool.judging import Evidence
 from app.pool.models import Booking, Claim
 from app.pool.rules import RULE_2025, RuleSet
-from app.pool.service import Evidence
 from tests import cast
 
 REGULAR: dict[str, Any] = {"interest_day": None}

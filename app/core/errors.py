@@ -20,6 +20,7 @@ class ErrorCode(StrEnum):
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
     BATCH_EMPTY = "batch_empty"
+    BATCH_ROWS = "batch_rows"
     BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
@@ -142,6 +143,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
     ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_ROWS: N_("一个文件最多 %(limit)s 行，请分成几个文件。"),
     ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),

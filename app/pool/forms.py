@@ -16,8 +16,8 @@ from app.core.errors import N_
 from app.core.money import WAN, YUAN
 from app.market.fields import MoneyField, TokenField
 from app.pool.claim_service import LossParts
+from app.pool.judging import Evidence
 from app.pool.rules import LossEvidence, Product, UseOfFunds
-from app.pool.service import Evidence
 
 PAPER_NAMES = {
     **{evidence.value: evidence.label for evidence in LossEvidence}, "APPLICATION": N_("申请表"),

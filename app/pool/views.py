@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.pool import (
+    batch_api,
+    batch_views,
     board_views,
     booking_views,
     check_views,
@@ -15,5 +17,6 @@ from app.pool import (
 from app.pool.door import room
 
 __all__ = [
-    "board_views", "booking_views", "check_views", "claim_views", "file_views", "registers", "room", "rule_views", "stress_views",
+    "batch_api", "batch_views", "board_views", "booking_views", "check_views", "claim_views",
+    "file_views", "registers", "room", "rule_views", "stress_views",
 ]
