@@ -292,7 +292,7 @@ def _finish(ctx: Context, batch_id: UUID, counts: Counts) -> PoolBatch:
 # --- rows that wait ----------------------------------------------------------------------------------------------------
 
 
-@use_case(Permission.BOOKING_READ, "batch.export_refused")
+@use_case(Permission.BOOKING_FILES, "batch.export_refused")
 def export_refused(ctx: Context, batch_id: UUID, limit: int) -> list[PoolBatchRow]:
     """At most ``limit`` + 1 refused rows for a download; the export is recorded."""
     batch = get_or_404(PoolBatch, batch_id)

@@ -113,7 +113,7 @@ def rows_table(kind: str, ending: str) -> Table:
             Column("reason", _l("原因") if ending == "refused" else _l("等什么"), sortable=False, render=standing, sub=held),
         ],
         filters=[
-            Filter("reason", _l("原因"), choices=lambda: [(one, reason_name(one)) for one in (*BatchReason, *RowReason)],
+            Filter("reason", _l("原因"), choices=lambda: [(one, reason_name(one)) for one in (*NAMES, *REASON_NAMES)],
                    apply=lambda stmt, value: stmt.where(PoolBatchRow.reason == value)),
         ],
         default_sort="row_no",

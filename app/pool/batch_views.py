@@ -47,8 +47,7 @@ from app.pool.door import room, steps
 __all__ = ["batch_offline"]
 """Its handlers are registered with these pages."""
 
-menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_SUBMIT, 42)
-menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_RELEASE, 42)
+menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
 
 
 class BatchForm(FlaskForm):
@@ -66,23 +65,17 @@ class BatchForm(FlaskForm):
             self.kind.raw_data = [self.kind.data]
 
 
-@room.page("/pool/batches", Permission.BOOKING_READ)
+@room.page("/pool/batches", Permission.BOOKING_FILES)
 def batches() -> Any:
     """Files of the visitor's bank."""
     ctx = context()
-    _bank_only(ctx)
-    with reading(ctx, Permission.BOOKING_READ) as db:
+    with reading(ctx, Permission.BOOKING_FILES) as db:
         args = remembered(BATCHES, request.args, session)
         if wants_export(request.args):
             rows = BATCHES.load_all(db, batches_query(), args, EXPORT_LIMIT)
             return send_list(BATCHES, rows, gettext("批量文件"), "batches.xlsx")
         return render_template("pool/batches.html", page=BATCHES.load(db, batches_query(), args),
                                may_send=ctx.can(Permission.BOOKING_SUBMIT))
-
-
-def _bank_only(ctx: Context) -> None:
-    if not (ctx.can(Permission.BOOKING_SUBMIT) or ctx.can(Permission.BOOKING_RELEASE)):
-        raise Refusal(ErrorCode.FORBIDDEN)
 
 
 @room.page("/pool/batches/new", Permission.BOOKING_SUBMIT, methods=["GET", "POST"])
@@ -115,7 +108,7 @@ def _limit_text() -> str:
     return f"{int(current_app.config['UPLOAD_LIMIT']) // (1024 * 1024)} MB"
 
 
-@room.page("/pool/batches/template/<kind>.<ending>", Permission.BOOKING_READ)
+@room.page("/pool/batches/template/<kind>.<ending>", Permission.BOOKING_FILES)
 def batch_template(kind: str, ending: str) -> Any:
     """An empty file with the right heading, as CSV or XLSX."""
     if kind not in {one.value for one in ITEMS} or ending not in ("csv", "xlsx"):
@@ -126,17 +119,16 @@ def batch_template(kind: str, ending: str) -> Any:
     return Response(csv_of(columns), mimetype="text/csv", headers={"Content-Disposition": f"attachment; filename={kind}.csv"})
 
 
-@room.page("/pool/batches/<uuid:batch_id>", Permission.BOOKING_READ)
+@room.page("/pool/batches/<uuid:batch_id>", Permission.BOOKING_FILES)
 def batch(batch_id: UUID) -> Any:
     """One file: where it stands, the way of each row, what must be mended, what waits for whom."""
     ctx = context()
-    _bank_only(ctx)
     if wants_export(request.args):
-        with reading(ctx, Permission.BOOKING_READ):
+        with reading(ctx, Permission.BOOKING_FILES):
             kind = get_or_404(PoolBatch, batch_id).kind
         rows = batch_service.export_refused(ctx, batch_id, EXPORT_LIMIT)
         return send_xlsx(export_xlsx(mending_table(kind), rows, gettext("待修改的行")), "refused.xlsx")
-    with reading(ctx, Permission.BOOKING_READ) as db:
+    with reading(ctx, Permission.BOOKING_FILES) as db:
         found = get_or_404(PoolBatch, batch_id)
         counted = found.state in COUNTED
         refused = counted and bool(found.rows_refused)
