@@ -62,13 +62,13 @@ def choice_terms(choice_id: UUID) -> ChoiceTerms:
         choice.bank_org_id,
         bid.product_id,
         version.facts["kind"],
-        bid.amount_fen,
+        choice.amount_fen,
         bid.annual_rate,
         bid.term_months,
         bid.method,
         bid.conventions,
         need.purpose_text or PURPOSES[need.purpose_kind or "OTHER"],
-        bid.all_in_rate,
+        Decimal(choice.cost_sheet["all_in_rate"]),
     )
 
 
@@ -144,14 +144,16 @@ def _param(key: str, value: Any) -> Value:
     return found
 
 
-def live_award(need_id: UUID) -> Award | None:
-    """The decision that stands or stands still, if the actor may see it."""
-    return session().scalar(select(Award).where(Award.need_id == need_id, Award.state != AwardState.FALLEN.value))
+def live_awards(need_id: UUID) -> list[Award]:
+    """The decisions that stand or stand still, as far as the actor may see them; several where the firm takes parts."""
+    stmt = select(Award).where(Award.need_id == need_id, Award.state != AwardState.FALLEN.value)
+    return list(session().scalars(stmt.order_by(Award.standstill_until, Award.id)))
 
 
-def live_choice(need_id: UUID) -> Choice | None:
-    """The choice that stands, if the actor may see it."""
-    return session().scalar(select(Choice).where(Choice.need_id == need_id, Choice.state != ChoiceState.CANCELLED.value))
+def live_choices(need_id: UUID) -> list[Choice]:
+    """The choices that stand, as far as the actor may see them, the largest first."""
+    stmt = select(Choice).where(Choice.need_id == need_id, Choice.state != ChoiceState.CANCELLED.value)
+    return list(session().scalars(stmt.order_by(Choice.amount_fen.desc(), Choice.id)))
 
 
 def bids_query(ctx: Context) -> Any:

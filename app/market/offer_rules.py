@@ -26,11 +26,12 @@ CLOSED_LIST: tuple[FeeKind, ...] = tuple(k for k in FeeKind if k not in BANNED_F
 
 @dataclass(frozen=True, slots=True)
 class OfferLimits:
-    """What an offer must stay within [P]: rates are fractions per year, terms months."""
+    """What an offer must stay within [P]: rates are fractions per year, terms months. ``max_parts``: banks that lend together."""
 
     max_annual_rate: Decimal = Decimal("0.24")
     max_all_in_rate: Decimal = Decimal("0.36")
     max_term_months: int = 120
+    max_parts: int = 5
 
 
 def check_offer(
@@ -52,7 +53,7 @@ def check_offer(
     ]
     for fee in offer.fees:
         problems.extend(_check_fee(fee, offer, size))
-    return problems or _check_all_in(offer, limits)
+    return problems or check_all_in(offer, limits)
 
 
 def _check_amount(amount_fen: int, need_amount_fen: int) -> list[Problem]:
@@ -109,8 +110,8 @@ def _check_fee(fee: Fee, offer: Offer, size: SizeClass) -> list[Problem]:
     return problems
 
 
-def _check_all_in(offer: Offer, limits: OfferLimits) -> list[Problem]:
-    """Charges can be absurd together when none is so alone."""
+def check_all_in(offer: Offer, limits: OfferLimits) -> list[Problem]:
+    """Charges can be absurd together when none is so alone: they eat the loan up, or the all-in rate is above its cap."""
     if sum(f.amount_fen for f in offer.fees if f.at is FeeTime.START) >= offer.amount_fen:
         return [Problem("fees", "FEES_EAT_LOAN", N_("放款时收取的费用合计不低于贷款金额，请核对。"))]
     rate = all_in_rate(offer).nominal12
