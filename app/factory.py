@@ -18,11 +18,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import database, outbox
 from app.core.context import Context
-from app.core.formats import init_formats
+from app.core.drawn import address, kept, once
+from app.core.formats import init_formats, is_english
 from app.core.ids import new_id
 from app.core.languages import init_languages
 from app.core.mail import configure_mail
-from app.core.pages import menu
+from app.core.pages import menu, menu_here
 from app.core.queries import ROLE_NAMES
 from app.core.secrets import configure_keys
 from app.core.settings import Settings, load_settings
@@ -36,7 +37,10 @@ ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loa
 
 LANGUAGES = ("zh_Hans_CN", "en")
 
-DOORS = ("identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up")
+DOORS = (
+    "identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up", "pool.publicity_entry",
+    "pool.objection",
+)
 DOOR_LIMIT = "30 per minute"
 """Pages that anybody may send a form to, and how often one address may; accounts lock by themselves besides."""
 
@@ -69,11 +73,19 @@ def prepare(settings: Settings) -> None:
         outbox.configure_queue(None)
 
 
+class Portal(Flask):
+    """Flask without asking of every function, at every request, whether it is a coroutine: none of ours is."""
+
+    def ensure_sync(self, func: Any) -> Any:
+        """The function itself."""
+        return func
+
+
 def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     """The portal as a WSGI application. ``overrides`` are Flask settings for tests."""
     settings = settings or load_settings()
     prepare(settings)
-    app = Flask("app", static_folder=None, template_folder="core/templates")
+    app = Portal("app", static_folder=None, template_folder="core/templates")
     app.static_folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "static")
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=app.send_static_file)
     app.config.update(
@@ -94,6 +106,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     app.extensions["hq_limiter"] = limiter  # its wrappers refer to it weakly, and a switched-off one is held by nobody else
     _init_login(app)
     init_formats(app)
+    app.jinja_env.globals.update(once=once, url_for=address)
     for room in load_rooms():
         app.register_blueprint(room)
     for door in DOORS:
@@ -139,15 +152,22 @@ def _page_context() -> dict[str, Any]:
     ctx = g.get("ctx") or Context.anonymous()
     signed_in = ctx if ctx.actor_id is not None else None
     settings: Settings = _settings()
+    root, english = request.environ.get("SCRIPT_NAME", ""), is_english()
+    links = kept(("links", root, english, ctx.permissions), lambda: menu.links(ctx)) if signed_in else ()
     return {
         "ctx": signed_in,
-        "menu_items": menu.items(ctx, request.path) if signed_in else [],
+        "menu_items": links,
+        "menu_here": menu_here(links, request.path),
         "demo": settings.demo,
-        "role_names": [gettext(ROLE_NAMES[role.value]) for role in sorted(ctx.roles)],
+        "role_names": kept(("roles", english, ctx.roles), lambda: _role_names(ctx)),
         "locale": str(get_locale()),
         "token_field": TOKEN_FIELD,
         "new_token": lambda: str(new_id()),
     }
+
+
+def _role_names(ctx: Context) -> list[str]:
+    return [gettext(ROLE_NAMES[role.value]) for role in sorted(ctx.roles)]
 
 
 def _settings() -> Settings:

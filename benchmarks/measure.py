@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
 from app.core import database, outbox, storage
@@ -42,17 +43,20 @@ class Result:
 
 @dataclass(frozen=True)
 class Bench:
-    """A migrated database as the portal runs on it, and its two doors."""
+    """A migrated database as the portal runs on it, its two doors, and the operator's own."""
 
     app_dsn: str
     owner_dsn: str
+    super_dsn: str
     folder: Path
 
 
 @contextmanager
-def bench_database() -> Iterator[Bench]:
-    """An embedded PostgreSQL with the portal's own settings (fsync on), in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="huiqiao-bench-"))
+def bench_database(kept: Path | None = None) -> Iterator[Bench]:
+    """An embedded PostgreSQL with the portal's own settings (fsync on), in a folder of its own, or in ``kept``, which stays."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+    folder = kept or Path(tempfile.mkdtemp(prefix="huiqiao-bench-"))
     folder.chmod(0o711)
     postgres = EmbeddedPostgres(folder)
     try:
@@ -62,11 +66,14 @@ def bench_database() -> Iterator[Bench]:
         configure_keys([Fernet.generate_key().decode()])
         storage.configure_storage(folder / "papers")
         outbox.configure_queue(None)
-        yield Bench(_plain(urls.app_url), _plain(urls.owner_url), folder)
+        owner = _plain(urls.owner_url)
+        operator = make_conninfo(postgres.superuser_dsn(), dbname=make_url(urls.owner_url).database)
+        yield Bench(_plain(urls.app_url), owner, operator, folder)
     finally:
         database.dispose()
         postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain(url: str) -> str:

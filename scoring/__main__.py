@@ -254,7 +254,7 @@ def _settings(options: argparse.Namespace, described: Description | None, table:
     settings = SETTINGS if len(table.known()) > SETTINGS.small_sample else small(SETTINGS, names)
     settings = settings.changed(described.training if described else {})
     told = {"kind": options.kind, "search": options.search, "bags": options.bags}
-    return settings.changed({name: value for name, value in told.items() if value is not None})
+    return settings.changed({name: value for name, value in told.items() if value is not None} | dict(options.set))
 
 
 def _base_rate(options: argparse.Namespace, described: Description | None, table: Table) -> float | None:
@@ -374,6 +374,15 @@ def _of_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--repeats", type=int, default=0, help="rounds of cross-validation (train: none unless given)")
     command.add_argument("--no-challenger", action="store_true", help="no scorecard beside the model")
     command.add_argument("--jobs", type=int, default=1, help="processes of the cross-validation")
+    command.add_argument(
+        "--set", type=_number, action="append", default=[], metavar="NAME=NUMBER", help="another setting of scoring/settings.py",
+    )
+
+
+def _number(told: str) -> tuple[str, int | float]:
+    """``rounds=30`` as name and number. Raises ValueError on anything else."""
+    name, _, value = told.partition("=")
+    return name, float(value) if "." in value else int(value)
 
 
 if __name__ == "__main__":

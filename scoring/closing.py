@@ -88,7 +88,8 @@ def amends(model: Model, table: Table) -> tuple[Term, ...]:
     if not asked:
         return ()
     X = matrix(model.columns, table.inputs)
-    unknown = matrix(model.columns, table.inputs.clear(1))[0]
+    nothing = pl.DataFrame({name: pl.Series([None], dtype=kind) for name, kind in table.inputs.schema.items()})
+    unknown = matrix(model.columns, nothing)[0]
     shut = np.concatenate([_without(X[rows], model, table.sources[source], unknown) for source, rows in asked.items()])
     each = np.concatenate(list(asked.values()))
     rows, place = np.unique(each, return_inverse=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy and LightGBM are imported: tests fork workers
 
 import pytest
+from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
@@ -32,13 +32,13 @@ from tests.database import (
     Servers,
     TestDatabase,
     fresh_database,
-    place,
     publish,
     published,
     redis_database,
     running_servers,
     template,
 )
+from tests.shared import folder, open_folder, place
 
 QUIET = (
     "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -47,27 +47,42 @@ QUIET = (
 """A browser that draws for nobody and asks nobody but the portal."""
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The shell first: the same engine without the windows and menus that the others draw for each person's profile."""
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 FIELD_KEY = Fernet.generate_key().decode()
 # A shared machine may be slow for a moment; how long an example takes proves nothing.
 hypothesis_settings.register_profile("huiqiao", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("huiqiao")
 _built: list[tuple[Flask, dict[str, Any]]] = []
-_running: list[AbstractContextManager[Servers]] = []
+_clearing: list[Callable[[], None]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before xdist starts its workers, start the servers they share; this process outlives them all."""
+    """Before xdist starts its workers, begin to start the servers they share; this process outlives them all."""
+    _clearing.append(open_folder())
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place())  # thousands of small folders are made and removed
     parallel = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if parallel and not config.option.collectonly:
-        _running.append(running_servers())
-        publish(_running[0].__enter__())
+        ended = threading.Event()
+        keeper = threading.Thread(target=_keep_servers, args=(ended,), name="servers")
+        keeper.start()
+        _clearing.extend([keeper.join, ended.set])
+
+
+def _keep_servers(ended: threading.Event) -> None:
+    """Starts the servers and migrates the template while the workers still import what they test.
+
+    In a thread that lives as long as the servers: they end with the thread that started them.
+    """
+    with running_servers() as shared:
+        publish(shared)
+        template(shared)
+        ended.wait()
 
 
 def pytest_unconfigure() -> None:
-    """Stop what ``pytest_configure`` started."""
-    while _running:
-        _running.pop().__exit__(None, None, None)
+    """Undo what ``pytest_configure`` did, last things first."""
+    while _clearing:
+        _clearing.pop()()
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +113,10 @@ def databases(servers: Servers, migrated_template: str) -> Iterator[Pool]:
 @pytest.fixture
 def database(databases: Pool, tmp_path: Path) -> Iterator[TestDatabase]:
     """A migrated database without any row of another test; the portal is connected to it with its own login role."""
+    from app.identity.service import configure_hasher
+
     fresh = databases.take()
+    configure_hasher(QUICK_HASHER)
     portal_database.configure(fresh.app_url)
     configure_keys([FIELD_KEY])
     configure_storage(tmp_path / "papers")
@@ -163,6 +181,7 @@ def app(settings: Settings) -> Flask:
 
     if not _built:
         built = create_app(settings, TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
+        built.jinja_env.bytecode_cache = compiled_templates()
         _built.append((built, dict(built.config)))
     portal, as_built = _built[0]
     prepare(settings)
@@ -185,14 +204,13 @@ class LiveServer:
     app: Flask
 
 
-@pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Templates compiled once a process, not once for every portal behind a port."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def compiled_templates() -> FileSystemBytecodeCache:
+    """Templates compiled once a run, not once for every portal."""
+    return FileSystemBytecodeCache(str(folder("templates")))
 
 
 @pytest.fixture
-def live_server(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[LiveServer]:
+def live_server(settings: Settings) -> Iterator[LiveServer]:
     """The portal as a browser meets it, with CSRF and all headers, on a port of its own.
 
     It runs in a thread of this process; a test hands outbox rows on with ``outbox.drain()``.
@@ -202,7 +220,7 @@ def live_server(settings: Settings, compiled_templates: FileSystemBytecodeCache)
     from app.factory import create_app
 
     application = create_app(settings, RATELIMIT_ENABLED=False)
-    application.jinja_env.bytecode_cache = compiled_templates
+    application.jinja_env.bytecode_cache = compiled_templates()
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="live-server")
     thread.start()

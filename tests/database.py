@@ -9,7 +9,6 @@ and plan everything anew costs more than most tests.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -29,10 +28,14 @@ from sqlalchemy.engine import make_url
 
 from app.core import database
 from app.core.embedded import OWNER_ROLE, EmbeddedPostgres, EmbeddedRedis
+from tests.shared import folder, place
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = "HUIQIAO_TEST_SERVERS"  # environment variable: where the workers find what the first process started
 OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
+PATIENCE = 120
+"""Seconds within which the servers of a run start, on a machine with much else to do."""
+MIGRATING = 20261126
+"""Advisory lock of the server while its template is made."""
 USES = 100
 """Tests after which a database is dropped: rows taken away stay as dead ones that every scan steps over."""
 CLEANING = """
@@ -77,8 +80,6 @@ create function pg_temp.clean(out schema text, out locks bigint) language plpgsq
       where d.datname = current_database() and l.locktype = 'advisory';
   end $$;
 """
-ENOUGH_MEMORY = 4 * 1024**3
-"""Bytes free in /dev/shm from which the servers of a run lie there; a run needs a quarter of it."""
 SPEED = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -137,40 +138,38 @@ def running_servers() -> Iterator[Servers]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def place() -> str:
-    """In memory where there is room: a database a test is files made and thrown away again."""
-    memory = Path("/dev/shm")
-    room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ENOUGH_MEMORY
-    return str(memory) if room else "/tmp"
-
-
 def publish(servers: Servers) -> None:
-    """Tell the workers, which inherit the environment, where the servers listen."""
-    os.environ[SHARED] = json.dumps(astuple(servers))
+    """Tell the workers where the servers listen."""
+    beside = folder("servers") / "draft.json"
+    beside.write_text(json.dumps(astuple(servers)))
+    beside.rename(folder("servers") / "ready.json")
 
 
 def published() -> Servers | None:
-    """The servers another process of this run has started."""
-    text = os.environ.get(SHARED)
-    return Servers(*json.loads(text)) if text else None
+    """The servers another process of this run starts; ``None`` in a process that has no other before it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return None
+    ready = folder("servers") / "ready.json"
+    give_up = time.monotonic() + PATIENCE
+    while not ready.exists():
+        if time.monotonic() > give_up:
+            raise RuntimeError("The servers of this run have not started; the first process says why.")
+        time.sleep(0.05)
+    return Servers(*json.loads(ready.read_text()))
 
 
 def template(servers: Servers) -> str:
-    """The name of the migrated template, made on first use; one process migrates while the others wait."""
+    """The name of the migrated template, made on first use; one process migrates while the others of the same server wait."""
     name = f"hq_template_{_fingerprint()}"
-    lock = Path(tempfile.gettempdir()) / f"huiqiao-template-{os.geteuid()}.lock"
-    with open(lock, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with _owner(servers) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                return name
-            draft = f"{name}_draft"
-            _drop(connection, draft)
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
-            database.migrate(_named(servers.owner_url, draft))
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
-            )
+    with _owner(servers) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        draft = f"{name}_draft"
+        _drop(connection, draft)
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
+        database.migrate(_named(servers.owner_url, draft))
+        connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name)))
     return name
 
 

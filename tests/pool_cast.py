@@ -16,9 +16,12 @@ from app.loans import service as loans
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, LoanTerms, RepaymentReport
+from app.pool import audit_service as audits
 from app.pool import claim_service as claims
 from app.pool import service as pool
 from app.pool.claim_service import LossParts
+from app.pool.decision_models import DeductionKind
+from app.pool.decision_service import Deduction
 from app.pool.models import Booking, Claim
 from app.pool.rules import RULE_2025, RuleSet
 from app.pool.service import Evidence
@@ -116,7 +119,12 @@ class City:
         """The claim reviewed, checked and audited."""
         claims.submit_claim(self.approver, claim.id)
         claims.accept_claim(self.reviewer, claim.id)
-        return claims.audit_claim(self.auditor, claim.id, "材料齐全，计算无误。")
+        return audits.audit_claim(self.auditor, claim.id, "材料齐全，计算无误。")
+
+
+def cut(amount: int, reason: str, kind: DeductionKind = DeductionKind.EVIDENCE) -> Deduction:
+    """A deduction of ``amount`` 万元."""
+    return Deduction(kind, amount * WAN, reason)
 
 
 def ballast(city: City, amount: int = 3000) -> Booking:

@@ -15,6 +15,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from app.core import database
+from app.core.memory import keep_freed_memory
 from app.core.settings import SettingsError, load_settings
 from app.core.tether import die_with_parent
 from app.factory import prepare
@@ -34,6 +35,7 @@ class HuiqiaoWorker(Worker):
 def main() -> None:
     """Work until SIGTERM or SIGINT; a job that runs is finished first, a second signal ends it."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    keep_freed_memory()
     settings = load_settings()
     if settings.redis_url is None:
         raise SettingsError("REDIS_URL is not set; a worker on its own needs it (huiqiao up starts its own).")

@@ -28,7 +28,7 @@ from app.core.formats import count_text, money_parts
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names, timeline
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
@@ -54,9 +54,10 @@ BRIDGES = Table(
     filters=[
         Filter("q", _l("企业或借据"), kind="text", apply=lambda stmt, value: stmt.where(
             Bridge.firm_name.icontains(value, autoescape=True) | Bridge.old_note_no.icontains(value, autoescape=True))),
-        Filter("state", _l("状态"), kind="choices", choices=lambda: [(one.value, gettext(one.label)) for one in BridgeState],
+        Filter("state", _l("状态"), kind="choices",
+               choices=fixed(lambda: [(one.value, gettext(one.label)) for one in BridgeState]),
                apply=lambda stmt, value: stmt.where(Bridge.state.in_(value))),
-        Filter("kind", _l("类别"), choices=lambda: [(one.value, gettext(one.label)) for one in BridgeKind],
+        Filter("kind", _l("类别"), choices=fixed(lambda: [(one.value, gettext(one.label)) for one in BridgeKind]),
                apply=lambda stmt, value: stmt.where(Bridge.kind == value)),
         Filter("due", _l("旧贷到期"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.old_due_on, value)),
         Filter("back", _l("应还日"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.expected_return_on, value)),

@@ -126,9 +126,13 @@ class Chart:
     def svg(self) -> Markup:
         """The drawing, safe to put into a page under a policy without inline styles."""
         known = [Decimal(value) for one in self.series for value in one.values if value is not None]
-        scale = _scale(known, self.from_zero)
+        scale = _scale(self._levels(), self.from_zero)
         head = opening(self.kind, WIDTH, HEIGHT, self._id, self.title, self._description(known))
         return head + self._grid(scale) + self._marks(scale) + self._label_texts() + Markup("</svg>")
+
+    def _levels(self) -> list[Decimal]:
+        """What the axis must hold."""
+        return [Decimal(value) for one in self.series for value in one.values if value is not None]
 
     def _description(self, known: Sequence[Decimal]) -> str:
         if not known:
@@ -211,4 +215,52 @@ class LineChart(Chart):
                 drawn += dot.format(number, x, y)
                 pen = "L"
             drawn += Markup('<path class="chart-run chart-s{}" d="{}"/>').format(number, "".join(path))
+        return drawn
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a waterfall: an amount that raises or lowers the level, or (``total``) the level itself, from zero."""
+
+    label: Text
+    value: Decimal | int
+    total: bool = False
+
+
+def waterfall(title: Text, steps: Sequence[Step], *, unit: Text = "", places: int = 0, axis: Text = "") -> WaterfallChart:
+    """A waterfall of steps, in the chart's unit."""
+    values = Series(gettext("金额"), [one.value for one in steps])
+    return WaterfallChart(title, [one.label for one in steps], [values], unit, places, axis, totals=[one.total for one in steps])
+
+
+@dataclass(frozen=True)
+class WaterfallChart(Chart):
+    """How one amount becomes another: each bar hangs where the one before it ended, joined by a thin line."""
+
+    totals: Sequence[bool] = ()
+    kind: ClassVar[str] = "waterfall"
+
+    def _bars(self) -> list[tuple[Decimal, Decimal]]:
+        """Each bar from one level to the other."""
+        level, bars = Decimal(0), []
+        for value, total in zip(self.series[0].values, self.totals, strict=True):
+            start = Decimal(0) if total else level
+            level = Decimal(value or 0) if total else level + Decimal(value or 0)
+            bars.append((start, level))
+        return bars
+
+    def _levels(self) -> list[Decimal]:
+        return [level for bar in self._bars() for level in bar]
+
+    def _marks(self, scale: _Scale) -> Markup:
+        width = (self._slot() * Decimal("0.66")).quantize(Decimal("0.1"))
+        bar = Markup('<rect class="chart-bar chart-s{}" x="{:.1f}" y="{}" width="{}" height="{}"/>')
+        join = Markup('<path class="chart-grid" d="M{:.1f} {}H{:.1f}"/>')
+        bars, drawn = self._bars(), Markup("")
+        for index, ((start, end), total) in enumerate(zip(bars, self.totals, strict=True)):
+            x, low, high = self._middle(index) - width / 2, scale.y(min(start, end)), scale.y(max(start, end))
+            colour = 1 if total else 3 if end > start else 2
+            drawn += bar.format(colour, x, high, width, max(low - high, Decimal("1.5")))
+            if index + 1 < len(bars):
+                drawn += join.format(x + width, scale.y(end), self._middle(index + 1) - width / 2)
         return drawn

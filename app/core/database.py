@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,15 +13,17 @@ from select import POLLIN, poll
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, event, text
+import psycopg
+from sqlalchemy import BigInteger, Connection, DateTime, Engine, MetaData, Numeric, Text, Uuid, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError, InternalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core.context import Context
 from app.core.errors import ErrorCode, Refusal
 from app.core.ids import new_id
+from app.core.permissions import OrgKind
 
 RATE = Numeric(9, 6)
 """A yearly rate or a ratio as a fraction: 0.038500."""
@@ -80,6 +82,7 @@ def configure(url: str) -> None:
     dispose()
     built = create_engine(wanted, pool_size=5, max_overflow=10)
     event.listen(built, "checkout", _alive)
+    event.listen(built, "begin", _begin)
     _engine[:] = [built]
 
 
@@ -91,6 +94,25 @@ def _alive(connection: Any, record: Any, proxy: Any) -> None:
     waits.register(connection.fileno(), POLLIN)
     if waits.poll(0):
         raise DisconnectionError()
+
+
+def _begin(connection: Connection) -> None:
+    """Begins a transaction in our own words, which set its identity on the same way to the server and back.
+
+    psycopg would send a BEGIN of its own before the first statement, and the identity would be another statement.
+    """
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    driver: Any = connection.connection.driver_connection
+    words = options.get("hq_begin", "BEGIN")
+    try:
+        if not driver.autocommit:
+            driver.autocommit = True  # commit and rollback still end what our own BEGIN began
+        driver.execute(words, prepare=False)
+    except psycopg.Error as error:
+        connection.invalidate(error)
+        raise OperationalError(words, None, error, connection_invalidated=True) from error
 
 
 def engine() -> Engine:
@@ -137,19 +159,56 @@ def migrate(owner_url: str, revision: str = "head") -> None:
 _IDENTIFY = text(
     "select set_config('hq.actor', :actor, true), set_config('hq.org', :org, true), set_config('hq.kind', :kind, true)"
 )
-_IDENTIFY_READING = text(
-    "select set_config('transaction_read_only', 'on', true), set_config('hq.actor', :actor, true), "
-    "set_config('hq.org', :org, true), set_config('hq.kind', :kind, true)"
-)
 
 
-def identify(session: Session, ctx: Context, *, read_only: bool = False) -> None:
-    """Sets the row-level-security identity of the transaction: the one place where it happens."""
-    session.execute(_IDENTIFY_READING if read_only else _IDENTIFY, {
-        "actor": str(ctx.actor_id) if ctx.actor_id else "",
-        "org": str(ctx.org_id) if ctx.org_id else "",
-        "kind": ctx.org_kind.value if ctx.org_kind else "",
-    })
+def identify(session: Session, ctx: Context) -> None:
+    """Changes the row-level-security identity of a running transaction; ``transaction`` begins with one."""
+    session.execute(_IDENTIFY, _identity(ctx))
+
+
+def _identity(ctx: Context) -> dict[str, str]:
+    """What row-level security asks for. Ids are made anew, so that nothing but an id comes into the words of a BEGIN."""
+    return {
+        "actor": str(UUID(int=ctx.actor_id.int)) if ctx.actor_id else "",
+        "org": str(UUID(int=ctx.org_id.int)) if ctx.org_id else "",
+        "kind": OrgKind(ctx.org_kind).value if ctx.org_kind else "",
+    }
+
+
+def _words(ctx: Context, read_only: bool) -> str:
+    told = "; ".join(f"SET LOCAL hq.{name} = '{value}'" for name, value in _identity(ctx).items())
+    return f"BEGIN {'READ ONLY' if read_only else 'READ WRITE'}; {told}"
+
+
+def ask(query: str) -> list[Any]:
+    """Rows of a statement in the running transaction as the driver tells them, for a page that reads the same one very often.
+
+    After a few times it is planned once a connection. No value of a visitor may stand in it but one that was checked.
+    """
+    driver: Any = session().connection().connection.driver_connection
+    try:
+        found: list[Any] = driver.execute(query).fetchall()
+    except psycopg.Error as error:
+        raise DBAPIError(query, None, error) from error
+    return found
+
+
+def ask_alone(query: str, values: Sequence[Any]) -> Any:
+    """The first row of one statement in a transaction of its own without identity; ``None`` without a row.
+
+    For a function of the owner that decides by its arguments alone what it tells: it costs one way to the server and back.
+    """
+    pooled = engine().raw_connection()
+    driver: Any = pooled.driver_connection
+    try:
+        driver.autocommit = True
+        return driver.execute(query, values).fetchone()
+    except psycopg.Error as error:
+        if driver.closed:
+            pooled.invalidate(error)
+        raise OperationalError(query, None, error) from error
+    finally:
+        pooled.close()
 
 
 def unit() -> Unit:
@@ -177,7 +236,7 @@ def transaction(ctx: Context, *, read_only: bool = False) -> Iterator[Unit]:
         current = Unit(opened, ctx, read_only)
         mark = _unit.set(current)
         try:
-            identify(opened, ctx, read_only=read_only)
+            opened.connection(execution_options={"hq_begin": _words(ctx, read_only)})
             yield current
             opened.commit()
         except BaseException:
@@ -210,7 +269,7 @@ def elevated(ctx: Context, name: str) -> Iterator[Context]:
         if current.session.is_active:
             # In a transaction that a statement has broken nothing more can run, and the first error is to be told.
             with suppress(InternalError):
-                identify(current.session, before, read_only=current.read_only)
+                identify(current.session, before)
 
 
 def get_or_404(model: type[T], key: UUID | None, *, lock: bool = False) -> T:

@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
+    BANKS_COUNT = "banks_count"
+    BANK_HELD = "bank_held"
     BATCH_EMPTY = "batch_empty"
     BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
@@ -44,6 +46,7 @@ class ErrorCode(StrEnum):
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_OUTDATED = "claim_outdated"
+    CORRECTION_OPEN = "correction_open"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
@@ -55,8 +58,11 @@ class ErrorCode(StrEnum):
     CONSTRAINT = "constraint"
     CORRECTED_ONCE = "corrected_once"
     DATA_INSTEAD = "data_instead"
+    DATA_REPLACES = "data_replaces"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
+    DEDUCTIONS_WRONG = "deductions_wrong"
+    DEDUCTION_REPAID = "deduction_repaid"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
     EDITION_EXISTS = "edition_exists"
@@ -90,7 +96,11 @@ class ErrorCode(StrEnum):
     NOT_PARTNER = "not_partner"
     NOT_VERIFIED = "not_verified"
     NO_MODEL = "no_model"
+    OBJECTION_ANSWERED = "objection_answered"
+    OBJECTION_CLOSED = "objection_closed"
+    OBJECTION_OPEN = "objection_open"
     PAPERS_MISSING = "papers_missing"
+    PAPERS_TOO_MANY = "papers_too_many"
     PARTS_STAND = "parts_stand"
     PARTS_SUM = "parts_sum"
     PASSWORD_REUSED = "password_reused"
@@ -143,6 +153,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
+    ErrorCode.BANKS_COUNT: N_("请选择 1 到 %(most)s 家银行。"),
+    ErrorCode.BANK_HELD: N_("本行有一笔放款应在 %(day)s 前回报而没有回报，回报后才能报价。"),
     ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
     ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
@@ -165,6 +177,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
+    ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
@@ -179,8 +192,11 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
     ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
     ErrorCode.DATA_INSTEAD: N_("企业已授权本行查看能代替这份材料的数据，请直接查看，不必再要材料。"),
+    ErrorCode.DATA_REPLACES: N_("已授权的数据能说明同样的内容，不需要这份材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
+    ErrorCode.DEDUCTIONS_WRONG: N_("核减的每一项须选类别、填金额、写明理由，合计要小于计算的补偿。"),
+    ErrorCode.DEDUCTION_REPAID: N_("申请之后又收回了本金，核减中须有“申请后收回的本金”一项。"),
     ErrorCode.DISPUTE_NO_PROVIDER: N_("现在没有单位提供这项资料，没有人可以核查，请联系服务台。"),
     ErrorCode.DISPUTE_OPEN: N_("对这条资料已有一份异议在核查，请等候答复，或先撤回它。"),
     ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
@@ -214,7 +230,11 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
     ErrorCode.NOTHING_BOOKED: N_("资金池里还没有在保的贷款，没有可以测试的对象。"),
     ErrorCode.NO_MODEL: N_("还没有启用评分模型，请先登记并启用一个模型。"),
+    ErrorCode.OBJECTION_ANSWERED: N_("这份异议已经答复。"),
+    ErrorCode.OBJECTION_CLOSED: N_("公示期已结束，不能再提异议。"),
+    ErrorCode.OBJECTION_OPEN: N_("还有异议没有答复，暂不能支付。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
+    ErrorCode.PAPERS_TOO_MANY: N_("一份需求最多 20 份材料，请先移除不需要的。"),
     ErrorCode.PARTS_STAND: N_("已有银行承担其中一部分，需求不能撤回；不再补选请选“就此为止”。"),
     ErrorCode.PARTS_SUM: N_("所选的金额合起来与需求对不上，或超出银行所报的范围，请重新核对。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),

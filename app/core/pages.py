@@ -149,11 +149,14 @@ class Menu:
         entries = sorted(self._entries.values(), key=lambda entry: (entry.order, entry.endpoint))
         return [entry for entry in entries if entry.permission is None or viewer.can(entry.permission)]
 
-    def items(self, viewer: Viewer, path: str) -> list[tuple[Text, str, bool]]:
-        """The menu as (label, url, active); the longest address that begins `path` is active."""
-        links = [(entry.label, url_for(entry.endpoint)) for entry in self.entries(viewer)]
-        here = max((url for _, url in links if _leads_to(url, path)), key=len, default=None)
-        return [(label, url, url == here) for label, url in links]
+    def links(self, viewer: Viewer) -> tuple[tuple[str, str], ...]:
+        """The menu as (label, url), spoken in the language of the page."""
+        return tuple((str(entry.label), url_for(entry.endpoint)) for entry in self.entries(viewer))
+
+
+def menu_here(links: Iterable[tuple[str, str]], path: str) -> str:
+    """The address of the menu that is open at ``path``: the longest that begins it; empty where none does."""
+    return max((url for _, url in links if _leads_to(url, path)), key=len, default="")
 
 
 def _leads_to(url: str, path: str) -> bool:

@@ -7,9 +7,9 @@ between pages. What a visitor types never raises: an unknown sort or an impossib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from math import ceil
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -19,8 +19,9 @@ from markupsafe import Markup
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from app.core.drawn import kept
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
-from app.core.filters import Args, Filter, FilterState, Range, in_address, read_filter, remembered
+from app.core.filters import Args, Filter, FilterState, Range, fixed, in_address, read_filter, remembered
 from app.core.formats import NOTHING, count_text, date_text, datetime_text, is_english, rate_text
 from app.core.pages import Text
 from app.core.pieces import money
@@ -28,7 +29,7 @@ from app.core.pieces import money
 # Rooms take everything a list needs from here.
 __all__ = [
     "EXPORT_LIMIT", "Args", "Column", "Filter", "FilterState", "Page", "Range", "Table",
-    "export_xlsx", "remembered", "wants_export",
+    "export_xlsx", "fixed", "remembered", "wants_export",
 ]
 
 Kind = Literal["text", "money", "rate", "date", "datetime", "count"]
@@ -37,19 +38,9 @@ NOTHING_YET = lazy_gettext("这里还没有记录")
 PAGE_SIZES = (20, 50, 100)
 """The page sizes a visitor may ask for; anything else falls back to the table's own."""
 
-MOST_DRAWN = 5_000
-"""Drawn pieces that a process keeps, about 3 kB each."""
-_DRAWN: dict[Hashable, Markup] = {}
+def _itself(row: Any) -> Any:
+    return row
 
-
-def _kept(key: Hashable, draw: Callable[[], Markup]) -> Markup:
-    """A piece as this process drew it before; the last ``MOST_DRAWN`` of all are kept."""
-    found = _DRAWN.get(key)
-    if found is None:
-        while len(_DRAWN) >= MOST_DRAWN:
-            _DRAWN.pop(next(iter(_DRAWN)), None)
-        found = _DRAWN[key] = draw()
-    return found
 
 _RIGHT: frozenset[Kind] = frozenset({"money", "rate", "count"})
 _SHOW: dict[Kind, Callable[[Any], str]] = {
@@ -113,6 +104,8 @@ class Page:
     sort: str
     direction: Literal["asc", "desc"]
     filters: list[FilterState]
+    more: bool = False
+    """Whether there are more rows than ``total``, which then tells how many were counted."""
 
     @property
     def name(self) -> str:
@@ -156,7 +149,7 @@ class Page:
         """Whether any filter narrows the list."""
         return any(state.applied is not None for state in self.filters)
 
-    @property
+    @cached_property
     def query(self) -> list[tuple[str, str]]:
         """The arguments that make this list again, without its page."""
         pairs = [pair for state in self.filters for pair in in_address(state)]
@@ -177,12 +170,16 @@ class Page:
 
     def page_url(self, number: int) -> str:
         """The address of another page of the same list."""
-        return self._url(("page", str(number)))
+        return f"{self._base}&page={number}"
 
     @property
     def export_url(self) -> str:
         """The address of the whole list as XLSX."""
-        return self._url(("format", "xlsx"))
+        return f"{self._base}&format=xlsx"
+
+    @cached_property
+    def _base(self) -> str:
+        return self._url()
 
     @property
     def reset_url(self) -> str:
@@ -205,18 +202,24 @@ class Page:
 
     def body(self, draw: Callable[[Page, Any], Markup]) -> Markup:
         """All rows as ``draw`` draws them; where the table keeps rows, as this process drew them before."""
-        if self.table.row_key is None:
+        if self.table.row_keys is None:
             return Markup("").join([draw(self, row) for row in self.rows])
-        language = is_english()
-        return Markup("").join([
-            _kept((self.name, language, self.table.row_key(row)), partial(draw, self, row)) for row in self.rows
-        ])
+        language, unfold = is_english(), self.table.unfold or _itself
+        return Markup("".join([
+            kept((self.name, language, key), lambda row=row: draw(self, unfold(row)))  # type: ignore[misc]
+            for key, row in zip(self.table.row_keys(self.rows), self.rows, strict=True)
+        ]))
 
     def frame(self, draw: Callable[[Page], Markup]) -> Markup:
-        """Filters or head as ``draw`` draws them, once a process for each way in which they stand."""
-        stands = [(state.value, state.low, state.high, tuple(state.choices)) for state in self.filters]
-        key = (self.name, is_english(), draw.name, self.sort, self.direction, self.page_size, tuple(stands))  # type: ignore[attr-defined]
-        return _kept(key, partial(draw, self))
+        """Filters, head or pager as ``draw`` draws them, once a process for each way in which they stand."""
+        return kept((draw.name, self._stands), partial(draw, self))  # type: ignore[attr-defined]
+
+    @cached_property
+    def _stands(self) -> Hashable:
+        filters = tuple((state.value, state.low, state.high, tuple(state.choices)) for state in self.filters)
+        columns = tuple(column.key for column in self.columns)
+        place = self.sort, self.direction, self.page_size, self.page, self.total, self.more
+        return self.name, is_english(), columns, filters, place
 
     def row_url(self, row: Any) -> str | None:
         """Where the row's name leads."""
@@ -258,9 +261,11 @@ class Table:
     page_size: int = PAGE_SIZES[0]
     row_url: Callable[[Any], str | None] | None = None
     row_action: Callable[[Any], tuple[Text, str] | None] | None = None
-    row_key: Callable[[Any], Hashable] | None = None
-    """Everything that a drawn row depends on beside the language: rows are then drawn once a process. Whatever is shown must be
-    part of it, or one visitor would read what another may see."""
+    row_keys: Callable[[Sequence[Any]], Iterable[Hashable]] | None = None
+    """Of each row everything that it is drawn from beside the language: rows are then drawn once a process. Whatever is shown
+    must be part of it, or one visitor would read what another may see."""
+    unfold: Callable[[Any], Any] | None = None
+    """What a row is drawn from, where the list holds rows in a form that is quicker to compare."""
     empty_title: Text = NOTHING_YET
     empty_hint: Text = ""
     empty_action: Callable[[], tuple[Text, str] | None] | None = None

@@ -6,10 +6,11 @@ Everything here runs under the system's identity inside the caller's transaction
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
+from itertools import zip_longest
 from math import isnan
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,12 +20,13 @@ import polars as pl
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from app.core.beside import Soon
 from app.core.calendar import today
 from app.core.database import session
 from app.credit.models import CreditHorizon, ScoringModel
 from app.credit.queries import Consented, consented, open_sources
 from app.credit.rules import PARAMETERS, SCALE, ProfileState, known_until, month_known_until
-from app.evidence.frames import frames_of
+from app.evidence.frames import Answers, answers_of
 from app.evidence.models import Delivery
 from app.evidence.rules import DeliveryState
 from app.evidence.shapes import SHAPES
@@ -46,6 +48,8 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 """What registers tell on the day it happens. A score tells of complete months, and of these until today: a penalty repaired
 yesterday counts as repaired in the next score (credit-data-catalogue §5)."""
 
+AT_ONCE = 500
+"""Firms that are read and worked out together: the database reads as many more meanwhile."""
 NOTHING = ("{}", "[]", "{}", "[]")
 _NEVER = np.datetime64("NaT", "D")
 
@@ -102,78 +106,106 @@ def feature_list() -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     return sha256("\n".join(lines).encode()).digest(), NAMES, grounds()
 
 
-def drafts(firms: Sequence[Firm], scorer: tuple[ScoringModel, Model] | None) -> list[Draft]:
-    """What the profiles of the firms shall say; firms with a consent are left out while there is no model."""
-    consents = consented([firm.id for firm in firms])
-    told = [Draft(firm.id, ProfileState.NO_CONSENT) for firm in firms if firm.id not in consents]
-    asked = [firm for firm in firms if firm.id in consents]
-    if scorer is None or not asked:
-        return told
-    chunk = _Chunk.read(asked, [consents[firm.id] for firm in asked])
-    for as_of, which in chunk.by_horizon():
-        told += chunk.drafts(which, as_of, scorer)
-    return told
+def drafts(firms: Sequence[Firm], scorer: tuple[ScoringModel, Model] | None, soon: Soon) -> Iterator[list[Draft]]:
+    """What the profiles of the firms shall say, some firms at a time; firms with a consent are left out while there is no model.
+
+    Consents and facts of the next firms are read while those at hand are worked out.
+    """
+    parts = [firms[low : low + AT_ONCE] for low in range(0, len(firms), AT_ONCE)]
+    ends: dict[int, date] = {}
+    reading = soon(_read, parts[0], scorer is not None) if parts else None
+    for part, following in zip_longest(parts, parts[1:]):
+        assert reading is not None
+        read = reading.result()
+        chunk = _Chunk(read, read.answers.frames())
+        deliveries = chunk.deliveries()
+        if any(number not in ends for numbers in deliveries.values() for number in numbers):
+            ends |= soon(_horizons, deliveries).result()
+        if following:
+            reading = soon(_read, following, scorer is not None)
+        told = [Draft(firm.id, ProfileState.NO_CONSENT) for firm in part if firm.id not in read.consents]
+        if scorer is not None and read.firms:
+            told += [draft for as_of, which in chunk.by_horizon(ends) for draft in chunk.drafts(which, as_of, scorer)]
+        yield told
 
 
 @dataclass(frozen=True)
-class _Chunk:
-    """Firms that are scored together, what they consented to, and their facts.
+class _Read:
+    """Firms that consented, what to, and what the database answered about them.
 
     ``closed``: bool[firms, sources], what may not be read of a firm; nothing of it is read.
     """
 
+    consents: Mapping[UUID, Consented]
     firms: Sequence[Firm]
-    consents: Sequence[Consented]
-    numbers: NDArray[np.int64]
     closed: NDArray[np.bool_]
+    answers: Answers
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Of the firms."""
+        return np.array([firm.number for firm in self.firms], dtype=np.int64)
+
+
+def _read(firms: Sequence[Firm], facts: bool) -> _Read:
+    """Consents of the firms, and ``facts``: all that may be read and is held. Retention bounds it, and features look back from
+    the end of the deliveries, not from today.
+    """
+    from scoring.features.registry import SOURCES
+
+    consents = consented([firm.id for firm in firms])
+    asked = [firm for firm in firms if firm.id in consents]
+    shut = {
+        items: [source not in readable for source in SOURCES]
+        for items, readable in open_sources({one.items for one in consents.values()}).items()
+    }
+    closed = np.array([shut[consents[firm.id].items] for firm in asked], dtype=np.bool_).reshape(len(asked), len(SOURCES))
+    read = _Read(consents, asked, closed, Answers({}))
+    if not facts or not asked:
+        return read
+    alike: dict[bytes, list[str]] = {}
+    for source, shut_off in zip(SOURCES, closed.T, strict=True):
+        alike.setdefault(shut_off.tobytes(), []).append(source)
+    found: dict[str, Sequence[bytes | None]] = {}
+    for packed, sources in alike.items():  # most firms consent to all or to nothing: one journey, not one a source
+        readable = read.numbers[~np.frombuffer(packed, dtype=np.bool_)]
+        if len(readable):
+            found |= answers_of(readable.tolist(), sources, date.min).parts
+    return replace(read, answers=Answers(found))
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Firms that are scored together, and their facts."""
+
+    read: _Read
     frames: Mapping[str, pl.DataFrame]
-
-    @classmethod
-    def read(cls, firms: Sequence[Firm], consents: Sequence[Consented]) -> _Chunk:
-        from scoring.features.registry import SOURCES
-
-        numbers = np.array([firm.number for firm in firms], dtype=np.int64)
-        kinds = list(dict.fromkeys(one.items for one in consents))
-        shut = np.array([[source not in readable for source in SOURCES] for readable in map(open_sources, kinds)])
-        closed = shut[np.array([kinds.index(one.items) for one in consents])]
-        # All that is held: retention bounds it, and features look back from the end of the deliveries, not from today.
-        asked: dict[bytes, list[str]] = {}
-        for source, shut_off in zip(SOURCES, closed.T, strict=True):
-            asked.setdefault(shut_off.tobytes(), []).append(source)
-        frames: dict[str, pl.DataFrame] = {}
-        for packed, sources in asked.items():  # most firms consent to all or to nothing: one journey, not one a source
-            readable = numbers[~np.frombuffer(packed, dtype=np.bool_)]
-            if len(readable):
-                frames |= frames_of(readable.tolist(), sources, date.min)
-        return cls(firms, consents, numbers, closed, frames)
 
     def drafts(self, which: NDArray[np.int64], as_of: date, scorer: tuple[ScoringModel, Model]) -> list[Draft]:
         """Profiles of some of the firms as of one day."""
         from scoring.features.compute import compute
         from scoring.features.registry import SOURCES
 
-        closed = {source: shut[which] for source, shut in zip(SOURCES, self.closed.T, strict=True) if shut[which].any()}
-        matrix = compute(_until_today(self.frames, as_of), self.numbers[which], as_of, closed=closed)
+        read = self.read
+        closed = {source: shut[which] for source, shut in zip(SOURCES, read.closed.T, strict=True) if shut[which].any()}
+        matrix = compute(_until_today(self.frames, as_of), read.numbers[which], as_of, closed=closed)
         sound = np.flatnonzero(~matrix.insufficient)
         scored = dict(zip(sound.tolist(), _scored(matrix.values[sound], *scorer), strict=True)) if len(sound) else {}
         width, held = matrix.values.shape[1] * 8, _canonical(matrix.values).tobytes()
-        partial: list[bool] = np.any(self.closed, axis=1).tolist()
+        partial: list[bool] = np.any(read.closed, axis=1).tolist()
         told = []
         for place, (own, coverage, months) in enumerate(zip(which.tolist(), _coverage(matrix), _months(matrix), strict=True)):
             score, reasons, account = scored.get(place, (None, "[]", "{}"))
             told.append(Draft(
-                self.firms[own].id, ProfileState.SCORED if score else ProfileState.INSUFFICIENT, as_of,
-                partial[own], months, (coverage, reasons, account, self.consents[own].ids),
+                read.firms[own].id, ProfileState.SCORED if score else ProfileState.INSUFFICIENT, as_of,
+                partial[own], months, (coverage, reasons, account, read.consents[read.firms[own].id].ids),
                 held[place * width:(place + 1) * width], score,
             ))
         return told
 
-    def by_horizon(self) -> Iterator[tuple[date, NDArray[np.int64]]]:
-        """Firms by the last day their deliveries tell about; today where nothing was delivered.
-
-        Not the clock and not the firm's own last line: months that nobody delivered yet are no months without sales, and a
-        firm that stopped selling while the delivery went on has stopped.
-        """
+    @cached_property
+    def _told(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Firm and delivery of each run of rows, by source told month by month."""
         from scoring.features.registry import MONTHLY
 
         told: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
@@ -185,12 +217,24 @@ class _Chunk:
             # Rows of a firm mostly lie together and came together: of each such run the first row says all.
             first = np.flatnonzero(np.append(True, (firm[1:] != firm[:-1]) | (delivery[1:] != delivery[:-1])))
             told[source] = firm[first], delivery[first]
-        ends = _horizons({source: np.unique(delivery).tolist() for source, (_, delivery) in told.items()})
-        order = np.argsort(self.numbers)
-        days = np.full(len(self.numbers), _NEVER)
-        for firm, delivery in told.values():
+        return told
+
+    def deliveries(self) -> dict[str, list[int]]:
+        """The numbers of the deliveries that tell about these firms, by source."""
+        return {source: np.unique(delivery).tolist() for source, (_, delivery) in self._told.items()}
+
+    def by_horizon(self, ends: Mapping[int, date]) -> Iterator[tuple[date, NDArray[np.int64]]]:
+        """Firms by the last day their deliveries tell about (``ends``); today where nothing was delivered.
+
+        Not the clock and not the firm's own last line: months that nobody delivered yet are no months without sales, and a
+        firm that stopped selling while the delivery went on has stopped.
+        """
+        numbers = self.read.numbers
+        order = np.argsort(numbers)
+        days = np.full(len(numbers), _NEVER)
+        for firm, delivery in self._told.values():
             deliveries, place = np.unique(delivery, return_inverse=True)
-            at = order[np.searchsorted(self.numbers, firm, sorter=order)]
+            at = order[np.searchsorted(numbers, firm, sorter=order)]
             np.fmax.at(days, at, np.array([ends[number] for number in deliveries.tolist()], dtype="datetime64[D]")[place])
         days = np.fmin(days, np.datetime64(today()))
         for day in np.unique(days):

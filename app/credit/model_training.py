@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,26 +39,31 @@ def real_folder(settings: Settings) -> Path:
     return settings.real_data / REAL_SET
 
 
-def train_model(settings: Settings, out: Path, *, repeats: int = 0, city_firms: int = CITY_FIRMS) -> str:
+def train_model(
+    settings: Settings, out: Path, *, repeats: int = 0, city_firms: int = CITY_FIRMS, more: Sequence[str] = (),
+) -> str:
     """The model of a first start: on a synthetic city of every source, which every page then says.
 
     The labelled real firms are told by invoices alone; a model of them is trained on the page and decided on by two people.
-    ``repeats``: rounds of cross-validation; ``city_firms``: firms of the city. Raises ``TrainingFailed``.
+    See ``train_on``. Raises ``TrainingFailed``.
     """
-    return train_on(TrainingData.SYNTHETIC, settings, out, repeats=repeats, city_firms=city_firms)
+    return train_on(TrainingData.SYNTHETIC, settings, out, repeats=repeats, city_firms=city_firms, more=more)
 
 
 def train_on(
     data: TrainingData, settings: Settings, out: Path, *, repeats: int = REPEATS, city_firms: int = CITY_FIRMS,
+    more: Sequence[str] = (),
 ) -> str:
     """Trains on one of the sets a page offers and writes the model file ``out``. Returns what the trainer printed.
 
-    ``repeats``: rounds of cross-validation. ``city_firms``: firms of the synthetic city. Raises ``TrainingFailed``.
+    ``repeats``: rounds of cross-validation. ``city_firms``: firms of the synthetic city. ``more``: further arguments of
+    ``python -m scoring train``. Raises ``TrainingFailed``.
     """
     learnt_on = {
         TrainingData.REAL: ["--data", str(real_folder(settings))], TrainingData.SYNTHETIC: ["--city", str(city_firms)],
     }
-    return _run(["scoring", "train", *learnt_on[data], "--out", str(out), "--repeats", str(repeats)], out, settings.real_data)
+    wanted = [*learnt_on[data], "--out", str(out), "--repeats", str(repeats), *more]
+    return _run(["scoring", "train", *wanted], out, settings.real_data)
 
 
 def _run(arguments: list[str], out: Path, real_data: Path) -> str:

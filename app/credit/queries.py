@@ -222,13 +222,15 @@ def consented(firm_ids: Sequence[UUID]) -> dict[UUID, Consented]:
     }
 
 
-def open_sources(consented: Collection[str]) -> frozenset[str]:
-    """The sources of features that may be read: public ones, and those that a consented item covers."""
+def open_sources(kinds: Collection[frozenset[str]]) -> dict[frozenset[str], frozenset[str]]:
+    """The sources of features that may be read by what was consented to: public ones, and those that a consented item covers."""
     from scoring.features.registry import SOURCES
 
     items = session().execute(select(DataItem.code, DataItem.consent_item, DataItem.consent_needed)).all()
-    free = {code for code, covering, needed in items if not needed or covering in consented}
-    return frozenset(source for source in SOURCES if source in free)
+    return {
+        consented: frozenset(code for code, covering, needed in items if not needed or covering in consented) & frozenset(SOURCES)
+        for consented in kinds
+    }
 
 
 def consenting_firms() -> list[UUID]:

@@ -41,16 +41,15 @@ class Parameters:
 
     ``item``: the catalogue item that a bank's look is about first. ``review_days``: calendar days for the written answer to a
     firm that disagrees (征信业管理条例 art. 25: 20 days). ``month_complete_from``: a delivery whose last invoice line is of this
-    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job; each
-    takes a lock of the server's table, which holds some thousands. ``run_quiet_seconds``: without a chunk done for so long,
-    a run of many firms counts as stuck.
+    day of a month or later tells about the whole month. ``chunk``: firms scored in one transaction of a job.
+    ``run_quiet_seconds``: without a chunk done for so long, a run of many firms counts as stuck.
     """
 
     item: str = "invoices"
     month_complete_from: int = 25
     review_days: int = 20
     review_due_soon_days: int = 5
-    chunk: int = 1000
+    chunk: int = 2000
     run_quiet_seconds: int = 300
     runs_shown: int = 20
     history_shown: int = 24

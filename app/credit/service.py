@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
 
+from app.core.beside import beside
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.outbox import emit, handles
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.credit import model_service
-from app.credit.computing import Draft, Firm, drafts
+from app.credit.computing import AT_ONCE, Draft, Firm, drafts
 from app.credit.models import CreditProfile
 from app.credit.queries import among, array_text, current_profile
-from app.credit.storing import store
+from app.credit.storing import News, news, standing_of, write_feature_list
 from app.enterprises.models import Enterprise
 
 log = logging.getLogger(__name__)
 
 _LOCK = text("""
-select pg_advisory_xact_lock(hashtextextended('credit_profile:' || firm, 0))
-from (select firm from unnest(cast(:firms as text[])) firm order by firm) f
+select pg_advisory_xact_lock(hashtext('credit_profile'), place) from unnest(cast(:places as integer[])) place order by place
 """)
+_NEIGHBOURS, _LOCKS = 64, 1024
+"""Firms with neighbouring numbers share a lock, and there are so many locks: however many firms are scored at once, the server's
+table of locks, which holds some thousands, has room for them."""
 _NO_WAIT = text("set local synchronous_commit = off")
 
 
@@ -67,12 +71,27 @@ def compute_profiles(ctx: Context, firm_ids: Sequence[UUID]) -> int:
 def _compute(firms: Sequence[Firm]) -> list[Draft]:
     """What the profiles say that stand afterwards; firms with a consent and no model are left out."""
     # Two jobs for one firm come one after the other; the second one reads the consent after the first has ended.
-    session().execute(_LOCK, {"firms": array_text(firm.id for firm in firms)})
-    told = drafts(firms, model_service.active_scorer())
+    session().execute(_LOCK, {"places": array_text({firm.number // _NEIGHBOURS % _LOCKS for firm in firms})})
+    scorer = model_service.active_scorer()
+    standing = standing_of([firm.id for firm in firms])
+    told: list[Draft] = []
+    stored: list[tuple[News, Future[None]]] = []
+    with beside(worthwhile=len(firms) > AT_ONCE) as soon:
+        for part in drafts(firms, scorer, soon):
+            told += part
+            fresh = news(part, standing)
+            if fresh is None:
+                continue
+            if not stored:
+                soon(write_feature_list)
+            stored.append((fresh, soon(fresh.write)))
+        for _, written in stored:
+            written.result()
     if len(told) < len(firms):
         log.warning("%d firms gave consent, and no scoring model is registered", len(firms) - len(told))
-    for firm_id, profile_id in store(told).items():
-        emit("profile.computed", firm_id=firm_id, profile_id=profile_id)
+    for fresh, _ in stored:
+        for firm_id, profile_id in fresh.made.items():
+            emit("profile.computed", firm_id=firm_id, profile_id=profile_id)
     return told
 
 

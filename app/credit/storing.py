@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -65,31 +66,55 @@ from rows from (
 """)
 
 
-def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
-    """Stores what is new among the drafts of distinct firms, inside the caller's transaction. Returns profile by firm of the new.
+Standing = Mapping[UUID, tuple[UUID, bytes | None]]
+"""The profile that stands of each firm, and its digest."""
 
-    A firm's profile that stands already and says the same is left as it is.
-    """
-    standing = {firm_id: (profile_id, digest) for firm_id, profile_id, digest in session().execute(
+
+def standing_of(firm_ids: Sequence[UUID]) -> Standing:
+    """What stands of the firms; those without a profile are absent."""
+    found = session().execute(
         select(CreditProfile.firm_id, CreditProfile.id, CreditProfile.digest)
-        .where(among(CreditProfile.firm_id, [draft.firm_id for draft in told]), CreditProfile.current)
-    )}
+        .where(among(CreditProfile.firm_id, firm_ids), CreditProfile.current)
+    )
+    return {firm_id: (profile_id, digest) for firm_id, profile_id, digest in found}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """New profiles, as the database takes them. ``made``: profile by firm; ``ended``: the profiles they take the place of."""
+
+    made: Mapping[UUID, UUID]
+    ended: Sequence[UUID]
+    rows: Mapping[str, Any]
+
+    def write(self) -> None:
+        """Stores them inside the running transaction."""
+        raw: Any = session().connection().connection.driver_connection
+        raw.adapters.register_dumper(_Doubles, _DoublesDumper)
+        if self.ended:
+            session().execute(_END, {"ended": array_text(self.ended)})
+        session().execute(_INSERT, self.rows)
+
+
+def write_feature_list() -> None:
+    """The list of features that snapshots are told in lies beside them, once."""
+    sha, names, grounds = feature_list()
+    session().execute(insert(FeatureList).values(sha=sha, names=list(names), grounds=list(grounds)).on_conflict_do_nothing())
+
+
+def news(told: Sequence[Draft], standing: Standing) -> News | None:
+    """What is new among the drafts of distinct firms: a profile that stands and says the same is left as it is."""
     digests = {draft.firm_id: draft.digest() for draft in told}
     fresh = [draft for draft in told if draft.firm_id not in standing or standing[draft.firm_id][1] != digests[draft.firm_id]]
     if not fresh:
-        return {}
-    ended = [standing[draft.firm_id][0] for draft in fresh if draft.firm_id in standing]
-    if ended:
-        session().execute(_END, {"ended": array_text(ended)})
-    sha, names, grounds = feature_list()
-    session().execute(insert(FeatureList).values(sha=sha, names=list(names), grounds=list(grounds)).on_conflict_do_nothing())
+        return None
+    sha, names, _ = feature_list()
     absent = np.full(len(names), np.nan).tobytes()
     values = np.frombuffer(b"".join(draft.snapshot or absent for draft in fresh), "<f8")
-    raw: Any = session().connection().connection.driver_connection
-    raw.adapters.register_dumper(_Doubles, _DoublesDumper)
     scores = [draft.score for draft in fresh]
     made = {draft.firm_id: new_id() for draft in fresh}
-    session().execute(_INSERT, {
+    ended = [standing[draft.firm_id][0] for draft in fresh if draft.firm_id in standing]
+    return News(made, ended, {
         "at": now(), "scale": SCALE, "list": sha, "width": len(names),
         "ids": array_text(made.values()), "firms": array_text(made),
         "states": array_text(draft.state.value for draft in fresh), "days": array_text(draft.as_of for draft in fresh),
@@ -105,4 +130,3 @@ def store(told: Sequence[Draft]) -> dict[UUID, UUID]:
         "told": "[" + ",".join(f"[{','.join(draft.told)}]" for draft in fresh) + "]",
         "values": _Doubles(values),
     })
-    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,8 +49,9 @@ def _train(ctx: Context, payload: dict[str, Any]) -> None:
 @use_case(Permission.PROFILE_COMPUTE, "credit.train_model", returns=ModelTraining)
 def run_training(
     ctx: Context, training_id: UUID, settings: Settings, *, repeats: int = REPEATS, city_firms: int = CITY_FIRMS,
+    more: Sequence[str] = (),
 ) -> ModelTraining:
-    """Trains as asked. The candidate counts as proposed by whoever asked, who therefore may not approve it."""
+    """Trains as asked, see ``train_on``. The candidate counts as proposed by whoever asked, who therefore may not approve it."""
     training = get_or_404(ModelTraining, training_id, lock=True)
     if training.state != "asked":
         about(training, state=training.state)
@@ -58,7 +60,7 @@ def run_training(
     with tempfile.TemporaryDirectory(prefix="huiqiao-train-") as folder:
         out = Path(folder) / "model.json"
         try:
-            said = train_on(TrainingData(training.data), settings, out, repeats=repeats, city_firms=city_firms)
+            said = train_on(TrainingData(training.data), settings, out, repeats=repeats, city_firms=city_firms, more=more)
             training.output = said[-KEPT_OUTPUT:]
             told, content = model_files.read(out), out.read_bytes()
         except (TrainingFailed, ModelUnusable) as error:

@@ -34,7 +34,7 @@ from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
-from app.pool import claim_service
+from app.pool import audit_service, claim_service
 from app.pool import service as pool
 
 BANKS = ("zhuan", "yuncheng", "linghai")
@@ -270,4 +270,4 @@ def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
         claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
         if number == 1:
             claim_service.accept_claim(staff["bureau.reviewer"], claim.id)
-            claim_service.audit_claim(staff["bureau.auditor"], claim.id, "演示：材料齐全，损失属实")
+            audit_service.audit_claim(staff["bureau.auditor"], claim.id, "演示：材料齐全，损失属实")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
 from app.core import secrets
 from app.core.calendar import now
 from app.core.context import Context
-from app.core.database import transaction
+from app.core.database import ask_alone, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.permissions import OrgKind, Role, permissions_of
-from app.identity.models import Membership, Organisation, Person, UserSession
+from app.identity.models import Person, UserSession
 from app.identity.rules import RULES
 
 DOOR = Context.of_system("sign-in")
@@ -33,13 +34,33 @@ class Visitor:
     must_change_password: bool
 
 
+class _Found(NamedTuple):
+    """What ``hq_visitor`` tells of a session that was not ended."""
+
+    session_id: UUID
+    second_factor_at: datetime | None
+    last_seen_at: datetime
+    created_at: datetime
+    person_id: UUID
+    org_id: UUID
+    name: str
+    branch_id: UUID | None
+    person_state: str
+    password_changed_at: datetime | None
+    kind: str
+    org_name: str
+    org_state: str
+    roles: list[str]
+    limit_fen: int | None
+
+
 def visitor(token: str) -> Visitor | None:
     """Who holds this cookie; ``None`` when the session ended, rested too long, or still lacks its second factor."""
     at = now()
-    with transaction(DOOR, read_only=True) as unit:
-        row = unit.session.execute(_VISITOR, {"digest": secrets.digest(token)}).one_or_none()
-    if row is None:
+    found = ask_alone("select * from hq_visitor(%s)", (secrets.digest(token),))
+    if found is None:
         return None
+    row = _Found(*found)
     if (
         row.second_factor_at is None or row.person_state != "active" or row.org_state != "active"
         or at - row.last_seen_at > RULES.idle(OrgKind(row.kind)) or at - row.created_at > timedelta(hours=RULES.session_hours)
@@ -49,24 +70,9 @@ def visitor(token: str) -> Visitor | None:
         _seen(row.session_id)
     changed = row.password_changed_at
     return Visitor(
-        _context(row.person_id, row.org_id, row.kind, row.roles or (), row.name, row.org_name, row.branch_id, row.limit_fen),
+        _context(row.person_id, row.org_id, row.kind, row.roles, row.name, row.org_name, row.branch_id, row.limit_fen),
         row.session_id, changed is None or at - changed > timedelta(days=RULES.password_days),
     )
-
-
-_OF_PERSON = Membership.person_id == Person.id
-# One statement and no objects, since every request asks it.
-_VISITOR = (
-    select(
-        UserSession.id.label("session_id"), UserSession.second_factor_at, UserSession.last_seen_at, UserSession.created_at,
-        Person.id.label("person_id"), Person.org_id, Person.name, Person.branch_id, Person.state.label("person_state"),
-        Person.password_changed_at, Organisation.kind, Organisation.name.label("org_name"), Organisation.state.label("org_state"),
-        select(func.array_agg(Membership.role)).where(_OF_PERSON).scalar_subquery().label("roles"),
-        select(func.max(Membership.approval_limit_fen)).where(_OF_PERSON).scalar_subquery().label("limit_fen"),
-    )
-    .join(Person, Person.id == UserSession.person_id).join(Organisation, Organisation.id == Person.org_id)
-    .where(UserSession.token_digest == bindparam("digest"), UserSession.ended_at.is_(None))
-)
 
 
 def _seen(session_id: UUID) -> None:

@@ -18,7 +18,7 @@ from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import Room, act, attempt, context, send_list
 from app.loans import disclosing as disclosing
@@ -75,9 +75,9 @@ def _left(row: Any) -> str:
 
 
 _FILTERS = [
-    Filter("state", _l("状态"), choices=lambda: [(one.value, gettext(one.label)) for one in LoanState],
+    Filter("state", _l("状态"), choices=fixed(lambda: [(one.value, gettext(one.label)) for one in LoanState]),
            apply=lambda stmt, value: stmt.where(Loan.state == value)),
-    Filter("five_class", _l("五级分类"), "choices", choices=lambda: [(one.value, gettext(one.label)) for one in FiveClass],
+    Filter("five_class", _l("五级分类"), "choices", choices=fixed(lambda: [(one.value, gettext(one.label)) for one in FiveClass]),
            apply=lambda stmt, value: stmt.where(Loan.five_class.in_(value))),
     Filter("overdue", _l("只看逾期"), "flag", apply=lambda stmt, value: stmt.where(Loan.overdue_days > 0)),
     Filter("q", _l("编号、借据或名称"), "text", apply=lambda stmt, value: stmt.where(

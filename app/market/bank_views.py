@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.calendar import SHANGHAI
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.filters import Filter, remembered
+from app.core.filters import Filter, fixed, remembered
 from app.core.lifecycle import can_fire
 from app.core.pages import TimelineEntry, event_texts
 from app.core.permissions import Permission
@@ -179,7 +179,7 @@ BIDS = Table(
         Filter(
             "state",
             _l("状态"),
-            choices=lambda: [(key, gettext(text)) for key, text in BID_STATES.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in BID_STATES.items()]),
             apply=lambda stmt, value: stmt.where(Bid.state == value),
         )
     ],

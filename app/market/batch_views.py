@@ -16,7 +16,7 @@ from wtforms.validators import InputRequired, Length, NumberRange
 from app.core import pages
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.filters import Filter, remembered
+from app.core.filters import Filter, fixed, remembered
 from app.core.permissions import Permission
 from app.core.tables import Column, Table, wants_export
 from app.core.uscc import DISTRICTS
@@ -63,12 +63,13 @@ _COLUMNS = [
     Column("closes_at", _l("截止"), Need.closes_at, kind="datetime"),
 ]  # fmt: skip
 _FILTERS = [
-    Filter("district", _l("地区"), kind="choices", choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
+    Filter("district", _l("地区"), kind="choices",
+           choices=fixed(lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()]),
            apply=lambda stmt, value: stmt.where(Need.district.in_(value))),
     Filter("industry", _l("行业"), kind="choices",
-           choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
+           choices=fixed(lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS]),
            apply=lambda stmt, value: stmt.where(Need.industry_code.op("~")("^(" + "|".join(divisions(value)) + ")"))),
-    Filter("kind", _l("担保"), kind="choice", choices=lambda: named(WANTED_KINDS),
+    Filter("kind", _l("担保"), kind="choice", choices=fixed(lambda: named(WANTED_KINDS)),
            apply=lambda stmt, value: stmt.where(Need.product_kind == value)),
     Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(Need.first_loan)),
 ]  # fmt: skip

@@ -17,12 +17,13 @@ from app.core.lifecycle import can_fire
 from app.core.pages import Wait
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
-from app.core.tables import Column, Filter, Table, remembered, wants_export
+from app.core.tables import Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, context, send_list
 from app.core.working import shown
 from app.enterprises.models import Enterprise
-from app.market import policy, queries, screening_service
+from app.market import consult_queries, policy, queries, screening_service
+from app.market.consult_words import CONSULT_STATES, CONSULT_TONES
 from app.market.display import kind_text, months_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure_rules import Exposure
@@ -52,7 +53,7 @@ NEEDS = Table(
         Filter(
             "state",
             _l("状态"),
-            choices=lambda: [(key, gettext(text)) for key, text in NEED_STATES.items() if key != NeedState.DRAFT],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in NEED_STATES.items() if key != NeedState.DRAFT]),
             apply=lambda stmt, value: stmt.where(Need.state == value),
         )
     ],
@@ -97,6 +98,8 @@ def desk_need(need_id: UUID) -> Any:
             invited=queries.invited(need_id) if need.distribution == "targeted" else [], reasons=RETURN_REASONS,
             returned=[RETURN_REASONS[code] for code in need.returned_reasons],
             may=can_fire(ctx, NEED, need, "release"), closes_at=policy.bids_close_at(now(), need.distribution),
+            banks=queries.banks() if consult_queries.may_be_called(need) else [], consultations=consult_queries.of_need(need_id),
+            levels=policy.levels(), consult_states=CONSULT_STATES, consult_tones=CONSULT_TONES,
         )
 
 

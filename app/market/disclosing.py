@@ -13,6 +13,7 @@ from app.core.working import N_
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
 from app.market.bid_models import Choice
+from app.market.consult_models import Consultation
 from app.market.debt_models import DeclaredDebt
 from app.market.models import Need
 
@@ -37,6 +38,14 @@ def debts(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(DeclaredDebt.org_id == firm_id).order_by(DeclaredDebt.declared_at))
 
 
+def consultations(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """Consultations of the firm's needs: what banks were shown, what was advised."""
+    hidden = {"org_id", "called_by", "agreed_by", "next_check_at"}
+    columns = [column for column in Consultation.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(Consultation.org_id == firm_id).order_by(Consultation.called_at))
+
+
 disclosure.add("needs", N_("融资需求"), needs, order=72)
 disclosure.add("declared_debts", N_("申报的平台外贷款"), debts, order=73)
+disclosure.add("consultations", N_("会诊"), consultations, order=75)
 disclosure.add("choices", N_("选定与承诺"), choices, order=74)

@@ -42,7 +42,7 @@ REMINDERS: dict[str, str] = {
 
 
 def due(step: Step, start: datetime, levels: ServiceLevels, calendar: WorkCalendar) -> tuple[datetime, datetime]:
-    """Target and hard limit of a step that began at a moment. A question takes 1 / 2 wd, a consultation 5 wd [P, C25]."""
+    """Target and hard limit of a step that began at a moment. A consultation takes 5 wd [C25]."""
     if step is Step.DESK_CHECK:
         limit = calendar.due(start, levels.desk_check_limit_wd)
         return min(calendar.add_hours(start, levels.desk_check_target_hours), limit), limit
@@ -52,8 +52,8 @@ def due(step: Step, start: datetime, levels: ServiceLevels, calendar: WorkCalend
     target, most = {
         Step.CHOICE: (levels.choice_target_wd, levels.choice_limit_wd),
         Step.DRAWDOWN_REPORT: (levels.drawdown_report_target_wd, levels.drawdown_report_limit_wd),
-        Step.QUESTION: (1, 2),
-        Step.CONSULTATION: (5, 5),
+        Step.QUESTION: (levels.question_target_wd, levels.question_limit_wd),
+        Step.CONSULTATION: (levels.consultation_wd, levels.consultation_wd),
         Step.COMPLAINT: (levels.complaint_answer_target_wd, levels.complaint_answer_limit_wd),
     }[step]
     return calendar.due(start, target), calendar.due(start, most)

@@ -19,8 +19,7 @@ LEVELS = ServiceLevels()
 class NeedLimits:
     """What a need may ask for [P]: 分 and months. The ceiling is far above the pool's, since not every loan is booked.
 
-    A draft lies ``draft_days`` natural days, a returned need ``returned_wd`` working days; a question
-    of a bank is answered within ``question_wd`` working days.
+    A draft lies ``draft_days`` natural days, a returned need ``returned_wd`` working days.
     """
 
     min_amount_fen: int = 1 * WAN
@@ -30,7 +29,6 @@ class NeedLimits:
     purpose_text_length: int = 500
     draft_days: int = 90
     returned_wd: int = 10
-    question_wd: int = 2
 
 
 LIMITS = NeedLimits()

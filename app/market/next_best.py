@@ -13,6 +13,7 @@ from app.core.errors import ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.lifecycle import fire
 from app.core.notices import notify
+from app.core.outbox import emit
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_
@@ -23,7 +24,7 @@ from app.market.bid_words import AwardState, BidState, ChoiceState
 from app.market.closing_service import DUE, lapse_need, move_bids
 from app.market.lifecycles import NEED
 from app.market.models import Need
-from app.market.words import NeedState
+from app.market.words import EndReason, NeedState
 
 constraint("ck_need_parts_stand", ErrorCode.PARTS_STAND)
 
@@ -84,6 +85,7 @@ def _reopen(acting: Context, need: Need, reason: str, *, more_time: bool) -> Non
     need.next_check_at, need.ended_at = need.choose_by, None
     if need.state == NeedState.CHOSEN:  # with another part of it open already, it is there
         fire(acting, NEED, need, "fall_back", reason=reason)
+    emit("need.reopened", need_id=need.id, since=now())
 
 
 def settle_losers(acting: Context, need: Need) -> None:
@@ -115,7 +117,7 @@ def _time_to_choose_is_over(ctx: Context, need: Need) -> None:
     """What was not chosen in time is lost: the part that is open, or the whole need."""
     missing = open_fen(need)
     if not standing(need):
-        lapse_need(ctx, need, str(N_("没有在期限内选定")))
+        lapse_need(ctx, need, str(N_("没有在期限内选定")), why=EndReason.NOT_CHOSEN)
         return
     _settle(ctx, need, str(N_("没有在期限内选定")))
     message = N_("其中 %(amount)s 没有在期限内补选，其他份额不变。")

@@ -105,7 +105,7 @@ def draft_until(touched: datetime) -> datetime:
 
 def question_due_at(asked: datetime) -> datetime:
     """By when a firm is asked to answer a bank."""
-    return calendar().due(asked, need_limits().question_wd)
+    return calendar().due(asked, levels().question_limit_wd)
 
 
 def bids_close_at(published: datetime, way: str | None = None) -> datetime:

@@ -65,6 +65,11 @@ NAMES: dict[str, tuple[str, str]] = {
     "levels.complaint_answer_target_wd": (N_("投诉首次答复：目标"), N_("个工作日")),
     "levels.complaint_answer_limit_wd": (N_("投诉首次答复：最长"), N_("个工作日")),
     "levels.targeted_banks_max": (N_("定向需求最多指定"), N_("家银行")),
+    "levels.question_target_wd": (N_("企业答复银行提问：目标"), N_("个工作日")),
+    "levels.question_limit_wd": (N_("企业答复银行提问：最长"), N_("个工作日")),
+    "levels.consultation_agree_wd": (N_("企业决定是否同意会诊"), N_("个工作日")),
+    "levels.consultation_wd": (N_("会诊得出结论"), N_("个工作日")),
+    "levels.consultation_banks_max": (N_("一次会诊最多请"), N_("家银行")),
     "audience.assigned_banks": (N_("派单一次派给"), N_("家银行")),
     "audience.next_banks": (N_("逾期未答复，再派给"), N_("家银行")),
     "audience.next_rounds": (N_("最多再派"), N_("次")),
@@ -76,7 +81,6 @@ NAMES: dict[str, tuple[str, str]] = {
     "need.min_term_months": (N_("最短期限"), N_("个月")),
     "need.draft_days": (N_("草稿保留"), N_("天")),
     "need.returned_wd": (N_("退回后重新提交"), N_("个工作日")),
-    "need.question_wd": (N_("企业答复银行提问"), N_("个工作日")),
     "need.max_term_months": (N_("最长期限"), N_("个月")),
     "offer.max_annual_rate": (N_("年利率上限"), "%"),
     "offer.max_all_in_rate": (N_("综合年化成本上限"), "%"),
@@ -89,7 +93,10 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 
+RENAMED = {"need.question_wd": "levels.question_limit_wd"}
+"""Codes under which a number was changed before it stood where it stands now."""
 RISING = (
+    ("levels.question_target_wd", "levels.question_limit_wd"),
     ("levels.first_answer_target_wd", "levels.first_answer_limit_wd"),
     ("levels.bidding_target_wd", "levels.bidding_limit_wd"),
     ("levels.choice_target_wd", "levels.choice_limit_wd"),
@@ -148,7 +155,8 @@ def apply(policy: Policy, changes: Mapping[str, Value]) -> Policy:
     """The policy with the changes in it. A code that is no more changes nothing."""
     spans, overrides = policy.calendar.spans, dict(policy.calendar.overrides)
     groups: dict[str, dict[str, Value]] = {group: {} for group in GROUPS}
-    for code, value in changes.items():
+    for known, value in changes.items():
+        code = RENAMED.get(known, known)
         if code == HOURS_CODE:
             spans = parse_spans(value)
         elif code.startswith(DAY):

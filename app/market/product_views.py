@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.filters import Filter, remembered
+from app.core.filters import Filter, fixed, remembered
 from app.core.formats import money_text
 from app.core.lifecycle import can_fire
 from app.core.permissions import OrgKind, Permission
@@ -73,7 +73,7 @@ PRODUCTS = Table(
         Filter(
             "kind",
             _l("担保方式"),
-            choices=lambda: [(key, gettext(text)) for key, text in PRODUCT_KINDS.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in PRODUCT_KINDS.items()]),
             apply=lambda stmt, value: stmt.where(Product.kind == value),
         )
     ],

@@ -79,6 +79,14 @@ def banks() -> list[tuple[UUID, str]]:
     ]
 
 
+def desks() -> list[UUID]:
+    """The organisations that keep the desk."""
+    return list(session().scalars(
+        select(Organisation.id).where(Organisation.kind == OrgKind.PLATFORM.value, Organisation.state == "active")
+        .order_by(Organisation.id)
+    ))
+
+
 def invited(need_id: UUID) -> list[tuple[UUID, str]]:
     """The banks that a targeted need names."""
     return [

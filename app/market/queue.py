@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Text, cast, func, select, text
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
-from app.core.database import session
-from app.core.filters import Args
-from app.core.queries import id_array, organisation_names
+from app.core.database import ask, engine, session
+from app.core.filters import Args, FilterState
+from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
 from app.credit.queries import CardProfile, among, card_of, card_profiles
 from app.market.claim_models import NeedClaim
@@ -27,8 +27,10 @@ from app.market.rank_models import QueueRank
 from app.market.rules import Match, NeedFacts, ProductFacts, match_score
 from app.market.words import BidState, NeedState
 
-MOST_COUNTED = 2_000
-"""Rows that a page counts and turns over, forty pages of fifty; beyond, it says "more" and asks for a filter."""
+MOST_SHOWN = 2_000
+"""Rows that pages turn over, forty pages of fifty; beyond, a filter is asked for."""
+COUNTED_AHEAD = 10
+"""Pages that are counted from the one shown on; where there are more, the page says so."""
 MOST_EXPORTED = 10_000
 
 NO_PRODUCT = ProductFacts()
@@ -191,23 +193,18 @@ def own_bid() -> Any:
     return select(Bid.id).where(Bid.need_id == PLACE.c.need_id, Bid.org_id == PLACE.c.org_id, Bid.state.in_(live)).exists()
 
 
-def claimed_by(person_id: UUID | None) -> Any:
-    """Whether a colleague, or this one, has a live claim on the need of a place."""
+def claimed(*, by_me: bool = False) -> Any:
+    """Whether the need of a place has a live claim of a colleague or of the actor; ``by_me``: of the actor alone."""
     stmt = select(NeedClaim.id).where(
         NeedClaim.need_id == PLACE.c.need_id, NeedClaim.org_id == PLACE.c.org_id, NeedClaim.ended_at.is_(None)
     )
-    return (stmt if person_id is None else stmt.where(NeedClaim.person_id == person_id)).exists()
+    return (stmt.where(NeedClaim.person_id == func.hq_actor()) if by_me else stmt).exists()
 
 
 def with_names(rows: Sequence[QueueRow]) -> list[QueueRow]:
     """The rows with the firms' names, where the bank may know them, in one statement."""
     names = organisation_names({row.firm_id for row in rows})
     return [replace(row, name=names.get(row.firm_id, "")) for row in rows]
-
-
-def ranked(ctx: Context) -> Any:
-    """Places of the bank's queue, for the filters of the page."""
-    return select(PLACE).where(PLACE.c.org_id == ctx.org_id, PLACE.c.closes_at > now())
 
 
 ORDERS = {
@@ -220,77 +217,144 @@ ORDERS = {
 }
 """Each order is an index, forwards or backwards."""
 
+MOST_BUILT = 500
+_BUILT: dict[Any, Any] = {}
+"""Statements of the queue by what they filter and how they sort; building one takes longer than running it."""
+
 
 @dataclass(frozen=True)
 class QueuePage:
-    """One page of the queue, and whether the bank has products to rank by."""
+    """One page of the queue, whether the bank has products to rank by, and open needs that have no place yet."""
 
     page: Page
     products: bool
+    waits: list[UUID]
+
+
+class Told(NamedTuple):
+    """A place and the card of its need as the database tells them: what a drawn row depends on, and quick to compare.
+
+    Ids are text, arrays as they are written: a page compares thousands of them and makes objects of few.
+    """
+
+    need_id: str
+    score: int
+    reasons: str
+    product_id: str | None
+    points: str
+    margin_bp: int | None
+    product: str
+    firm_id: str
+    amount_fen: int
+    term_months: int
+    product_kind: str
+    industry_code: str | None
+    district: str | None
+    size_class: str | None
+    firm_form: str | None
+    first_loan: bool
+    bookable: bool | None
+    distribution: str
+    closes_at: datetime
+    name: str
+    claimed_by: str
+    bid_state: str | None
+    known: bool
+    percent: int | None
+    grade: str | None
+    profile_score: int | None
+    state: str | None
+    partial: bool | None
+    visible: str | None
+    synthetic: bool | None
+    consented: bool | None
+
+    def row(self) -> QueueRow:
+        """The row for people. Reasons are told as {IN_INDUSTRY,IN_DISTRICT}."""
+        reasons, points = (tuple(text[1:-1].split(",")) if len(text) > 2 else () for text in (self.reasons, self.points))
+        return QueueRow(
+            UUID(self.need_id), UUID(self.firm_id), self.amount_fen, self.term_months, self.product_kind, self.industry_code,
+            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, self.closes_at,
+            self.score, reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name,
+            UUID(self.product_id) if self.product_id else None, tuple(map(int, points)), self.margin_bp, self.claimed_by,
+        )  # fmt: skip
+
+
+# Everything of a page in one statement: what has no place yet, whether there are products, how many places there are, the places
+# asked for, and of their needs what the bank may know.
+_COLUMNS = text("""
+  array(select hq_rank_missing(now())), exists (select from product where org_id = hq_org()), (select count(*) from counted),
+  place.need_id::text, place.score, place.reasons, place.product_id::text, place.points, place.margin_bp,
+  coalesce(product.name, ''), card.org_id::text, card.amount_fen, card.term_months, card.product_kind, card.industry_code,
+  card.district, card.size_class, card.firm_form, card.first_loan, card.bookable, card.distribution, card.closes_at, card.name,
+  card.claimed_by, card.bid_state, card.known, card.percent, card.grade, card.score, card.state, card.partial, card.visible,
+  card.synthetic, card.consented""")
+_JOINED = text("""
+  (select) always left join place on true left join product on product.id = place.product_id
+  left join hq_queue_cards(array(select need_id from place)) card on card.id = place.need_id""")
 
 
 class RankedTable(Table):
     """The queue: places are read from their rows, cards and names of one page alone."""
 
-    def load_queue(self, ctx: Context, args: Args, names: dict[UUID, str]) -> QueuePage:
-        """One page in three statements; ``names``: of the bank's products. The total stops at ``MOST_COUNTED`` + 1."""
+    def load_queue(self, args: Args) -> QueuePage:
+        """One page in one statement. ``COUNTED_AHEAD`` pages from it on are counted, and never more than ``MOST_SHOWN``."""
         states = self._states(args)
-        stmt = self._narrow(ranked(ctx), states)
-        counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(MOST_COUNTED + 1).subquery()
-        total = session().scalar(select(func.count()).select_from(counted)) or 0
         sort, direction = self._order(args)
         size = _number(args.get("size"), self.page_size)
         size = size if size in PAGE_SIZES else self.page_size
-        number = min(max(1, _number(args.get("page"), 1)), max(1, ceil(min(total, MOST_COUNTED) / size)))
-        order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
-        shown = rows_of(ctx, stmt.order_by(*order).limit(size).offset((number - 1) * size), names)
-        return QueuePage(Page(self, shown, min(total, MOST_COUNTED), number, size, sort, direction, states), bool(names))
+        number = min(max(1, _number(args.get("page"), 1)), MOST_SHOWN // size)
+        order = f"{'-' if direction == 'desc' else ''}{sort}"
+        found = self._read(states, order, size, (number - 1) * size)
+        if 0 < found[0][2] <= (number - 1) * size:  # beyond the last page stands the last page
+            number = ceil(found[0][2] / size)
+            found = self._read(states, order, size, (number - 1) * size)
+        waits, products, counted = found[0][:3]
+        most = _most_counted(size, (number - 1) * size)
+        page = Page(self, _told(found), min(counted, most), number, size, sort, direction, states, counted > most)
+        return QueuePage(page, products, list(waits))
 
-    def load_export(self, ctx: Context, args: Args, names: dict[UUID, str]) -> list[QueueRow]:
+    def load_export(self, args: Args) -> list[QueueRow]:
         """The first ``MOST_EXPORTED`` rows of the list."""
         sort, direction = self._order(args)
-        order = ORDERS[f"{'-' if direction == 'desc' else ''}{sort}"]
-        stmt = self._narrow(ranked(ctx), self._states(args))
-        return rows_of(ctx, stmt.order_by(*order).limit(MOST_EXPORTED), names)
+        order = f"{'-' if direction == 'desc' else ''}{sort}"
+        return [told.row() for told in _told(self._read(self._states(args), order, MOST_EXPORTED, 0))]
+
+    def _read(self, states: list[FilterState], order: str, size: int, skip: int) -> list[Any]:
+        applied = tuple((state.key, state.applied) for state in states if state.applied is not None)
+        stands = applied, order, size, skip
+        if stands not in _BUILT:
+            if len(_BUILT) >= MOST_BUILT:
+                _BUILT.clear()
+            _BUILT[stands] = self._build(dict(applied), ORDERS[order], size, skip)
+        return ask(_BUILT[stands])
+
+    def _build(self, applied: dict[str, Any], order: Sequence[Any], size: int, skip: int) -> str:
+        """The statement with all its values in it, so that the database plans it for them and once a connection.
+
+        With parameters it is planned anew each time, or once for any values, which reads whole tables. Who asks and when are
+        therefore functions; a filter may say what it applies to, and nothing of who asks.
+        """
+        stmt = select(PLACE).where(PLACE.c.org_id == func.hq_org(), PLACE.c.closes_at > func.now())
+        for spec in self.filters:
+            if spec.key in applied:
+                stmt = spec.apply(stmt, applied[spec.key])
+        columns = [PLACE.c.need_id, PLACE.c.score, cast(PLACE.c.reasons, Text).label("reasons"), PLACE.c.product_id,
+                   cast(PLACE.c.points, Text).label("points"), PLACE.c.margin_bp]  # fmt: skip
+        stands = func.row_number().over(order_by=order).label("stands")
+        place = stmt.with_only_columns(*columns, stands, maintain_column_froms=True).order_by(*order).limit(size).offset(skip)
+        counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(_most_counted(size, skip) + 1)
+        whole = select(_COLUMNS).select_from(_JOINED).add_cte(place.cte("place"), counted.cte("counted"))
+        return str(whole.order_by(text("place.stands")).compile(dialect=engine().dialect, compile_kwargs={"literal_binds": True}))
 
 
-_PLACE = [PLACE.c[name] for name in ("need_id", "score", "reasons", "product_id", "points", "margin_bp")]
-# Cards of the needs of one page, with what the bank may know of their firms and its own work on them. Row-level security shows
-# needs, bids, claims and colleagues; cards and names come from functions that ask for these firms alone.
-_CARDS = text("""
-with card as materialized (
-  select n.id, n.org_id, n.amount_fen, n.term_months, n.product_kind, n.industry_code, n.district, n.size_class, n.firm_form,
-         n.first_loan, n.bookable, n.distribution, n.closes_at
-  from need n where n.id = any(cast(:ids as uuid[])) and n.state = 'OPEN')
-select card.*, coalesce(o.name, '') as name, p.firm_id is not null as known, p.state, p.consented, p.visible, p.percent, p.grade,
-       p.score, p.partial, p.synthetic, coalesce(person.name, '') as claimed_by,
-       (select max(b.state) from bid b where b.need_id = card.id and b.org_id = :org
-          and b.state in ('DRAFT', 'PROPOSED', 'SUBMITTED')) as bid_state
-from card left join hq_names(array(select org_id from card)) o on o.id = card.org_id
-  left join hq_profile_cards(array(select org_id from card)) p on p.firm_id = card.org_id
-  left join need_claim c on c.need_id = card.id and c.org_id = :org and c.ended_at is null
-  left join person on person.id = c.person_id
-""")
+def _most_counted(size: int, skip: int) -> int:
+    return min(MOST_SHOWN, skip + COUNTED_AHEAD * size)
 
 
-def rows_of(ctx: Context, stmt: Any, products: dict[UUID, str]) -> list[QueueRow]:
-    """Places with the cards of their needs, in two statements; ``products``: their names.
-
-    A need that the bank may not see (any more) is left out. A submitted bid counts before the draft that may replace it.
-    """
-    places = session().execute(stmt.with_only_columns(*_PLACE, maintain_column_froms=True)).all()
-    found = session().execute(_CARDS, {"ids": id_array(place[0] for place in places), "org": ctx.org_id})
-    cards = {card[0]: card for card in found}
-    return [_row(place, cards[place[0]], products) for place in places if place[0] in cards]
-
-
-def _row(place: Any, card: Any, products: dict[UUID, str]) -> QueueRow:
-    _, score, reasons, product_id, points, margin_bp = place
-    told: list[Any] = [
-        *card[:13], score, tuple(reasons), products.get(product_id, ""), card_of(card) if card.known else None, card.bid_state,
-        card.name, product_id, tuple(points), margin_bp, card.claimed_by,
-    ]
-    return QueueRow(*told)
+def _told(found: Sequence[Any]) -> list[Told]:
+    """Places whose need the bank sees; one that it may not see (any more) is left out."""
+    return [Told(*row[3:]) for row in found if row[10] is not None]
 
 
 def _number(text: str | None, default: int) -> int:

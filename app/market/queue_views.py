@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,10 @@ from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import today
+from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.filters import Filter, remembered
-from app.core.formats import is_past
+from app.core.filters import Filter, fixed, remembered
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
@@ -29,6 +28,7 @@ from app.market.display import card_title, deadline, kind_text, marks, months_te
 from app.market.door import room
 from app.market.exposure_rules import Exposure
 from app.market.models import Bid, Need
+from app.market.paper_views import papers_with
 from app.market.words import WANTED_KINDS, BidState, NeedState
 
 GRADES = ("A", "B", "C", "D", "E")
@@ -48,9 +48,10 @@ def _action(row: queue.QueueRow) -> tuple[str, str]:
     return gettext("查看"), url_for("market.queue_need", need_id=row.id)
 
 
-def _row_key(row: queue.QueueRow) -> Hashable:
-    """A row of the queue shows itself, says 今天 or 明天, and offers a bid to those who may draft one."""
-    return row, today(), is_past(row.closes_at), context().can(Permission.BID_DRAFT)
+def _row_keys(rows: Sequence[queue.Told]) -> list[Hashable]:
+    """A row of the queue shows what was told of it, says 今天 or 明天, and offers a bid to those who may draft one."""
+    same, moment = (today(), context().can(Permission.BID_DRAFT)), now()
+    return [(same, told, told.closes_at < moment) for told in rows]
 
 
 QUEUE = queue.RankedTable(
@@ -80,14 +81,14 @@ QUEUE = queue.RankedTable(
             "district",
             _l("地区"),
             kind="choices",
-            choices=lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()],
+            choices=fixed(lambda: [(code, gettext(name)) for code, name in DISTRICTS.items()]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.district.in_(value)),
         ),
         Filter(
             "industry",
             _l("行业"),
             kind="choices",
-            choices=lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS],
+            choices=fixed(lambda: [(section.letter, gettext(section.name_zh)) for section in SECTIONS]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.division.in_(divisions(value))),
         ),
         Filter(
@@ -104,20 +105,20 @@ QUEUE = queue.RankedTable(
             "kind",
             _l("担保"),
             kind="choice",
-            choices=lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()],
+            choices=fixed(lambda: [(key, gettext(text)) for key, text in WANTED_KINDS.items()]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.kind == value),
         ),
         Filter(
             "profile",
             _l("画像"),
             kind="choices",
-            choices=lambda: [
+            choices=fixed(lambda: [
                 ("first", gettext("前三分之一")),
                 ("second", gettext("中间三分之一")),
                 ("third", gettext("后三分之一")),
                 *((grade, gettext("%(grade)s 级", grade=grade)) for grade in GRADES),
                 ("none", gettext("未评级或未授权")),
-            ],
+            ]),
             apply=lambda stmt, value: stmt.where(queue.PLACE.c.bands.overlap(list(value))),
         ),
         Filter("first", _l("只看首贷户"), kind="flag", apply=lambda stmt, value: stmt.where(queue.PLACE.c.first_loan)),
@@ -126,15 +127,16 @@ QUEUE = queue.RankedTable(
             "mine",
             _l("只看我认领的"),
             kind="flag",
-            apply=lambda stmt, value: stmt.where(queue.claimed_by(context().actor_id)),
+            apply=lambda stmt, value: stmt.where(queue.claimed(by_me=True)),
         ),
-        Filter("unclaimed", _l("只看没人认领的"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.claimed_by(None))),
+        Filter("unclaimed", _l("只看没人认领的"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.claimed())),
         Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
     row_action=_action,
-    row_key=_row_key,
+    row_keys=_row_keys,
+    unfold=queue.Told.row,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )
@@ -145,24 +147,27 @@ def queue_list() -> Any:
     """Open needs, ranked for this bank. What nobody ranked yet is ranked first."""
     ctx = context()
     args = remembered(QUEUE, request.args, session)
-    load = QUEUE.load_export if wants_export(request.args) else QUEUE.load_queue
+    exports = wants_export(request.args)
     with reading(ctx, Permission.QUEUE_READ):
-        waits, names = rank_service.opening(ctx)
-        found = load(ctx, args, names) if not waits else None
-    if found is None:
-        rank_service.catch_up(ctx, waits)
+        found = QUEUE.load_queue(args)
+    if found.waits:
+        rank_service.catch_up(ctx, found.waits)
+    if exports or found.waits:
         with reading(ctx, Permission.QUEUE_READ):
-            found = load(ctx, args, names)
-    if isinstance(found, queue.QueuePage):
+            if exports:
+                rows = QUEUE.load_export(args)
+            else:
+                found = QUEUE.load_queue(args)
+    if not exports:
         return render_template(
             "market/queue.html",
             page=found.page,
             products=found.products,
-            most=queue.MOST_COUNTED,
+            most=queue.MOST_SHOWN,
             load_permission=Permission.LOAD_READ,
         )
-    bid_service.record_queue_export(ctx, len(found))
-    return send_xlsx(export_xlsx(QUEUE, found, gettext("需求")), "queue.xlsx")
+    bid_service.record_queue_export(ctx, len(rows))
+    return send_xlsx(export_xlsx(QUEUE, rows, gettext("需求")), "queue.xlsx")
 
 
 def card(ctx: Context, need: Need) -> queue.QueueRow:
@@ -174,6 +179,8 @@ def card(ctx: Context, need: Need) -> queue.QueueRow:
 def queue_need(need_id: UUID) -> Any:
     """One need as consent lets this bank see it; the look is recorded."""
     ctx = context()
+    with reading(ctx, Permission.NEED_LOOK):
+        queries.need_to_bid_on(ctx, need_id)  # says so where bidding has ended since a notice led here
     service.look_at_need(ctx, need_id)
     with reading(ctx, Permission.NEED_LOOK):
         need = get_or_404(Need, need_id)
@@ -193,6 +200,8 @@ def queue_need(need_id: UUID) -> Any:
             card_title=card_title,
             **_answers(ctx, need, bid),
             versions=queries.versions(need),
+            need_papers=papers_with(need_id),
+            paper_names=PAPERS,
             exposure=Exposure.read(need.exposure) if need.exposure else None,
             is_open=need.state == NeedState.OPEN,
             claim=claim_service.claim_on(ctx, need_id),

@@ -18,7 +18,7 @@ from sqlalchemy import delete, select, text
 from app.core.calendar import SHANGHAI, is_working_day, now
 from app.core.context import Context
 from app.core.database import identify, session, unit
-from app.core.outbox import handles, timed
+from app.core.outbox import handles, settle_each, timed
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, reading, use_case
 from app.credit.queries import among
@@ -27,11 +27,13 @@ from app.market import queue
 from app.market.match_rules import PARTS, MatchWeights
 from app.market.models import Need
 from app.market.product_models import Product
-from app.market.rank_models import QueueRank, RankDue
+from app.market.rank_models import QueueRank, RankDue, RankState
 from app.market.words import NeedState
 
 BLOCK = 5_000
 """Needs ranked at once."""
+SEEN_EVERY = timedelta(minutes=15)
+"""How long a bank's queue may stand unlooked at."""
 SOON_POINTS = MatchWeights().time
 _TIME = PARTS.index("time")
 
@@ -50,7 +52,7 @@ def acting_for(bank_id: UUID) -> Iterator[Context]:
     finally:
         current.context = before
         if current.session.is_active:
-            identify(current.session, before, read_only=current.read_only)
+            identify(current.session, before)
 
 
 @lru_cache(maxsize=512)
@@ -157,23 +159,13 @@ on conflict (org_id) do update set seen_until = greatest(rank_state.seen_until, 
 """)
 
 
+def missing() -> list[UUID]:
+    """Open needs that have no place yet in the queue of the bank that asks. One look at an index where all is well."""
+    return list(session().scalars(text("select hq_rank_missing(:at)"), {"at": now()}))
+
+
 def _seen(bank_id: UUID | None, at: datetime) -> None:
     session().execute(_SEEN, {"org": bank_id, "at": at})
-
-
-_OPENING = text("""
-select array(select hq_rank_missing(:at)) as waits,
-       (select coalesce(jsonb_object_agg(p.id, p.name), '{}') from product p where p.org_id = :org) as shelf
-""")
-
-
-def opening(ctx: Context) -> tuple[list[UUID], dict[UUID, str]]:
-    """Open needs that have no place yet in the actor's queue, and the names of its products, retired ones too.
-
-    One look at an index where all is well. Call it in a reading.
-    """
-    row = session().execute(_OPENING, {"at": now(), "org": ctx.org_id}).one()
-    return list(row.waits), {UUID(key): name for key, name in row.shelf.items()}
 
 
 @use_case(Permission.QUEUE_READ, "queue.catch_up")
@@ -229,6 +221,27 @@ def rank_due(ctx: Context) -> int:
     with reading(ctx, Permission.NEED_TICK) as db:
         due = list(db.scalars(select(RankDue.need_id).order_by(RankDue.since).limit(500)))
     return rank_needs(ctx, due) if due else 0
+
+
+@use_case(Permission.NEED_TICK, "queue.seen")
+def _look(ctx: Context, bank_id: UUID) -> int:
+    at = now()
+    with acting_for(bank_id) as acting:
+        waits = missing()
+        places = sum(_rank(acting, waits[begin : begin + BLOCK]) for begin in range(0, len(waits), BLOCK))
+        _seen(bank_id, at)
+    about(bank_id=bank_id, places=places)
+    return places
+
+
+@timed("market.seen")
+def keep_seen(ctx: Context) -> int:
+    """Every bank's queue is looked at now and then, so that its pages need not look far back for needs that nobody ranked."""
+    known = select(RankState.org_id).where(RankState.seen_until > now() - SEEN_EVERY)
+    with reading(ctx, Permission.NEED_TICK):
+        fresh = set(session().scalars(known))
+        due = [bank for bank in banks() if bank not in fresh]
+    return settle_each(due, lambda bank: _look(ctx, bank), "queue")
 
 
 _SOON = text("""

@@ -16,7 +16,7 @@ from app.core import pages
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.filters import Filter, remembered
+from app.core.filters import Filter, fixed, remembered
 from app.core.formats import count_text, money_text
 from app.core.lifecycle import can_fire
 from app.core.pages import Figure, Tone, Wait
@@ -94,10 +94,10 @@ RESULTS = Table(
         Column("lot", _l("结果"), sortable=False, render=lot_text, export=lot_text),
     ],
     filters=[
-        Filter("lot", _l("结果"), choices=lambda: [
+        Filter("lot", _l("结果"), choices=fixed(lambda: [
             ("pair", gettext("有建议")), ("part", gettext("部分金额")), ("full", gettext("名额或额度已满")),
             ("none", gettext("没有符合的产品")),
-        ], apply=lambda stmt, value: stmt.where({
+        ]), apply=lambda stmt, value: stmt.where({
             "pair": MatchingPair.need_id.is_not(None), "part": MatchingPair.granted_fen < Need.amount_fen,
             "full": MatchingNeed.missed == "ALL_FULL", "none": MatchingNeed.missed == "NO_PRODUCT",
         }[value])),

@@ -73,3 +73,8 @@ class ServiceLevels:
     complaint_answer_target_wd: int = 2
     complaint_answer_limit_wd: int = 15
     targeted_banks_max: int = 5
+    question_target_wd: int = 1
+    question_limit_wd: int = 2
+    consultation_agree_wd: int = 5
+    consultation_wd: int = 5
+    consultation_banks_max: int = 5

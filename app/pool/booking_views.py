@@ -18,7 +18,7 @@ from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, say, send_list
 from app.enterprises.models import Enterprise
@@ -49,7 +49,7 @@ BOOKINGS = Table(
                export=lambda row: gettext(BookingState(row.state).label)),
     ],
     filters=[
-        Filter("state", _l("状态"), choices=lambda: [(one.value, gettext(one.label)) for one in BookingState],
+        Filter("state", _l("状态"), choices=fixed(lambda: [(one.value, gettext(one.label)) for one in BookingState]),
                apply=lambda stmt, value: stmt.where(Booking.state == value)),
         Filter("booked", _l("入库日期"), "dates", apply=lambda stmt, value: _between(stmt, value)),
         Filter("q", _l("借据、编号或名称"), "text", apply=lambda stmt, value: stmt.where(

@@ -24,7 +24,8 @@ from app.core.use_case import about, reading, use_case
 from app.pool.check_models import PoolCheck
 from app.pool.models import StoredRuleSet
 from app.pool.records import snapshot_facts
-from app.pool.rules import RuleSet, net_principal_loss, payable, returned_total
+from app.pool.recovery_rules import Position
+from app.pool.rules import RuleSet, net_principal_loss, payable
 
 NIGHT = time(1, 30)
 """When the night's check begins, in Shanghai [P]."""
@@ -66,7 +67,6 @@ _BALANCES = text("""
     with moved as (
       select debit_account_id as id, kind, amount_fen, pending_id, true as debit from ledger_transfer
       union all select credit_account_id, kind, amount_fen, pending_id, false from ledger_transfer),
-    ended as (select pending_id from ledger_transfer where pending_id is not null),
     sums as (
       select m.id,
         coalesce(sum(m.amount_fen) filter (where m.debit and m.kind in ('single', 'post')), 0)::bigint as debits,
@@ -74,7 +74,7 @@ _BALANCES = text("""
       from moved m group by m.id),
     held as (
       select t.debit_account_id as id, sum(t.amount_fen)::bigint as fen from ledger_transfer t
-      where t.kind = 'pending' and t.id not in (select pending_id from ended) group by 1)
+      where t.kind = 'pending' and not exists (select 1 from ledger_transfer e where e.pending_id = t.id) group by 1)
     select a.code, a.debits_posted_fen, a.credits_posted_fen, a.debits_pending_fen, coalesce(s.debits, 0) as debits,
            coalesce(s.credits, 0) as credits, coalesce(h.fen, 0) as held
     from ledger_account a left join sums s on s.id = a.id left join held h on h.id = a.id
@@ -98,7 +98,7 @@ _CLAIMS = text("""
            c.other_public_fen, c.net_principal_loss_fen, c.compensation_fen, c.basis_fen, c.approved_fen, c.paid_fen,
            c.rule_set_id, b.mode, b.product, b.snapshot, t.amount_fen as held_fen, p.kind as ended, p.amount_fen as ended_fen,
            coalesce(r.recovered, 0) as recovered, coalesce(r.cost, 0) as cost, coalesce(r.due, 0) as due,
-           coalesce(r.clawed, false) as clawed
+           coalesce(r.clawed, false) as clawed, coalesce(k.topped, 0) as topped, k.worth_fen as worth, k.loss_fen as worth_loss
     from claim c join booking b on b.id = c.booking_id join loan l on l.id = c.loan_id
     left join ledger_transfer t on t.id = c.reservation_id
     left join ledger_transfer p on p.pending_id = c.reservation_id
@@ -106,6 +106,11 @@ _CLAIMS = text("""
       select sum(recovered_fen)::bigint as recovered, sum(cost_fen)::bigint as cost, sum(due_fen)::bigint as due,
              bool_or(kind = 'claw_back') as clawed
       from recovery where claim_id = c.id and c.paid_fen is not null) r on true
+    left join lateral (
+      select sum(change_fen) filter (where state = 'PAID')::bigint as topped,
+             (array_agg(worth_fen order by decided_at desc) filter (where state = 'PAID' or change_fen <= 0))[1] as worth_fen,
+             (array_agg(loss_fen order by decided_at desc) filter (where state = 'PAID' or change_fen <= 0))[1] as loss_fen
+      from claim_correction where claim_id = c.id and state in ('CONFIRMED', 'PAID') and c.paid_fen is not null) k on true
     where c.id > :after order by c.id limit :chunk
 """)
 
@@ -164,9 +169,12 @@ def _differences(row: Row[Any], rules: RuleSet) -> Iterator[tuple[str, Any, Any]
     if row.paid_fen is None and row.ended == "post":
         yield "PAID", "—", row.ended_fen
     if row.paid_fen is not None:
-        owed = row.paid_fen if row.clawed else returned_total(row.paid_fen, loss, row.recovered, row.cost)
+        paid = row.paid_fen + row.topped
+        held = Position(paid, row.paid_fen, loss) if row.worth is None else Position(paid, row.worth, row.worth_loss)
+        held = dataclasses.replace(held, recovered_fen=row.recovered, cost_fen=row.cost)
+        owed = paid if row.clawed else held.owed_fen
         # Costs told later may leave more returned than is owed now; that is set off against the next recovery.
-        if row.due < owed or row.due > row.paid_fen:
+        if row.due < owed or row.due > paid:
             yield "RETURNED", owed, row.due
 
 

@@ -20,14 +20,15 @@ from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
 from app.core.storage import papers_of
-from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, remembered, wants_export
+from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
+from app.pool import audit_service, decision_service, queries, recovery_service
 from app.pool import claim_service as service
-from app.pool import queries, recovery_service
 from app.pool.booking_views import snapshot_facts
+from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
@@ -54,7 +55,7 @@ CLAIMS = Table(
                export=lambda row: gettext(ClaimState(row.state).label)),
     ],
     filters=[
-        Filter("state", _l("状态"), "choices", choices=lambda: [(one.value, gettext(one.label)) for one in ClaimState],
+        Filter("state", _l("状态"), "choices", choices=fixed(lambda: [(one.value, gettext(one.label)) for one in ClaimState]),
                apply=lambda stmt, value: stmt.where(Claim.state.in_(value))),
         Filter("open", _l("只看在办"), "flag",
                apply=lambda stmt, value: stmt.where(Claim.state.in_([one.value for one in OPEN_FOR_BUREAU]))),
@@ -119,7 +120,10 @@ def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             can={event: can_fire(ctx, CLAIM, found, event) for event in CLAIM.events()},
             same_person=_same_person(ctx, found), can_amend=ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE,
             can_recover=ctx.can(Permission.RECOVERY_REPORT) and found.state in (ClaimState.PAID, ClaimState.RECOVERING),
-            can_confirm=ctx.can(Permission.CLAIM_PAY), **forms,
+            can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
+            publicity=queries.publicity_of(found.id),
+            objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
+            answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
 
 
@@ -245,11 +249,13 @@ def send_back(claim_id: UUID) -> Any:
                done=gettext("已退回银行补正。"), to=_back(claim_id))
 
 
-AUDITS = {"audit": (service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (service.suspend_claim, _l("已暂缓。"))}
+AUDITS = {
+    "audit": (audit_service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (audit_service.suspend_claim, _l("已暂缓。")),
+}
 DECISIONS = {
-    "refuse": (service.refuse_claim, _l("已登记不予补偿。")), "lift": (service.lift_hold, _l("已解除暂缓。")),
-    "reaudit": (service.send_back_to_audit, _l("已退回重新审核。")),
-    "reopen": (service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
+    "refuse": (decision_service.refuse_claim, _l("已登记不予补偿。")), "lift": (decision_service.lift_hold, _l("已解除暂缓。")),
+    "reaudit": (audit_service.send_back_to_audit, _l("已退回重新审核。")),
+    "reopen": (decision_service.reopen_decision, _l("已撤销审定，预留资金已释放。")),
     "claw-back": (recovery_service.claw_back, _l("已登记追回，银行会收到通知。")),
 }
 
@@ -272,13 +278,13 @@ def decide(claim_id: UUID, step: str) -> Any:
 
 @room.page("/claims/<uuid:claim_id>/approve", Permission.CLAIM_DECIDE, methods=["GET", "POST"])
 def approve(claim_id: UUID) -> Any:
-    """The decider approves the computed amount, or less with a reason."""
+    """The decider approves the computed amount, or less by deductions with their reasons."""
     ctx = context()
     with reading(ctx, Permission.CLAIM_DECIDE):
-        found = get_or_404(Claim, claim_id)
-    form = ApproveForm(data=None if request.method == "POST" else {"amount": found.compensation_fen})
+        get_or_404(Claim, claim_id)
+    form = ApproveForm()
     if form.validate_on_submit():
-        done = attempt(form, lambda: service.approve_claim(ctx, claim_id, form.amount.data, form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.listed(), form.reason.data or ""))
         if done is not None:
             return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
     return _claim_page(claim_id, "pool/approve.html", form=form)
@@ -289,7 +295,7 @@ def pay(claim_id: UUID) -> Any:
     """The cashier pays."""
     ctx, form = context(), PayForm()
     if form.validate_on_submit():
-        paid = attempt(form, lambda: service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
+        paid = attempt(form, lambda: decision_service.pay_claim(ctx, claim_id, form.voucher_no.data or "", form.paid_on.data))
         if paid is not None:
             flash(gettext("已支付，预算已扣减。"), "success")
             return redirect(_back(claim_id))
@@ -306,7 +312,7 @@ def recovery(claim_id: UUID) -> Any:
         ))
         if made is not None:
             flash(gettext("已登记回收，应返还金额已算出。"), "success")
-            return redirect(_back(claim_id))
+            return redirect(url_for("pool.claim_recoveries", claim_id=claim_id))
     return _claim_page(claim_id, "pool/recovery.html", form=form)
 
 
@@ -321,7 +327,7 @@ def confirm(recovery_id: UUID) -> Any:
             ctx, recovery_id, form.voucher_no.data or "", form.returned_on.data))
         if done is not None:
             flash(gettext("已确认返还，预算已增加。"), "success")
-            return redirect(_back(found.claim_id))
+            return redirect(url_for("pool.claim_recoveries", claim_id=found.claim_id))
     return _claim_page(found.claim_id, "pool/confirm.html", form=form, recovery=found)
 
 

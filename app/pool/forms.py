@@ -8,14 +8,16 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, FieldList, Form, FormField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.core.calendar import today
-from app.core.errors import N_
+from app.core.errors import N_, ErrorCode, Refusal
 from app.core.money import WAN, YUAN
 from app.market.fields import MoneyField, TokenField
 from app.pool.claim_service import LossParts
+from app.pool.decision_models import DeductionKind
+from app.pool.decision_service import Deduction
 from app.pool.rules import LossEvidence, Product, UseOfFunds
 from app.pool.service import Evidence
 
@@ -107,12 +109,48 @@ class PaperForm(FlaskForm):
         self.kind.choices = [(key, gettext(text)) for key, text in PAPER_NAMES.items()]
 
 
-class ApproveForm(FlaskForm):
-    """The decision: the computed amount, or less with a reason."""
+class DeductionForm(Form):
+    """One deduction; an empty row is none."""
 
-    amount = MoneyField(_l("同意补偿"), [InputRequired(_l("请填写金额。"))], unit=YUAN)
-    reason = TextAreaField(_l("说明"), [Optional(), Length(max=1000)], description=_l("少于计算金额时必须写明理由。"))
+    kind = SelectField(_l("核减类别"), [Optional()])
+    amount = MoneyField(_l("核减金额"), [Optional(), _not_negative], unit=YUAN)
+    reason = StringField(_l("核减理由"), [Optional(), Length(max=500)])
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.kind.choices = [("", gettext("请选择")), *((one.value, gettext(one.label)) for one in DeductionKind)]
+
+
+class ApproveForm(FlaskForm):
+    """The decision: the computed amount, or less by deductions that each have a reason."""
+
+    deductions = FieldList(FormField(DeductionForm), min_entries=3, max_entries=12)
+    reason = TextAreaField(_l("审定说明"), [Optional(), Length(max=1000)])
     idempotency_token = TokenField()
+
+    def listed(self) -> list[Deduction]:
+        """The rows that were filled in. Raises ``Refusal(DEDUCTIONS_WRONG)`` for one that is half filled in."""
+        rows = [row.form for row in self.deductions]
+        begun = [row for row in rows if row.kind.data or row.amount.data or (row.reason.data or "").strip()]
+        if any(not row.kind.data or not row.amount.data or not (row.reason.data or "").strip() for row in begun):
+            raise Refusal(ErrorCode.DEDUCTIONS_WRONG)
+        return [Deduction(DeductionKind(row.kind.data), row.amount.data, row.reason.data) for row in begun]
+
+
+class ObjectionForm(FlaskForm):
+    """An objection to a published compensation."""
+
+    objector = StringField(_l("姓名或单位"), [InputRequired(_l("请填写姓名或单位。")), Length(max=100)])
+    contact = StringField(_l("联系方式"), [InputRequired(_l("请填写电话或邮箱。")), Length(max=100)],
+                          description=_l("只有金融局能看到，用于核实；加密保存。"))
+    grounds = TextAreaField(_l("异议内容和理由"), [InputRequired(_l("请写明异议内容和理由。")), Length(max=2000)])
+    idempotency_token = TokenField()
+
+
+class ObjectionCodeForm(FlaskForm):
+    """The code that was handed out with an objection."""
+
+    code = StringField(_l("查询码"), [InputRequired(_l("请填写查询码。")), Length(max=40)])
 
 
 class PayForm(FlaskForm):

@@ -10,6 +10,8 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
+from app.pool import decision_models  # noqa: F401  claim.decision_id needs its table
+from app.pool.rule_models import RuleProposal
 
 
 class StoredRuleSet(Identified, Base):
@@ -22,7 +24,7 @@ class StoredRuleSet(Identified, Base):
     rules: Mapped[dict[str, Any]]
     document: Mapped[str]
     created_at: Mapped[datetime]
-    proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("rule_proposal.id"))
+    proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey(RuleProposal.id))
 
 
 class Agreement(Identified, Base):
@@ -111,6 +113,7 @@ class Claim(Identified, Base):
     submitted_on: Mapped[date | None]
     decided_on: Mapped[date | None]
     public_until: Mapped[date | None]
+    decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("claim_decision.id"))
     reservation_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_transfer.id"))
     voucher_no: Mapped[str | None] = mapped_column(unique=True)
     paid_fen: Mapped[int | None]
@@ -128,8 +131,8 @@ class Claim(Identified, Base):
 
 
 class Recovery(Identified, Base):
-    """追偿回收: money that came back after a payment, or a payment taken back (``claw_back``). ``due_fen`` is owed to
-    the pool by ``due_on``; the cashier confirms its return."""
+    """追偿回收: money that came back after a payment, or of a payment taken back whole (``claw_back``) or in part
+    (``correction``). ``due_fen`` is owed to the pool by ``due_on``; the cashier confirms its return."""
 
     __tablename__ = "recovery"
     claim_id: Mapped[UUID]
@@ -147,6 +150,8 @@ class Recovery(Identified, Base):
     returned_on: Mapped[date | None]
     voucher_no: Mapped[str | None] = mapped_column(unique=True)
     confirmed_by: Mapped[UUID | None]
+    next_reminder_at: Mapped[datetime | None]
+    reminders: Mapped[int]
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -21,6 +21,7 @@ from app.identity.models import Organisation, Person
 from app.loans.models import Loan
 from app.loans.states import LoanState
 from app.pool.check_models import PoolCheck
+from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, Publicity
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
@@ -103,6 +104,38 @@ def claim_of_case(case_id: UUID) -> Claim | None:
 def recoveries_of(claim_id: UUID) -> list[Recovery]:
     """Recoveries of a claim, oldest first."""
     return list(session().scalars(select(Recovery).where(Recovery.claim_id == claim_id).order_by(Recovery.reported_at)))
+
+
+def decision_of(claim: Claim) -> Decision | None:
+    """The decision a claim stands on."""
+    return None if claim.decision_id is None else session().get(Decision, claim.decision_id)
+
+
+def publicity_of(claim_id: UUID) -> Publicity | None:
+    """The newest publicity of a claim."""
+    return session().scalar(
+        select(Publicity).where(Publicity.claim_id == claim_id).order_by(Publicity.from_on.desc(), Publicity.id.desc()).limit(1))
+
+
+def objections_of(claim_id: UUID) -> list[ClaimObjection]:
+    """Objections to a claim, oldest first; for the city alone."""
+    return list(session().scalars(
+        select(ClaimObjection).where(ClaimObjection.claim_id == claim_id).order_by(ClaimObjection.made_at)))
+
+
+def published(day: date) -> list[Publicity]:
+    """What is published on a day, the newest first."""
+    return list(session().scalars(
+        select(Publicity).where(Publicity.ended_at.is_(None), Publicity.from_on <= day, Publicity.until_on >= day)
+        .order_by(Publicity.from_on.desc(), Publicity.number.desc())))
+
+
+def due_objections(limit: int = 10) -> list[Any]:
+    """Objections that wait for an answer, the oldest first."""
+    return list(session().execute(
+        select(ClaimObjection.claim_id, ClaimObjection.made_at, Publicity.number, Publicity.firm_name)
+        .join(Publicity, Publicity.id == ClaimObjection.publicity_id)
+        .where(ClaimObjection.state == ObjectionState.OPEN.value).order_by(ClaimObjection.made_at).limit(limit)))
 
 
 def steps_of(subject_type: str, subject_id: UUID) -> list[Transition]:

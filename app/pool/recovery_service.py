@@ -1,11 +1,13 @@
-"""Use cases after payment: recoveries and their return, closing, claw-back (risk-compensation paper §6 [U])."""
+"""Use cases after payment: recoveries and their return, reminders, closing, claw-back (risk-compensation paper §6 [U])."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.core.calendar import now, today
 from app.core.context import Context
@@ -15,25 +17,21 @@ from app.core.formats import money_text
 from app.core.ledger import Transfer, transfer
 from app.core.lifecycle import fire
 from app.core.notices import notify
+from app.core.outbox import timed
 from app.core.permissions import Permission
-from app.core.use_case import about, use_case
+from app.core.use_case import about, reading, use_case
+from app.identity.models import Organisation
 from app.pool import money
+from app.pool.correction_models import Correction
+from app.pool.correction_states import CorrectionState
 from app.pool.models import Claim, Recovery
-from app.pool.rules import returned_due
+from app.pool.positions import ask_back, morning, position_of, record
+from app.pool.recovery_rules import reminder_day
 from app.pool.service import rules_of
 from app.pool.states import CLAIM, ClaimState
 
 constraint("uq_recovery_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 constraint("ck_recovery_two_people", ErrorCode.SAME_PERSON)
-
-
-def _sums(claim_id: UUID) -> tuple[int, int, int]:
-    """Recovered, cost and due so far of a claim (分)."""
-    row = session().execute(
-        select(func.sum(Recovery.recovered_fen), func.sum(Recovery.cost_fen), func.sum(Recovery.due_fen))
-        .where(Recovery.claim_id == claim_id)
-    ).one()
-    return int(row[0] or 0), int(row[1] or 0), int(row[2] or 0)
 
 
 @use_case(Permission.RECOVERY_REPORT, "recovery.report", returns=Recovery)
@@ -56,29 +54,53 @@ def report_recovery(
         raise Refusal(
             ErrorCode.DATE_OUT_OF_RANGE, field="received_on", low=first.isoformat(), high=today().isoformat()
         )
-    recovered, cost, due = _sums(claim.id)
-    owed = returned_due(claim.paid_fen, claim.net_principal_loss_fen, recovered + recovered_fen, cost + cost_fen, due)
-    days = rules_of(claim.rule_set_id).recovery_return_days
-    recovery = _record(
-        ctx, claim, "recovery", received_on, recovered_fen, cost_fen, owed, received_on + timedelta(days=days), reference
-    )
+    before = position_of(claim)
+    after = replace(
+        before, recovered_fen=before.recovered_fen + recovered_fen, cost_fen=before.cost_fen + cost_fen)
+    owed = after.open_fen
+    recovery = record(ctx, claim, "recovery", received_on, recovered_fen, cost_fen, owed, reference)
     if claim.state == ClaimState.PAID:
         fire(ctx, CLAIM, claim, "recover")
     about(recovery, recovered_fen=recovered_fen, cost_fen=cost_fen, due_fen=owed)
     return recovery
 
 
-def _record(
-    ctx: Context, claim: Claim, kind: str, received_on: date, recovered_fen: int, cost_fen: int, due_fen: int,
-    due_on: date, reference: str,
-) -> Recovery:
-    recovery = Recovery(
-        claim_id=claim.id, case_id=claim.case_id, org_id=claim.org_id, kind=kind, received_on=received_on,
-        recovered_fen=recovered_fen, cost_fen=cost_fen, due_fen=due_fen, due_on=due_on, reference=reference.strip(),
-        reported_by=ctx.actor_id, reported_at=now(),
+@timed("pool.returns")
+def remind_due(ctx: Context) -> int:
+    """Reminds of what is due back and has not come (``recovery_reminder_days``); returns how many."""
+    with reading(ctx, Permission.CLAIM_TICK) as db:
+        due = list(db.scalars(
+            select(Recovery.id).where(Recovery.next_reminder_at <= now()).order_by(Recovery.next_reminder_at).limit(200)
+        ))
+    for recovery_id in due:
+        remind(ctx, recovery_id)
+    return len(due)
+
+
+@use_case(Permission.CLAIM_TICK, "recovery.remind", returns=Recovery)
+def remind(ctx: Context, recovery_id: UUID) -> Recovery:
+    """One reminder: to the bank, and once the day has passed to the city as well."""
+    recovery = get_or_404(Recovery, recovery_id, lock=True)
+    if recovery.next_reminder_at is None or recovery.next_reminder_at > now() or recovery.returned_on is not None:
+        return recovery
+    claim = get_or_404(Claim, recovery.claim_id)
+    told: dict[str, Any] = {
+        "path": f"/claims/{claim.id}/recoveries", "case_id": claim.case_id, "amount": money_text(recovery.due_fen),
+    }
+    late = (today() - recovery.due_on).days
+    if late <= 0:
+        notify(recovery.org_id, N_("应返还的追偿款 %(amount)s 请在 %(day)s 前返还。"), day=recovery.due_on.isoformat(), **told)
+    else:
+        notify(recovery.org_id, N_("应返还的追偿款 %(amount)s 已逾期 %(days)s 天，请立即返还。"), days=late, **told)
+        bank = get_or_404(Organisation, recovery.org_id).name
+        for bureau_id in session().scalars(select(Organisation.id).where(Organisation.kind == "bureau")):
+            notify(bureau_id, N_("%(bank)s应返还的追偿款 %(amount)s 已逾期 %(days)s 天。"), bank=bank, days=late, **told)
+    following = reminder_day(
+        recovery.received_on, rules_of(claim.rule_set_id).recovery_reminder_days, today() + timedelta(days=1)
     )
-    session().add(recovery)
-    session().flush()
+    recovery.reminders += 1
+    recovery.next_reminder_at = None if following is None else morning(following)
+    about(recovery, due_fen=recovery.due_fen, late_days=max(0, late))
     return recovery
 
 
@@ -101,14 +123,14 @@ def confirm_return(ctx: Context, recovery_id: UUID, voucher_no: str, returned_on
         reference=f"recovery:{recovery.id}", memo=voucher_no,
     )
     recovery.returned_on, recovery.voucher_no = returned_on, voucher_no.strip()
-    recovery.confirmed_by = ctx.actor_id
+    recovery.confirmed_by, recovery.next_reminder_at = ctx.actor_id, None
     about(recovery, due_fen=recovery.due_fen)
     return recovery
 
 
 @use_case(Permission.CLAIM_CHECK, "claim.close", returns=Claim)
 def close_claim(ctx: Context, claim_id: UUID, reason: str) -> Claim:
-    """Ends the pursuit: nothing more is to be expected. Raises ``Refusal(STATE_CHANGED)`` while money is due."""
+    """Ends the pursuit: nothing more is to be expected. Raises ``Refusal(RETURN_OPEN)`` while money is due."""
     claim = get_or_404(Claim, claim_id, lock=True)
     open_due = session().scalar(select(func.count()).select_from(Recovery).where(
         Recovery.claim_id == claim.id, Recovery.due_fen > 0, Recovery.returned_on.is_(None)
@@ -125,12 +147,19 @@ def claw_back(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     """Takes a payment back on fraud or error: everything not yet due back becomes due (paper §5 [P])."""
     claim = get_or_404(Claim, claim_id, lock=True)
     fire(ctx, CLAIM, claim, "claw_back", reason=reason)
-    rest = (claim.paid_fen or 0) - _sums(claim.id)[2]
-    days = rules_of(claim.rule_set_id).recovery_return_days
+    if session().scalar(select(Correction.id).where(
+        Correction.claim_id == claim.id, or_(
+            Correction.state == CorrectionState.PROPOSED,
+            (Correction.state == CorrectionState.CONFIRMED) & (Correction.change_fen > 0),
+        ),
+    )) is not None:
+        raise Refusal(ErrorCode.CORRECTION_OPEN)
+    position = position_of(claim)
+    rest = position.paid_fen - position.due_fen
     if rest > 0:
-        _record(ctx, claim, "claw_back", today(), 0, 0, rest, today() + timedelta(days=days), "追回补偿")
+        ask_back(ctx, claim, "claw_back", rest, "追回补偿")
     with elevated(ctx, "pool"):
         message = N_("补偿款须追回，请按期限返还，理由请看申请单。")
-        notify(claim.org_id, message, path=f"/claims/{claim.id}", case_id=claim.case_id)
+        notify(claim.org_id, message, path=f"/claims/{claim.id}/recoveries", case_id=claim.case_id)
     about(claim, due_fen=max(0, rest))
     return claim

@@ -147,8 +147,13 @@ def officer_waits(ctx: Context) -> list[Wait]:
 
 
 def check_waits(ctx: Context) -> list[Wait]:
-    """Formal checks."""
-    return _claim_waits(_l("形式审查"), (ClaimState.SUBMITTED,))
+    """Objections that keep a payment waiting, and formal checks."""
+    objections = [
+        Wait(_l("答复公示异议"), f"{row.number} · {row.firm_name}", url_for("pool.claim", claim_id=row.claim_id), tone="bad",
+             order=5)
+        for row in queries.due_objections()
+    ]
+    return objections + _claim_waits(_l("形式审查"), (ClaimState.SUBMITTED,))
 
 
 def audit_waits(ctx: Context) -> list[Wait]:
@@ -171,7 +176,7 @@ def cashier_waits(ctx: Context) -> list[Wait]:
     """Payments, and money due back."""
     due = [
         Wait(_l("核对应返还的追偿款"), f"{row.bank_name} · {money_text(row.due_fen)}",
-             url_for("pool.claim", claim_id=row.claim_id), due=end_of_working_day(row.due_on), order=30)
+             url_for("pool.claim_recoveries", claim_id=row.claim_id), due=end_of_working_day(row.due_on), order=30)
         for row in queries.due_returns()
     ]
     return _claim_waits(_l("支付补偿"), (ClaimState.PUBLICISED,), 10) + due
@@ -182,7 +187,7 @@ def bank_only(ctx: Context) -> list[Wait]:
     if ctx.org_kind is not OrgKind.BANK:
         return []
     return [
-        Wait(_l("返还追偿款"), money_text(row.due_fen), url_for("pool.claim", claim_id=row.claim_id),
+        Wait(_l("返还追偿款"), money_text(row.due_fen), url_for("pool.claim_recoveries", claim_id=row.claim_id),
              due=end_of_working_day(row.due_on), tone="wait", order=25)
         for row in queries.due_returns()
     ]

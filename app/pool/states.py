@@ -132,6 +132,8 @@ CLAIM = Lifecycle("claim", ClaimState, tuple(replace(move, shared=False) for mov
     Move(_C.APPROVED, "reopen", _C.DECISION, (P.CLAIM_DECIDE,), needs_reason=True),
     Move(_C.PARTLY_APPROVED, "reopen", _C.DECISION, (P.CLAIM_DECIDE,), needs_reason=True),
     Move(_C.PUBLICISED, "reopen", _C.DECISION, (P.CLAIM_DECIDE,), needs_reason=True),
+    Move(_C.APPROVED, "uphold", _C.DECISION, (P.CLAIM_CHECK,), needs_reason=True, other_than=("decider_id",)),
+    Move(_C.PARTLY_APPROVED, "uphold", _C.DECISION, (P.CLAIM_CHECK,), needs_reason=True, other_than=("decider_id",)),
     Move(_C.PUBLICISED, "pay", _C.PAID, (P.CLAIM_PAY,), stamp="cashier_id",
          other_than=(*_BANK, "auditor_id", "decider_id")),
     Move(_C.PAID, "recover", _C.RECOVERING, (P.RECOVERY_REPORT,)),
@@ -153,6 +155,7 @@ CLAIM_TEXTS = {
     "suspend": N_("审核暂缓"), "audit": N_("完成审核"), "reaudit": N_("退回重新审核"), "approve": N_("同意补偿"),
     "approve_part": N_("部分同意补偿"), "refuse": N_("不予补偿"), "lift_to_check": N_("解除暂缓"),
     "lift_to_audit": N_("解除暂缓"),
-    "lift_to_decision": N_("解除暂缓"), "publicise": N_("公示期满"), "reopen": N_("撤销审定，重新研究"), "pay": N_("支付补偿"),
+    "lift_to_decision": N_("解除暂缓"), "publicise": N_("公示期满"), "reopen": N_("撤销审定，重新研究"),
+    "uphold": N_("异议成立，重新审定"), "pay": N_("支付补偿"),
     "recover": N_("登记追偿回收"), "close": N_("结案"), "claw_back": N_("追回补偿"),
 }

@@ -8,6 +8,8 @@ from app.pool import (
     check_views,
     claim_views,
     file_views,
+    publicity_views,
+    recovery_views,
     registers,
     rule_views,
     stress_views,
@@ -15,5 +17,7 @@ from app.pool import (
 from app.pool.door import room
 
 __all__ = [
-    "board_views", "booking_views", "check_views", "claim_views", "file_views", "registers", "room", "rule_views", "stress_views",
+    "board_views", "booking_views", "check_views", "claim_views", "file_views", "publicity_views",
+    "recovery_views", "registers", "room",
+    "rule_views", "stress_views",
 ]

@@ -11,6 +11,7 @@ from app.core.calendar import today
 from app.core.settings import Settings
 from app.credit import model_service
 from tests.cast import SYSTEM
+from tests.credit_cast import QUICK
 from tests.e2e import road_of_the_loan as loan
 from tests.e2e import road_over_the_bridge as bridge
 from tests.e2e import road_to_offers as offers
@@ -30,7 +31,7 @@ def test_a_firm_walks_from_its_invoices_to_a_paid_claim(
     visitors: Visitors, clock: Clock, settings: Settings, real_data: Path,
 ) -> None:
     town = Town(visitors)
-    model_service.train_model(settings, settings.model_path, city_firms=400)
+    model_service.train_model(settings, settings.model_path, city_firms=400, more=QUICK)
     model_service.ensure_model(SYSTEM, settings)
     offers.the_banks_put_products_on_offer(town)
     claim.the_city_opens_the_pool(town, today() + timedelta(days=WHOLE_STORY))

@@ -21,14 +21,14 @@ from app.credit.commands import add_to, score_firms
 from app.credit.models import ScoringModel
 from app.credit.rules import Visible
 from tests import cast
-from tests.credit_cast import consent, current, firm_with_invoices, model_file, register_model
+from tests.credit_cast import QUICK, consent, current, firm_with_invoices, model_file, register_model
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
 
 def test_training_without_real_data_says_that_the_firms_were_synthetic(settings: Settings, tmp_path: Path) -> None:
     nowhere = replace(settings, real_data=tmp_path / "nothing")
-    told = model_service.train_model(nowhere, settings.model_path, city_firms=400)
+    told = model_service.train_model(nowhere, settings.model_path, city_firms=400, more=QUICK)
     assert "SYNTHETIC" in told
     model = model_service.ensure_model(cast.SYSTEM, nowhere)
     assert model.trained_on == "synthetic" and model.active

@@ -21,7 +21,8 @@ from app.core.database import check_role
 from app.core.embedded import EmbeddedPostgres, EmbeddedRedis, servers
 from app.core.server import AlreadyRunning, ServerError
 from app.core.settings import load_settings
-from tests.database import ROOT, SPEED, place
+from tests.database import ROOT, SPEED
+from tests.shared import place
 
 HOLD = """
 import os, signal, sys

@@ -17,7 +17,7 @@ from app.core.database import session, transaction
 from app.core.ids import new_id
 from app.core.money import WAN
 from app.core.permissions import Role
-from app.pool import claim_service as claims
+from app.pool import decision_service as decisions
 from app.pool import service as pool
 from tests import bridge_cast as road
 from tests import cast
@@ -37,8 +37,8 @@ class Town:
         pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
         ballast(self.city)
         claim = self.city.at_decision(self.city.claimed(self.city.booked()))
-        claims.approve_claim(self.city.leader, claim.id)
-        claims.pay_claim(self.city.cashier, claim.id, "凭证-1", today())
+        decisions.approve_claim(self.city.leader, claim.id)
+        decisions.pay_claim(self.city.cashier, claim.id, "凭证-1", today())
         self.who = road.people()
         self.bridge = road.walk(self.who, "SETTLED")
         self.other_bank, self.other_firm = cast.bank("云山银行"), cast.firm("广州别家有限公司")

@@ -22,7 +22,7 @@ from app.credit.model_training import TrainingData
 from app.credit.models import ScoringModel
 from app.credit.register_models import LoanExpectation, ModelReport, ModelTraining
 from tests import cast
-from tests.credit_cast import consent, current, firm_with_invoices, register_model, revoke
+from tests.credit_cast import QUICK, consent, current, firm_with_invoices, register_model, revoke
 from tests.model_cast import WHY, Governors
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
@@ -32,7 +32,7 @@ def test_a_training_ends_as_a_candidate_that_its_asker_may_not_approve(settings:
     people = Governors()
     first = register_model()
     asked = training_service.ask_training(people.system, TrainingData.SYNTHETIC, WHY)
-    done = training_service.run_training(cast.SYSTEM, asked.id, settings, repeats=0, city_firms=400)
+    done = training_service.run_training(cast.SYSTEM, asked.id, settings, repeats=0, city_firms=400, more=QUICK)
     assert done.state == "done" and done.output and "bad" in done.output
     with transaction(cast.SYSTEM, read_only=True):
         model = session().get_one(ScoringModel, done.model_id)

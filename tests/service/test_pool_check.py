@@ -18,14 +18,14 @@ from app.core.calendar import SHANGHAI, today
 from app.core.database import session, transaction
 from app.core.money import WAN
 from app.pool import check_service, recovery_service
-from app.pool import claim_service as claims
+from app.pool import decision_service as decisions
 from app.pool import service as pool
 from app.pool.check_service import check_pool
 from app.pool.claim_service import LossParts
 from app.pool.models import Claim
 from tests import cast
 from tests.database import TestDatabase
-from tests.pool_cast import City, rule_set, terms
+from tests.pool_cast import City, cut, rule_set, terms
 from tests.web.visitors import visit
 
 pytestmark = pytest.mark.service
@@ -39,8 +39,8 @@ def codes() -> set[str]:
 def a_paid_claim(city: City) -> Claim:
     """A claim paid in part, with a recovery whose share came back, and one more recovery that has not."""
     claim = city.at_decision(city.claimed(city.booked(terms(800)), LossParts(collateral_fen=300 * WAN)))
-    claims.approve_claim(city.leader, claim.id, 140 * WAN, "材料不足，部分同意")
-    claims.pay_claim(city.cashier, claim.id, "付-1", today())
+    decisions.approve_claim(city.leader, claim.id, [cut(20, "材料不足，部分同意")])
+    decisions.pay_claim(city.cashier, claim.id, "付-1", today())
     first = recovery_service.report_recovery(city.officer, claim.id, today(), 50 * WAN, 1 * WAN, "执行款")
     recovery_service.confirm_return(city.cashier, first.id, "回-1", today())
     recovery_service.report_recovery(city.officer, claim.id, today(), 20 * WAN, 20 * WAN, "执行款二")
@@ -70,6 +70,7 @@ def test_a_road_walked_honestly_adds_up_and_every_tampering_is_found(app: Flask,
     with psycopg.connect(plain, autocommit=True) as owner:
         for table in ("claim", "booking", "ledger_account", "recovery"):
             owner.execute(f"alter table {table} disable trigger user")
+        owner.execute("alter table claim drop constraint fk_claim_decision_amount")  # the amount is tied to its decision
         for change, code in (
             (f"update claim set approved_fen = approved_fen - 1, paid_fen = paid_fen - 1 where id = '{claim.id}'", "PAID"),
             (f"update claim set basis_fen = 100 where id = '{claim.id}'", "COMPENSATION"),

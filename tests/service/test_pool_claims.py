@@ -23,16 +23,19 @@ from app.core.money import WAN
 from app.core.permissions import Permission, Role, permissions_of
 from app.loans import service as loans
 from app.loans.rules import FiveClass
+from app.pool import audit_service as audits
 from app.pool import claim_service as claims
+from app.pool import decision_service as decisions
 from app.pool import recovery_service as recoveries
 from app.pool import service as pool
 from app.pool.claim_service import LossParts
+from app.pool.decision_models import DeductionKind
 from app.pool.models import Booking, Claim, Recovery
 from app.pool.rules import LossEvidence
 from app.pool.states import CLAIM, BookingState, ClaimState
 from tests import cast
 from tests.database import TestDatabase
-from tests.pool_cast import EVIDENCE, City, ballast, rule_set, terms
+from tests.pool_cast import EVIDENCE, City, ballast, cut, rule_set, terms
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
 
@@ -63,8 +66,8 @@ def balances(city: City) -> dict[str, int]:
 
 def paid(city: City, claim: Claim) -> Claim:
     city.at_decision(claim)
-    claims.approve_claim(city.leader, claim.id)
-    return claims.pay_claim(city.cashier, claim.id, f"凭证-{claim.id.hex[-8:]}", today())
+    decisions.approve_claim(city.leader, claim.id)
+    return decisions.pay_claim(city.cashier, claim.id, f"凭证-{claim.id.hex[-8:]}", today())
 
 
 # --- what is paid ----------------------------------------------------------------------------------------------------
@@ -132,10 +135,10 @@ def test_the_whole_road_moves_the_money_and_shrinks_the_budget(calm: City) -> No
     before = balances(calm)["budget"]
     claim = calm.claimed(calm.booked(terms(300)))
     calm.at_decision(claim)
-    claims.approve_claim(calm.leader, claim.id)
+    decisions.approve_claim(calm.leader, claim.id)
     assert balances(calm)["budget"] == before - 120 * WAN
     assert balances(calm).get("paid", 0) == 0
-    done = claims.pay_claim(calm.cashier, claim.id, "凭证-1", today())
+    done = decisions.pay_claim(calm.cashier, claim.id, "凭证-1", today())
     assert (done.state, done.paid_fen) == (ClaimState.PAID, 120 * WAN)
     assert balances(calm)["budget"] == before - 120 * WAN
     assert balances(calm)["paid"] == 120 * WAN
@@ -162,14 +165,14 @@ def test_one_person_cannot_take_two_of_the_five_parts(calm: City) -> None:
     claims.submit_claim(calm.approver, claim.id)
     claims.accept_claim(calm.reviewer, claim.id)
     for person in (officer, approver):
-        refused(lambda person=person: claims.audit_claim(person, claim.id, "意见"))
-    claims.audit_claim(calm.auditor, claim.id, "意见")
+        refused(lambda person=person: audits.audit_claim(person, claim.id, "意见"))
+    audits.audit_claim(calm.auditor, claim.id, "意见")
     for person in (officer, approver, auditor):
-        refused(lambda person=person: claims.approve_claim(person, claim.id))
-    claims.approve_claim(calm.leader, claim.id)
+        refused(lambda person=person: decisions.approve_claim(person, claim.id))
+    decisions.approve_claim(calm.leader, claim.id)
     for person in (officer, approver, auditor, leader):
-        refused(lambda person=person: claims.pay_claim(person, claim.id, "凭证", today()))
-    assert claims.pay_claim(calm.cashier, claim.id, "凭证", today()).state == ClaimState.PAID
+        refused(lambda person=person: decisions.pay_claim(person, claim.id, "凭证", today()))
+    assert decisions.pay_claim(calm.cashier, claim.id, "凭证", today()).state == ClaimState.PAID
 
 
 def test_the_database_itself_keeps_the_five_people_apart(calm: City) -> None:
@@ -197,12 +200,12 @@ def test_a_claim_above_the_stop_line_is_held_and_a_leader_lifts_it_with_a_reason
     assert held.state == ClaimState.HELD
     assert held.stop_line[0]["params"]["total_fen"] == 300 * WAN
     with pytest.raises(Refusal) as refused:
-        claims.lift_hold(city.leader, held.id, "")
+        decisions.lift_hold(city.leader, held.id, "")
     assert refused.value.code is ErrorCode.REASON_NEEDED
-    assert claims.lift_hold(city.leader, held.id, "已约谈整改").state == ClaimState.SUBMITTED
+    assert decisions.lift_hold(city.leader, held.id, "已约谈整改").state == ClaimState.SUBMITTED
     claims.accept_claim(city.reviewer, held.id)
-    claims.audit_claim(city.auditor, held.id, "无误")
-    assert claims.approve_claim(city.leader, held.id).state == ClaimState.APPROVED
+    audits.audit_claim(city.auditor, held.id, "无误")
+    assert decisions.approve_claim(city.leader, held.id).state == ClaimState.APPROVED
 
 
 def test_ending_the_auditors_own_hold_does_not_let_a_claim_past_the_stop_line(city: City) -> None:
@@ -211,14 +214,14 @@ def test_ending_the_auditors_own_hold_does_not_let_a_claim_past_the_stop_line(ci
     claim = city.claimed(city.booked(terms(270)))
     claims.submit_claim(city.approver, claim.id)
     claims.accept_claim(city.reviewer, claim.id)
-    claims.suspend_claim(city.auditor, claim.id, "合同存疑")
-    assert claims.lift_hold(city.leader, claim.id, "已补合同").state == ClaimState.AUDIT
+    audits.suspend_claim(city.auditor, claim.id, "合同存疑")
+    assert decisions.lift_hold(city.leader, claim.id, "已补合同").state == ClaimState.AUDIT
     withdrawn = ballast(city, 3000)
     pool.withdraw_booking(city.officer, withdrawn.id, "误报")
     other = city.claimed(city.booked(terms(10)))
     assert claims.submit_claim(city.approver, other.id).state == ClaimState.HELD
-    claims.audit_claim(city.auditor, claim.id, "无误")
-    assert claims.approve_claim(city.leader, claim.id).state == ClaimState.HELD
+    audits.audit_claim(city.auditor, claim.id, "无误")
+    assert decisions.approve_claim(city.leader, claim.id).state == ClaimState.HELD
 
 
 def test_a_hold_lifted_for_one_loss_is_no_leave_for_a_larger_one(city: City) -> None:
@@ -226,7 +229,7 @@ def test_a_hold_lifted_for_one_loss_is_no_leave_for_a_larger_one(city: City) -> 
         ballast(city, 3000)
     claim = city.claimed(city.booked(terms(400)), LossParts(collateral_fen=100 * WAN))
     assert claims.submit_claim(city.approver, claim.id).state == ClaimState.HELD
-    claims.lift_hold(city.leader, claim.id, "已约谈整改")
+    decisions.lift_hold(city.leader, claim.id, "已约谈整改")
     claims.return_claim(city.reviewer, claim.id, "抵债金额不实")
     claims.amend_claim(city.officer, claim.id, LossParts())
     assert claims.submit_claim(city.approver, claim.id).state == ClaimState.HELD
@@ -249,10 +252,10 @@ def test_the_stop_line_is_tested_again_at_approval_and_new_bookings_raise_the_ba
     pool.withdraw_booking(city.officer, withdrawn.id, "误报")
     first = city.claimed(city.booked(terms(10)))
     assert claims.submit_claim(city.approver, first.id).state == ClaimState.HELD
-    assert claims.approve_claim(city.leader, claim.id).state == ClaimState.HELD
-    assert claims.lift_hold(city.leader, claim.id, "已核实").state == ClaimState.DECISION
+    assert decisions.approve_claim(city.leader, claim.id).state == ClaimState.HELD
+    assert decisions.lift_hold(city.leader, claim.id, "已核实").state == ClaimState.DECISION
     ballast(city, 3000)
-    assert claims.approve_claim(city.leader, claim.id).state == ClaimState.APPROVED
+    assert decisions.approve_claim(city.leader, claim.id).state == ClaimState.APPROVED
 
 
 def test_two_approvals_at_once_with_money_for_one_make_one_success(database: TestDatabase) -> None:
@@ -264,7 +267,7 @@ def test_two_approvals_at_once_with_money_for_one_make_one_success(database: Tes
     def approve(claim: Claim) -> None:
         start.wait()
         try:
-            claims.approve_claim(city.leader, claim.id)
+            decisions.approve_claim(city.leader, claim.id)
             found.append("approved")
         except Refusal as refused:
             found.append(refused.code.value)
@@ -281,13 +284,13 @@ def test_two_approvals_at_once_with_money_for_one_make_one_success(database: Tes
 
 def test_two_cashiers_at_once_pay_once(calm: City) -> None:
     claim = calm.at_decision(calm.claimed(calm.booked()))
-    claims.approve_claim(calm.leader, claim.id)
+    decisions.approve_claim(calm.leader, claim.id)
     start, found = threading.Barrier(2), []
 
     def pay(number: int) -> None:
         start.wait()
         try:
-            claims.pay_claim(calm.cashier, claim.id, f"凭证-{number}", today())
+            decisions.pay_claim(calm.cashier, claim.id, f"凭证-{number}", today())
             found.append("paid")
         except Refusal as refused:
             found.append(refused.code.value)
@@ -304,10 +307,10 @@ def test_two_cashiers_at_once_pay_once(calm: City) -> None:
 def test_an_approval_taken_back_releases_the_money(calm: City) -> None:
     before = balances(calm)["budget"]
     claim = calm.at_decision(calm.claimed(calm.booked()))
-    claims.approve_claim(calm.leader, claim.id)
-    claims.reopen_decision(calm.leader, claim.id, "公示期收到异议")
+    decisions.approve_claim(calm.leader, claim.id)
+    decisions.reopen_decision(calm.leader, claim.id, "公示期收到异议")
     assert balances(calm)["budget"] == before
-    assert claims.approve_claim(calm.leader, claim.id, 100 * WAN, "扣除争议部分").approved_fen == 100 * WAN
+    assert decisions.approve_claim(calm.leader, claim.id, [cut(20, "扣除争议部分")]).approved_fen == 100 * WAN
     assert balances(calm)["budget"] == before - 100 * WAN
 
 
@@ -317,16 +320,16 @@ def test_an_approval_taken_back_releases_the_money(calm: City) -> None:
 def test_publicity_lasts_seven_days_and_nothing_is_paid_before(city: City) -> None:
     ballast(city), ballast(city), ballast(city), ballast(city)
     claim = city.at_decision(city.claimed(city.booked(terms(300))))
-    claims.approve_claim(city.leader, claim.id)
+    decisions.approve_claim(city.leader, claim.id)
     with pytest.raises(Refusal) as refused:
-        claims.pay_claim(city.cashier, claim.id, "凭证", today())
+        decisions.pay_claim(city.cashier, claim.id, "凭证", today())
     assert refused.value.code is ErrorCode.STATE_CHANGED
     with time_machine.travel(now() + timedelta(days=6), tick=False):
-        assert claims.settle_due(cast.SYSTEM) == 0
+        assert decisions.settle_due(cast.SYSTEM) == 0
     with time_machine.travel(now() + timedelta(days=9), tick=False):
-        assert claims.settle_due(cast.SYSTEM) == 1
-        assert claims.settle_due(cast.SYSTEM) == 0
-        assert claims.pay_claim(city.cashier, claim.id, "凭证", today()).state == ClaimState.PAID
+        assert decisions.settle_due(cast.SYSTEM) == 1
+        assert decisions.settle_due(cast.SYSTEM) == 0
+        assert decisions.pay_claim(city.cashier, claim.id, "凭证", today()).state == ClaimState.PAID
 
 
 def test_a_claim_returns_twice_at_most_and_lapses_when_nobody_mends_it(calm: City) -> None:
@@ -342,7 +345,7 @@ def test_a_claim_returns_twice_at_most_and_lapses_when_nobody_mends_it(calm: Cit
     claims.submit_claim(calm.approver, other.id)
     claims.return_claim(calm.reviewer, other.id, "缺材料")
     with time_machine.travel(now() + timedelta(days=40), tick=False):
-        assert claims.settle_due(cast.SYSTEM) == 1
+        assert decisions.settle_due(cast.SYSTEM) == 1
     assert claim_now(other).state == ClaimState.LAPSED
     with transaction(cast.SYSTEM, read_only=True):
         assert session().get_one(Booking, other.booking_id).state == BookingState.BOOKED
@@ -462,7 +465,7 @@ def test_principal_that_came_back_since_is_never_compensated_in_full(calm: City)
     calm.at_decision(claim)
     calm.repay(booking, 10)
     with pytest.raises(Refusal) as refused:
-        claims.approve_claim(calm.leader, claim.id)
+        decisions.approve_claim(calm.leader, claim.id)
     assert refused.value.code is ErrorCode.CLAIM_OUTDATED
-    smaller = claims.approve_claim(calm.leader, claim.id, 100 * WAN, "核减收回的本金")
+    smaller = decisions.approve_claim(calm.leader, claim.id, [cut(12, "核减收回的本金", DeductionKind.REPAID)])
     assert smaller.approved_fen == 100 * WAN

@@ -36,7 +36,7 @@ def shown(bank: cast.Cast, **args: str) -> list[Any]:
     """The needs of a page of the queue, in its order."""
     officer = bank[Role.BANK_OFFICER]
     with reading(officer, Permission.QUEUE_READ):
-        return [row.id for row in QUEUE.load_queue(officer, args, {}).page.rows]
+        return [told.row().id for told in QUEUE.load_queue(args).page.rows]
 
 
 def afresh(bank: cast.Cast) -> list[Any]:
@@ -93,10 +93,10 @@ def test_a_bank_that_opens_its_queue_ranks_what_no_worker_ranked(database: TestD
     firm = cast.firm()
     need = market_cast.open_need(firm)
     with reading(officer, Permission.QUEUE_READ):
-        waits = rank_service.opening(officer)[0]
+        waits = rank_service.missing()
     assert waits == [need.id] and rank_service.catch_up(officer, waits) == 1
     with reading(officer, Permission.QUEUE_READ):
-        assert rank_service.opening(officer)[0] == []
+        assert rank_service.missing() == []
     assert set(places(database, bank)) == {need.id} and places(database, other) == {}
     # Nobody reads or writes another bank's places, and a place says nothing of the firm's name.
     with portal.transaction(other[Role.BANK_OFFICER]) as unit:
@@ -105,6 +105,16 @@ def test_a_bank_that_opens_its_queue_ranks_what_no_worker_ranked(database: TestD
     with portal.transaction(clerk(firm)) as unit:
         assert unit.session.execute(text("select count(*) from queue_rank")).scalar_one() == 0
     assert rank_service.rank_bank(SYSTEM, other.id) == 1 and shown(other) == [need.id]
+
+
+def test_a_queue_is_looked_at_now_and_then_so_that_its_pages_need_not_look_far_back(database: TestDatabase) -> None:
+    bank, other = cast.bank(), cast.bank("云城银行")
+    need = market_cast.open_need(cast.firm())
+    assert rank_service.keep_seen(SYSTEM) == 2 and set(places(database, bank)) == set(places(database, other)) == {need.id}
+    assert rank_service.keep_seen(SYSTEM) == 0
+    owner_sql(database, "update rank_state set seen_until = now() - interval '1 day' where org_id = %s returning 1", bank.id)
+    assert rank_service.keep_seen(SYSTEM) == 0
+    assert owner_sql(database, "select count(*) from rank_state where seen_until > now() - interval '1 minute'") == [(2,)]
 
 
 def test_a_consent_moves_a_place_and_its_revocation_moves_it_back(database: TestDatabase) -> None:

@@ -14,7 +14,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.ids import new_id
 from app.core.permissions import Permission, Role
 from app.core.use_case import reading
-from app.credit import run_queries, run_service
+from app.credit import computing, run_queries, run_service, service
 from app.credit.models import CreditProfile
 from app.credit.queries import consenting_firms
 from app.credit.rules import PARAMETERS
@@ -94,6 +94,21 @@ def test_a_worker_that_is_killed_leaves_its_chunk_to_be_done_and_the_others_done
     assert runs()[0].finished
     with transaction(cast.SYSTEM, read_only=True):
         assert session().scalar(sa.select(sa.func.count()).select_from(CreditProfile)) == 3
+
+
+def test_a_firm_gets_the_same_profile_alone_and_while_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    firms = [*town(), firm_with_invoices(7, "广州不授权商行")]
+    register_model()
+    with transaction(cast.SYSTEM):  # nobody is scored yet
+        session().execute(sa.text("update outbox set state = 'dead' where state = 'pending'"))
+    for module in (computing, service):
+        monkeypatch.setattr(module, "AT_ONCE", 2)
+    assert service.compute_profiles(cast.SYSTEM, [firm.id for firm in firms]) == 3
+    told = [current(firm) for firm in firms]
+    assert [profile.state for profile in told if profile] == ["scored", "scored", "scored", "no_consent"]
+    for firm, profile in zip(firms, told, strict=True):
+        again = service.compute_profile(cast.SYSTEM, firm.id)
+        assert profile is not None and again is not None and again.id == profile.id
 
 
 def test_a_chunk_that_is_done_stays_done() -> None:

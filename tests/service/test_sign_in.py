@@ -311,3 +311,13 @@ def test_phone_and_second_factor_are_unreadable_in_the_database() -> None:
         raw = session().connection().exec_driver_sql("select totp_secret from person where totp_secret is not null").scalar()
     assert raw is not None and secret.encode() not in bytes(raw)
     assert person_of(bank[Role.BANK_OFFICER]).totp_secret == secret
+
+
+def test_a_password_hashed_too_weakly_is_hashed_anew_by_the_next_sign_in() -> None:
+    firm = cast.firm()
+    weak = person_of(firm[Role.FIRM_CLERK]).password_hash
+    service.configure_hasher(service.STRONG)
+    assert token_of(login_of(firm, Role.FIRM_CLERK))
+    strong = person_of(firm[Role.FIRM_CLERK]).password_hash
+    assert strong != weak and strong.startswith("$argon2id$v=19$m=19456,t=2,p=1$"), "what OWASP asks for"
+    assert token_of(login_of(firm, Role.FIRM_CLERK)) and person_of(firm[Role.FIRM_CLERK]).password_hash == strong

@@ -20,6 +20,7 @@ from app.core.pages import (
     Station,
     Stations,
     Wait,
+    menu_here,
 )
 from app.core.permissions import Permission
 
@@ -92,9 +93,10 @@ def test_the_menu_marks_the_page_one_is_under_and_hides_the_rest() -> None:
     menu.add("我的", "mine", MAY, 3)
     menu.add("不许", "shut", MAY_NOT, 4)
     with portal.test_request_context():
-        assert [label for label, _, _ in menu.items(Officer(), "/")] == ["首页", "需求", "我的"]
+        assert [label for label, _ in menu.links(Officer())] == ["首页", "需求", "我的"]
+        links = menu.links(Officer())
         for path, here in (("/", "首页"), ("/needs/17", "需求"), ("/needs/mine/3", "我的")):
-            assert [label for label, _, active in menu.items(Officer(), path) if active] == [here]
+            assert [label for label, url in links if url == menu_here(links, path)] == [here]
 
 
 def market_stations(ctx: Any, case: Any) -> Iterable[Station]:

@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, run
 
-revision = "0045"
-down_revision = "0044"
+revision = "0052"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 

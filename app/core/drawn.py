@@ -1,0 +1,51 @@
+"""What a process makes once for each way in which it stands, instead of once a page: rows, filters, the menu, the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from flask import get_template_attribute, request, url_for
+from markupsafe import Markup
+
+from app.core.formats import is_english
+
+T = TypeVar("T")
+
+MOST_KEPT = 5_000
+"""Pieces that a process keeps, about 3 kB each."""
+_KEPT: dict[Hashable, Any] = {}
+
+
+def kept(key: Hashable, make: Callable[[], T]) -> T:
+    """A piece as this process made it before; the last ``MOST_KEPT`` of all are kept.
+
+    ``key`` says everything that the piece depends on, the language too. Whatever a piece shows of one visitor must be part of it.
+    """
+    found = _KEPT.get(key)
+    if found is None:
+        while len(_KEPT) >= MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+        found = _KEPT[key] = make()
+    return cast(T, found)
+
+
+def once(name: str, *values: Hashable) -> Markup:
+    """For templates: a macro of ``core/frame.html`` drawn once for each language, root of the addresses, and ``values``."""
+    return kept(("frame", name, is_english(), _root(), values), lambda: _draw(name, values))
+
+
+def _draw(name: str, values: tuple[Hashable, ...]) -> Markup:
+    return Markup(get_template_attribute("core/frame.html", name)(*values))
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """``url_for``, worked out once for pages and files that need nothing else to be found."""
+    if not request or (values and (endpoint != "static" or len(values) > 1)) or endpoint.startswith("."):
+        return url_for(endpoint, **values)
+    return kept(("address", _root(), endpoint, values.get("filename")), lambda: url_for(endpoint, **values))
+
+
+def _root() -> str:
+    """Below which path the portal stands: another one makes other addresses."""
+    return str(request.environ.get("SCRIPT_NAME", ""))
