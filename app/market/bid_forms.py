@@ -28,13 +28,13 @@ from app.enterprises.rules import SizeClass
 from app.market.bid_models import Bid
 from app.market.bid_service import BidTerms, offer_of, size_of
 from app.market.bid_words import CONDITION_KINDS, TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
-from app.market.fields import MoneyField, PercentField, TokenField
+from app.market.fields import MoneyField, PercentField, PlanField, TokenField
 from app.market.forms import named
 from app.market.models import Need
 from app.market.offer_rules import BANNED_FOR_SMALL, CLOSED_LIST, TEXT_LENGTH, Condition, Tie
 from app.market.part_rules import PART_FEES, PartFees, PartTerms
 from app.market.product_models import Product
-from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod, plan_of
 from app.market.words import METHODS
 
 FEE_ROWS = 6
@@ -104,6 +104,12 @@ class BidForm(FlaskForm):
     annual_rate = PercentField(_l("名义年利率"), [InputRequired(_l("请填写年利率。"))])
     term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限，用整数月。"))])
     method = SelectField(_l("还款方式"), [InputRequired(_l("请选择还款方式。"))])
+    plan = PlanField(
+        _l("还本计划"), [Optional(), Length(max=4_000)],
+        description=_l(
+            "还款方式选“按约定计划还本”时填写，最多 60 行，可以从表格粘贴：每行写第几个月和归还的本金（元）；利息按月付。"
+        ),
+    )
     min_part = MoneyField(
         _l("只承担一部分时，最少"), [Optional()], unit=WAN, description=_l("留空表示只整笔放款，不与其他银行联合。")
     )
@@ -143,7 +149,9 @@ class BidForm(FlaskForm):
         """The bid as the rules judge it. Call it after a successful ``validate``."""
         assert self.amount.data is not None and self.annual_rate.data is not None and self.term_months.data is not None
         fees = tuple(fee for row in self.fees if (fee := row.form.fee()) is not None)
-        offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, RepaymentMethod(self.method.data), fees)
+        method = RepaymentMethod(self.method.data)
+        plan = self.plan.data or () if method is RepaymentMethod.FREE else ()
+        offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, method, fees, plan)
         return BidTerms(
             UUID(self.product_id.data), offer, self.valid_until.data, self._conditions(), self._ties(),
             self.conditions.data or "", self._parts(),
@@ -206,6 +214,7 @@ class BidForm(FlaskForm):
             "method": bid.method,
             "valid_until": bid.valid_until,
             "conditions": bid.conditions,
+            "plan": plan_of(bid.plan),
             "min_part": bid.min_part_fen,
             "part_fees": bid.part_fees or PartFees.SCALED.value,
             "demands": _demand_rows(bid),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.database import Base, Identified
@@ -20,7 +21,7 @@ class Bid(Identified, Base):
     ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there. ``demands`` are what the
     bid depends on, a closed list; ``conditions`` is a remark without force. Nothing tied is declared too (``ties_declared``).
     ``min_part_fen``: the least the bank lends beside others; ``None`` lends the whole alone. ``part_fees``: what a part does to
-    the charges.
+    the charges. ``plan`` of a loan repaid by plan: ``[month, 分]`` each.
     """
 
     __tablename__ = "bid"
@@ -56,6 +57,7 @@ class Bid(Identified, Base):
     opened_at: Mapped[datetime | None]
     min_part_fen: Mapped[int | None]
     part_fees: Mapped[str | None]
+    plan: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     ties: Mapped[list[BidTie]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidTie.no")
     demands: Mapped[list[BidCondition]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidCondition.no")

@@ -22,6 +22,7 @@ from app.market.bid_service import with_lines
 from app.market.bid_words import AwardState, BidState, ChoiceState
 from app.market.models import Need
 from app.market.product_models import ProductVersion
+from app.market.terms import PlanRow, plan_of
 from app.market.words import PURPOSES, NeedState
 
 
@@ -45,6 +46,7 @@ class ChoiceTerms:
     conventions: dict[str, Any]
     purpose: str
     all_in_rate: Decimal
+    plan: tuple[PlanRow, ...]
 
 
 def choice_terms(choice_id: UUID) -> ChoiceTerms:
@@ -69,6 +71,7 @@ def choice_terms(choice_id: UUID) -> ChoiceTerms:
         bid.conventions,
         need.purpose_text or PURPOSES[need.purpose_kind or "OTHER"],
         Decimal(choice.cost_sheet["all_in_rate"]),
+        plan_of(choice.cost_sheet.get("plan")),
     )
 
 

@@ -42,7 +42,7 @@ from app.market.offer_rules import (
 from app.market.part_rules import Candidate, PartFees, PartTerms, check_part
 from app.market.product_models import Product, ProductVersion
 from app.market.product_words import ProductState
-from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod, plan_of, stored_plan
 from app.market.words import NeedState
 
 constraint("uq_bid_sent", ErrorCode.BID_EXISTS)
@@ -163,6 +163,7 @@ def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product
     bid.working = working_json(cost.working)
     bid.ties_declared = terms.ties is not None
     bid.min_part_fen, bid.part_fees = (terms.parts.least_fen, terms.parts.fees.value) if terms.parts else (None, None)
+    bid.plan = stored_plan(offer.plan)
     bid.drafted_by, bid.drafted_at = ctx.actor_id, now()
     return cost
 
@@ -206,7 +207,7 @@ def offer_of(bid: Bid) -> Offer:
     fees = tuple(
         Fee(FeeKind(fee.kind), fee.amount_fen, Payee(fee.payee), FeeTime(fee.at), fee.every_months, fee.text) for fee in bid.fees
     )
-    return Offer(bid.amount_fen, bid.annual_rate, bid.term_months, RepaymentMethod(bid.method), fees)
+    return Offer(bid.amount_fen, bid.annual_rate, bid.term_months, RepaymentMethod(bid.method), fees, plan_of(bid.plan))
 
 
 def candidate_of(bid: Bid) -> Candidate:

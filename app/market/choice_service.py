@@ -33,6 +33,7 @@ from app.market.closing_service import lapse_bid
 from app.market.lifecycles import NEED
 from app.market.models import Need
 from app.market.part_rules import check_mix
+from app.market.terms import stored_plan
 from app.market.words import NeedState
 
 constraint("uq_choice_live", ErrorCode.CHOICE_EXISTS)
@@ -47,7 +48,7 @@ constraint("ck_choice_conditions_open", ErrorCode.CONDITIONS_OPEN)
 _SHEET = (
     "id", "product_id", "product_version", "amount_fen", "annual_rate", "term_months", "method", "conventions", "conditions",
     "valid_until", "all_in_rate", "effective_rate", "simple_rate", "interest_fen", "fees_fen", "total_extra_fen", "working",
-    "submitted_at",
+    "submitted_at", "plan",
 )  # fmt: skip
 _FEE = ("kind", "amount_fen", "payee", "at", "every_months", "text")
 
@@ -71,7 +72,8 @@ def _part_of_sheet(bid: Bid, amount_fen: int) -> dict[str, Any]:
     ]
     cost = share.cost
     told: dict[str, Any] = plain({
-        "amount_fen": amount_fen, "bid_amount_fen": bid.amount_fen, "fees": fees, "interest_fen": cost.interest_fen,
+        "amount_fen": amount_fen, "bid_amount_fen": bid.amount_fen, "fees": fees, "plan": stored_plan(share.offer.plan),
+        "interest_fen": cost.interest_fen,
         "fees_fen": cost.fees_fen, "total_extra_fen": cost.total_extra_fen, "all_in_rate": cost.nominal12.quantize(RATE),
         "effective_rate": cost.effective.quantize(RATE), "simple_rate": cost.simple.quantize(RATE),
     })  # fmt: skip

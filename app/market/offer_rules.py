@@ -11,7 +11,8 @@ from app.core.working import N_, Params, Problem
 from app.enterprises.rules import SizeClass
 from app.market.bid_words import TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
 from app.market.costs import all_in_rate
-from app.market.terms import Fee, FeeKind, FeeTime, Offer
+from app.market.schedules import check_plan
+from app.market.terms import Fee, FeeKind, FeeTime, Offer, RepaymentMethod
 
 BANNED_FOR_SMALL = frozenset({FeeKind.COMMITMENT, FeeKind.FUND_MANAGEMENT})
 """两禁: no commitment and no fund-management fee on loans to small and micro firms (compliance paper §4
@@ -51,6 +52,8 @@ def check_offer(
         *_check_rate(offer.annual_rate, limits),
         *_check_term(offer.term_months, need_term, limits),
     ]
+    if offer.method is RepaymentMethod.FREE and not problems:
+        problems.extend(check_plan(offer.amount_fen, offer.term_months, offer.plan))
     for fee in offer.fees:
         problems.extend(_check_fee(fee, offer, size))
     return problems or check_all_in(offer, limits)

@@ -18,8 +18,8 @@ from app.core.working import N_, Params, Problem
 from app.market.costs import AllIn, all_in_rate
 from app.market.irr import RATE_PLACES, solve
 from app.market.offer_rules import OfferLimits, check_all_in
-from app.market.schedules import ARITHMETIC, MONTHS
-from app.market.terms import Offer, PlanRow
+from app.market.schedules import ARITHMETIC, MONTHS, check_plan
+from app.market.terms import Offer, PlanRow, RepaymentMethod
 
 MOST_TRIED = 20
 """The cheapest bids among which a mix is looked for; beyond them none would be the cheapest but by its size."""
@@ -101,12 +101,18 @@ def part_offer(offer: Offer, amount_fen: int, fees: PartFees) -> Offer:
     charges = offer.fees
     if fees is PartFees.SCALED:
         charges = tuple(replace(fee, amount_fen=max(1, scaled(fee.amount_fen))) for fee in offer.fees)
-    plan, repaid, before = [], 0, 0
-    for row in sorted(offer.plan, key=lambda row: row.month):
+    return replace(offer, amount_fen=amount_fen, fees=charges, plan=part_plan(offer.plan, offer.amount_fen, amount_fen))
+
+
+def part_plan(plan: Sequence[PlanRow], whole_fen: int, part_fen: int) -> tuple[PlanRow, ...]:
+    """A plan for a part of the loan it adds up to, in proportion and to the fen; what comes to nothing is left out."""
+    rows, repaid, before = [], 0, 0
+    for row in plan:
         repaid += row.principal_fen
-        plan.append(PlanRow(row.month, scaled(repaid) - before))
-        before = scaled(repaid)
-    return replace(offer, amount_fen=amount_fen, fees=charges, plan=tuple(row for row in plan if row.principal_fen))
+        now = round_fen(Decimal(repaid) * part_fen / whole_fen)
+        rows.append(PlanRow(row.month, now - before))
+        before = now
+    return tuple(row for row in rows if row.principal_fen)
 
 
 def check_part(
@@ -125,7 +131,8 @@ def check_part(
         message = N_("最低份额应在产品规定的 %(low_fen)s 元到报价金额 %(high_fen)s 元之间。")
         return [Problem("min_part", "PART_RANGE", message, params)]
     least = part_offer(offer, parts.least_fen, parts.fees)
-    if check_all_in(least, limits):
+    planned = offer.method is not RepaymentMethod.FREE or not check_plan(least.amount_fen, least.term_months, least.plan)
+    if not planned or check_all_in(least, limits):
         message = N_("只放最低份额时，费用相对过高，综合年化成本超过平台上限；请提高最低份额或让费用同比例减少。")
         return [Problem("min_part", "PART_COST", message)]
     return []

@@ -21,7 +21,7 @@ from app.core.web import context
 from app.core.working import WorkingLine
 from app.market import bid_queries, queries
 from app.market.bid_service import candidate_of, offer_of
-from app.market.costs import fee_months
+from app.market.costs import dated_rate, fee_months
 from app.market.display import card_title, months_text, need_title
 from app.market.door import room
 from app.market.early_rules import early, early_table
@@ -29,7 +29,7 @@ from app.market.models import Bid, Need
 from app.market.part_rules import PART_FEES, Share
 from app.market.product_service import conventions_of
 from app.market.statement import StatementRow, statement
-from app.market.terms import FEE_NAMES, FeeKind, Offer
+from app.market.terms import FEE_NAMES, FeeKind, Offer, plan_of
 from app.market.words import METHODS
 
 MOST_PENALTY = Decimal("0.05")
@@ -97,6 +97,7 @@ def _sheet(bid_id: UUID, crumbs: list[tuple[str, str]], early_page: str | None) 
         sheet=_sheet_of(found, share),
         part=part,
         part_fees=PART_FEES,
+        dated=dated_rate(share.offer) if share.offer.plan else None,
         need=need,
         case=queries.case_of(need),
         bank=names.get(found.org_id, ""),
@@ -164,6 +165,7 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
 
     kinds = sorted({fee.kind for bid in bids for fee in bid.fees})
     fees = [line(gettext(FEE_NAMES[FeeKind(kind)][0]), [_fee_text(bid, kind) for bid in bids]) for kind in kinds]
+    plans = [line(gettext("还本计划"), [_plan_text(bid) for bid in bids])] if any(bid.plan for bid in bids) else []
     return [
         line(gettext("综合年化成本"), [rate_text(bid.all_in_rate) for bid in bids]),
         line(gettext("实际年利率"), [rate_text(bid.effective_rate) for bid in bids]),
@@ -175,10 +177,16 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
         line(gettext("联合贷款"), [_part_text(bid) for bid in bids]),
         line(gettext("期限"), [months_text(bid.term_months) for bid in bids]),
         line(gettext("还款方式"), [gettext(METHODS.get(bid.method, bid.method)) for bid in bids]),
+        *plans,
         line(gettext("产品"), [row.product for row in rows]),
         line(gettext("报价有效至"), [bid.valid_until.isoformat() for bid in bids]),
         line(gettext("要求"), [bid.conditions or gettext("无") for bid in bids]),
     ]
+
+
+def _plan_text(bid: Bid) -> str:
+    rows = [f"{gettext('第 %(count)s 个月', count=row.month)} {money_text(row.principal_fen)}" for row in plan_of(bid.plan)]
+    return gettext("、").join(rows) or "—"
 
 
 def _part_text(bid: Bid) -> str:
