@@ -86,5 +86,5 @@ def test_what_the_queue_tells_of_firms_is_what_their_names_and_profiles_tell_apa
     assert told[open_.id][1] and told[open_.id].consented and told[open_.id].percent
     assert not told[closed.id][1] and not told[closed.id].consented and told[closed.id].known
     assert told[known.id][1] and not told[known.id].known
-    for ctx in (cast.SYSTEM, open_[Role.FIRM_CLERK], None):
-        assert seen(ctx, together, ids=everybody) == []
+    for blind in (cast.SYSTEM, open_[Role.FIRM_CLERK], None):
+        assert seen(blind, together, ids=everybody) == []

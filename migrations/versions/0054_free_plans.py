@@ -2,8 +2,8 @@
 
 from migrations.tools import run
 
-revision = "0053"
-down_revision = "0052"
+revision = "0054"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 
