@@ -104,6 +104,8 @@ class ErrorCode(StrEnum):
     OBJECTION_OPEN = "objection_open"
     PAPERS_MISSING = "papers_missing"
     PAPERS_TOO_MANY = "papers_too_many"
+    PARTS_STAND = "parts_stand"
+    PARTS_SUM = "parts_sum"
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
@@ -241,6 +243,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.OBJECTION_OPEN: N_("还有异议没有答复，暂不能支付。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PAPERS_TOO_MANY: N_("一份需求最多 20 份材料，请先移除不需要的。"),
+    ErrorCode.PARTS_STAND: N_("已有银行承担其中一部分，需求不能撤回；不再补选请选“就此为止”。"),
+    ErrorCode.PARTS_SUM: N_("所选的金额合起来与需求对不上，或超出银行所报的范围，请重新核对。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),

@@ -74,6 +74,18 @@ def booking_of_case(case_id: UUID) -> Booking | None:
     return session().scalar(select(Booking).where(Booking.case_id == case_id).order_by(Booking.created_at.desc()).limit(1))
 
 
+def bookings_of_case(case_id: UUID) -> list[Booking]:
+    """Bookings of a case as they stand, one a loan: several where banks lend beside each other."""
+    newest = select(Booking).where(Booking.case_id == case_id).order_by(Booking.loan_id, Booking.version.desc())
+    return list(session().scalars(newest.distinct(Booking.loan_id)))
+
+
+def claims_of_case(case_id: UUID) -> list[Claim]:
+    """Claims of a case, the newest of each booking."""
+    newest = select(Claim).where(Claim.case_id == case_id).order_by(Claim.booking_id, Claim.prepared_at.desc())
+    return list(session().scalars(newest.distinct(Claim.booking_id)))
+
+
 def claim_of_booking(booking_id: UUID) -> Claim | None:
     """The newest claim on a booking."""
     return session().scalar(
