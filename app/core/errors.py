@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     BANKS_COUNT = "banks_count"
     BANK_HELD = "bank_held"
     BATCH_EMPTY = "batch_empty"
+    BATCH_ROWS = "batch_rows"
     BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
@@ -154,6 +155,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BANKS_COUNT: N_("请选择 1 到 %(most)s 家银行。"),
     ErrorCode.BANK_HELD: N_("本行有一笔放款应在 %(day)s 前回报而没有回报，回报后才能报价。"),
     ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_ROWS: N_("一个文件最多 %(limit)s 行，请分成几个文件。"),
     ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.pool import (
+    batch_api,
+    batch_views,
     board_views,
     booking_views,
     check_views,
@@ -17,6 +19,7 @@ from app.pool import (
 from app.pool.door import room
 
 __all__ = [
+    "batch_api", "batch_views",
     "board_views", "booking_views", "check_views", "claim_views", "file_views", "publicity_views",
     "recovery_views", "registers", "room",
     "rule_views", "stress_views",

@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, grant, guard, run
 
-revision = "0049"
-down_revision = "0048"
+revision = "0050"
+down_revision = "0049"
 branch_labels = None
 depends_on = None
 
