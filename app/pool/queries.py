@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from app.core.calendar import SHANGHAI, today
@@ -77,13 +78,13 @@ def booking_of_case(case_id: UUID) -> Booking | None:
 def bookings_of_case(case_id: UUID) -> list[Booking]:
     """Bookings of a case as they stand, one a loan: several where banks lend beside each other."""
     newest = select(Booking).where(Booking.case_id == case_id).order_by(Booking.loan_id, Booking.version.desc())
-    return list(session().scalars(newest.distinct(Booking.loan_id)))
+    return list(session().scalars(newest.ext(distinct_on(Booking.loan_id))))
 
 
 def claims_of_case(case_id: UUID) -> list[Claim]:
     """Claims of a case, the newest of each booking."""
     newest = select(Claim).where(Claim.case_id == case_id).order_by(Claim.booking_id, Claim.prepared_at.desc())
-    return list(session().scalars(newest.distinct(Claim.booking_id)))
+    return list(session().scalars(newest.ext(distinct_on(Claim.booking_id))))
 
 
 def claim_of_booking(booking_id: UUID) -> Claim | None:
