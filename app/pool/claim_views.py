@@ -28,6 +28,8 @@ from app.loans.rules import FiveClass
 from app.pool import audit_service, decision_service, queries, recovery_service
 from app.pool import claim_service as service
 from app.pool.booking_views import snapshot_facts
+from app.pool.budget_queries import waits_of
+from app.pool.cockpit_filters import CLAIM_FILTERS
 from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
@@ -63,6 +65,7 @@ CLAIMS = Table(
         Filter("q", _l("编号或名称"), "text", apply=lambda stmt, value: stmt.where(
             Loan.number.icontains(value, autoescape=True) | queries.FIRM.name.icontains(value, autoescape=True)
             | queries.BANK.name.icontains(value, autoescape=True))),
+        *CLAIM_FILTERS,
     ],
     default_sort="due_at",
     row_url=lambda row: url_for("pool.claim", claim_id=row.id),
@@ -121,7 +124,7 @@ def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             same_person=_same_person(ctx, found), can_amend=ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE,
             can_recover=ctx.can(Permission.RECOVERY_REPORT) and found.state in (ClaimState.PAID, ClaimState.RECOVERING),
             can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
-            publicity=queries.publicity_of(found.id),
+            publicity=queries.publicity_of(found.id), waits=waits_of(found.id),
             objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
             answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
@@ -284,9 +287,11 @@ def approve(claim_id: UUID) -> Any:
         get_or_404(Claim, claim_id)
     form = ApproveForm()
     if form.validate_on_submit():
-        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.listed(), form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(
+            ctx, claim_id, form.listed(), form.reason.data or "", may_wait=bool(form.may_wait.data)))
         if done is not None:
-            return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
+            told = gettext("已同意补偿，资金已预留。") if done.reservation_id else gettext("已同意补偿，正在排队等候资金。")
+            return _held_or(lambda: done, told, claim_id)
     return _claim_page(claim_id, "pool/approve.html", form=form)
 
 
