@@ -73,11 +73,19 @@ def prepare(settings: Settings) -> None:
         outbox.configure_queue(None)
 
 
+class Portal(Flask):
+    """Flask without asking of every function, at every request, whether it is a coroutine: none of ours is."""
+
+    def ensure_sync(self, func: Any) -> Any:
+        """The function itself."""
+        return func
+
+
 def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     """The portal as a WSGI application. ``overrides`` are Flask settings for tests."""
     settings = settings or load_settings()
     prepare(settings)
-    app = Flask("app", static_folder=None, template_folder="core/templates")
+    app = Portal("app", static_folder=None, template_folder="core/templates")
     app.static_folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "static")
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=app.send_static_file)
     app.config.update(

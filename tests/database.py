@@ -9,7 +9,6 @@ and plan everything anew costs more than most tests.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -35,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = ("TEST_DATABASE_URL", "TEST_MIGRATION_DATABASE_URL", "TEST_REDIS_URL")
 PATIENCE = 120
 """Seconds within which the servers of a run start, on a machine with much else to do."""
+MIGRATING = 20261126
+"""Advisory lock of the server while its template is made."""
 USES = 100
 """Tests after which a database is dropped: rows taken away stay as dead ones that every scan steps over."""
 CLEANING = """
@@ -158,21 +159,17 @@ def published() -> Servers | None:
 
 
 def template(servers: Servers) -> str:
-    """The name of the migrated template, made on first use; one process migrates while the others wait."""
+    """The name of the migrated template, made on first use; one process migrates while the others of the same server wait."""
     name = f"hq_template_{_fingerprint()}"
-    lock = Path(tempfile.gettempdir()) / f"huiqiao-template-{os.geteuid()}.lock"
-    with open(lock, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with _owner(servers) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                return name
-            draft = f"{name}_draft"
-            _drop(connection, draft)
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
-            database.migrate(_named(servers.owner_url, draft))
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name))
-            )
+    with _owner(servers) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        draft = f"{name}_draft"
+        _drop(connection, draft)
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
+        database.migrate(_named(servers.owner_url, draft))
+        connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(name)))
     return name
 
 

@@ -24,9 +24,9 @@ from app.pool.budget_models import Funding
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.decision_service import Deduction
+from app.pool.judging import Evidence
 from app.pool.models import Booking, Claim
 from app.pool.rules import RULE_2025, RuleSet
-from app.pool.service import Evidence
 from tests import cast
 
 REGULAR: dict[str, Any] = {"interest_day": None}

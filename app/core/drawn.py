@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 
-from flask import request, url_for
+from flask import get_template_attribute, request, url_for
 from markupsafe import Markup
 
 from app.core.formats import is_english
@@ -30,9 +30,13 @@ def kept(key: Hashable, make: Callable[[], T]) -> T:
     return cast(T, found)
 
 
-def once(draw: Any, *values: Hashable) -> Markup:
+def once(name: str, *values: Hashable) -> Markup:
     """For templates: a macro of ``core/frame.html`` drawn once for each language, root of the addresses, and ``values``."""
-    return kept(("frame", draw.name, is_english(), _root(), values), lambda: Markup(draw(*values)))
+    return kept(("frame", name, is_english(), _root(), values), lambda: _draw(name, values))
+
+
+def _draw(name: str, values: tuple[Hashable, ...]) -> Markup:
+    return Markup(get_template_attribute("core/frame.html", name)(*values))
 
 
 def address(endpoint: str, **values: Any) -> str:

@@ -20,7 +20,9 @@ class ErrorCode(StrEnum):
     APPROVAL_LIMIT = "approval_limit"
     BAD_LOGIN = "bad_login"
     BANKS_COUNT = "banks_count"
+    BANK_HELD = "bank_held"
     BATCH_EMPTY = "batch_empty"
+    BATCH_ROWS = "batch_rows"
     BATCH_SENT = "batch_sent"
     BID_AFTER_CLOSE = "bid_after_close"
     BID_EXISTS = "bid_exists"
@@ -57,6 +59,7 @@ class ErrorCode(StrEnum):
     CORRECTED_ONCE = "corrected_once"
     CORRECTION_OPEN = "correction_open"
     DATA_INSTEAD = "data_instead"
+    DATA_REPLACES = "data_replaces"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     DAYS_OUT_OF_RANGE = "days_out_of_range"
     DEDUCTIONS_WRONG = "deductions_wrong"
@@ -99,6 +102,7 @@ class ErrorCode(StrEnum):
     OBJECTION_CLOSED = "objection_closed"
     OBJECTION_OPEN = "objection_open"
     PAPERS_MISSING = "papers_missing"
+    PAPERS_TOO_MANY = "papers_too_many"
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
@@ -153,7 +157,9 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
     ErrorCode.BANKS_COUNT: N_("请选择 1 到 %(most)s 家银行。"),
+    ErrorCode.BANK_HELD: N_("本行有一笔放款应在 %(day)s 前回报而没有回报，回报后才能报价。"),
     ErrorCode.BATCH_EMPTY: N_("批次里还没有开放的需求，或没有有产品参加撮合的银行，请先加入。"),
+    ErrorCode.BATCH_ROWS: N_("一个文件最多 %(limit)s 行，请分成几个文件。"),
     ErrorCode.BATCH_SENT: N_("没有等待推送的清单需求，或批次里还没有银行，请先加入。"),
     ErrorCode.BID_AFTER_CLOSE: N_("该需求的报价已经截止，不能再提交报价。"),
     ErrorCode.BID_EXISTS: N_("本行对该需求已有一份报价，请先撤回再重新报价。"),
@@ -190,6 +196,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
     ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.DATA_INSTEAD: N_("企业已授权本行查看能代替这份材料的数据，请直接查看，不必再要材料。"),
+    ErrorCode.DATA_REPLACES: N_("已授权的数据能说明同样的内容，不需要这份材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
     ErrorCode.DAYS_OUT_OF_RANGE: N_("天数应在 0 至 %(high)s 之间，请核对。"),
     ErrorCode.DEDUCTIONS_WRONG: N_("核减的每一项须选类别、填金额、写明理由，合计要小于计算的补偿。"),
@@ -231,6 +238,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.OBJECTION_CLOSED: N_("公示期已结束，不能再提异议。"),
     ErrorCode.OBJECTION_OPEN: N_("还有异议没有答复，暂不能支付。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
+    ErrorCode.PAPERS_TOO_MANY: N_("一份需求最多 20 份材料，请先移除不需要的。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),

@@ -186,11 +186,12 @@ def remembered(table: Table, args: Args, cookie: MutableMapping[str, Any]) -> Ar
     kept = dict(list(kept.items())[-REMEMBERED_TABLES:])
     if list(kept.items()) != list(before.items()):  # a cookie that stays as it is is not signed anew
         cookie["lists"] = kept
-    return args
+    return _Remembered([(key, value) for key in args for value in _many(args, key)], args)
 
 
 class _Remembered(dict[str, str]):
-    """Remembered arguments, with several values per key as Werkzeug's own mapping has them."""
+    """Arguments with several values per key, as Werkzeug's own mapping has them; that one makes an error of each key that is
+    not there, and most are not."""
 
     def __init__(self, pairs: Iterable[Sequence[str]], visit: Args) -> None:
         self._pairs = [(key, value) for key, value in pairs]

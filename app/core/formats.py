@@ -13,10 +13,11 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from flask import Flask
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 
 from app.core import money
 from app.core.calendar import SHANGHAI, now, today
+from app.core.languages import quick_locale
 from app.core.money import WAN, YUAN
 
 MILLION = 100 * WAN
@@ -48,7 +49,7 @@ class MoneyParts:
 
 def is_english() -> bool:
     """Whether the page is spoken in English; outside a request it is Chinese."""
-    locale = get_locale()
+    locale = quick_locale()
     return locale is not None and locale.language == "en"
 
 

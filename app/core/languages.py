@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babel.support import NullTranslations, Translations
-from flask import Flask, g
+from flask import Flask, g, has_app_context
 from flask_babel import Domain, get_locale
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
@@ -22,9 +22,19 @@ class QuickDomain(Domain):  # type: ignore[misc]
         return translations()
 
 
+def _state() -> Any:
+    """What Flask-Babel knows of this request; ``None`` before it was asked, and outside one."""
+    return g.get("_flask_babel") if has_app_context() else None
+
+
+def quick_locale() -> Any:
+    """The locale of this request as ``get_locale`` found it; a page asks often."""
+    return getattr(_state(), "babel_locale", None) or get_locale()
+
+
 def translations() -> Translations | NullTranslations:
     """The translations of this request; sentences as they are outside one."""
-    state = g.get("_flask_babel") if g else None
+    state = _state()
     found = getattr(state, "hq_found", None)
     # Whoever forces another language for a while changes babel_locale.
     if found is not None and found[0] is getattr(state, "babel_locale", None):

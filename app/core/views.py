@@ -21,7 +21,7 @@ from app.core.permissions import OrgKind, Permission
 from app.core.queries import cases_query, organisation_names, own_cases, timeline
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
-from app.core.web import PUBLIC, Room, act, context, send_paper
+from app.core.web import PUBLIC, Room, act, context, may_open, send_paper
 
 HOME_LINES = 2
 """How many of a firm's cases its home draws, the newest first."""
@@ -112,7 +112,8 @@ def notice_list() -> Any:
     """The visitor's messages, newest first."""
     ctx = context()
     with reading(ctx, Permission.NOTICE_READ):
-        return render_template("core/notices.html", notices=notices.recent(ctx))
+        rows = notices.recent(ctx)
+        return render_template("core/notices.html", notices=rows, opens=lambda path: may_open(ctx, path))
 
 
 @room.page("/notices/read", Permission.NOTICE_READ, methods=["POST"])

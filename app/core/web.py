@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from flask import Blueprint, Flask, Response, flash, g, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Flask, Response, current_app, flash, g, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext
 from flask_login import current_user, user_unauthorized
 from flask_wtf import FlaskForm
@@ -142,6 +143,18 @@ def send_paper(paper: Paper) -> Response:
     return send_file(
         path_of(bytes(paper.sha256)), as_attachment=True, download_name=paper.filename, mimetype=paper.media_type,
     )
+
+
+def may_open(ctx: Context, path: str | None) -> bool:
+    """Whether the actor's roles open an address of the portal. What row-level security hides is another matter."""
+    if not path:
+        return False
+    try:
+        endpoint, _ = current_app.url_map.bind("").match(urlsplit(path).path, method="GET")
+    except HTTPException:
+        return False
+    permission = getattr(current_app.view_functions[endpoint], "hq_permission", None)
+    return permission is PUBLIC or (isinstance(permission, Permission) and ctx.can(permission))
 
 
 def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:

@@ -19,6 +19,7 @@ from app.core.permissions import OrgKind, Permission
 from app.core.uscc import DISTRICTS, synthetic
 from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise, ReservedFirm
+from app.enterprises.rules import EntityForm, entity_form
 from app.enterprises.states import LIFECYCLE, EnterpriseState
 from app.identity.models import Organisation
 
@@ -54,6 +55,33 @@ def register_known_firms(ctx: Context, rows: Sequence[KnownFirm]) -> dict[str, E
     firms = _register(rows)
     about(count=len(firms))
     return firms
+
+
+def firm_of_code(code: str, stated_name: str) -> Enterprise:
+    """The firm of a valid social credit code; where the portal has none, one that is only known, under the name that was stated.
+
+    Whoever states a firm learns nothing by this: the code alone decides, and the answer is always a firm. Its own sign-up gives
+    it its registered name. Call inside a use case of the portal itself.
+    """
+    # Two that name the same firm at once would both find it missing.
+    session().execute(text("select pg_advisory_xact_lock(hashtext('enterprise.code'), hashtext(:code))"), {"code": code})
+    found = session().scalar(select(Enterprise).where(Enterprise.uscc == code))
+    if found is not None:
+        return found
+    form = {EntityForm.SOLE_TRADER: "sole_trader", EntityForm.COOPERATIVE: "cooperative"}.get(entity_form(code), "company")
+    organisation = Organisation(
+        kind=OrgKind.ENTERPRISE.value, name=stated_name, uscc=code, state="active", created_at=now(),
+    )
+    session().add(organisation)
+    session().flush()
+    firm = Enterprise(
+        id=organisation.id, firm_no=firm_number_for(code), uscc=code, form=form, district=code[2:8], size_class="unknown",
+        size_working=[], state=EnterpriseState.KNOWN.value, synthetic=False, created_at=now(),
+    )
+    session().add(firm)
+    session().flush()
+    session().execute(insert(Transition), [_first_step(firm.id)])
+    return firm
 
 
 def reserve_firm_numbers(codes: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ answers a series that is null where a cell is empty or cannot be read; ``filled`
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -159,7 +160,7 @@ def _month_text(cells: pl.Series) -> pl.Series:
 
 def word(column: pl.Series, words: Mapping[str, Any], kind: Any = pl.String) -> pl.Series:
     """One of a closed list, whatever its case."""
-    spelled = {spelling.lower(): code for spelling, code in words.items()}
+    spelled = {unicodedata.normalize("NFKC", spelling).lower(): code for spelling, code in words.items()}  # as cells are folded
     return by_distinct(
         column if column.dtype == pl.String else column.cast(pl.String, strict=False),
         lambda cells: folded(cells).str.to_lowercase().replace_strict(spelled, default=None, return_dtype=kind),

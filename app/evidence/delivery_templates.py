@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext
@@ -53,6 +54,11 @@ def columns_of(item_code: str) -> list[Explained]:
     return [_column(field, metered) for field in item.fields]
 
 
+def columns_for(fields: Sequence[Field]) -> list[Explained]:
+    """The columns of a file that is no delivery, in their order."""
+    return [_column(field, False) for field in fields]
+
+
 def _column(field: Field, metered: bool) -> Explained:
     length = (field.high if field.kind is Kind.TEXT else None) or DELIVERY.longest_key
     words = allowed_words(field) if field.kind in (Kind.WORD, Kind.FLAG) else []
@@ -74,15 +80,25 @@ def _invoice_column(field: rules.Field) -> Explained:
 
 
 def csv_template(item_code: str) -> str:
-    """The heading. Its byte order mark makes spreadsheets read it as UTF-8."""
+    """The heading of an item's file. Its byte order mark makes spreadsheets read it as UTF-8."""
+    return csv_of(columns_of(item_code))
+
+
+def csv_of(columns: Sequence[Explained]) -> str:
+    """A heading as CSV."""
     out = io.StringIO()
-    csv.writer(out).writerow([column.label for column in columns_of(item_code)])
+    csv.writer(out).writerow([column.label for column in columns])
     return "\ufeff" + out.getvalue()
 
 
 def xlsx_template(item_code: str) -> bytes:
+    """The workbook of an item."""
+    return xlsx_of(columns_of(item_code))
+
+
+def xlsx_of(columns: Sequence[Explained]) -> bytes:
     """A sheet to fill, and a sheet that explains its columns."""
-    columns, book = columns_of(item_code), Workbook()
+    book = Workbook()
     sheet, notes = book.worksheets[0], book.create_sheet(gettext("说明"))
     sheet.title, sheet.freeze_panes = gettext("数据"), "A2"
     sheet.append([column.label for column in columns])

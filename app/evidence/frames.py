@@ -1,9 +1,9 @@
 """Facts in force of many firms as polars frames, item by item: what scoring reads of a city.
 
-A statement answers with one value: the rows as whole numbers of eight bytes, end to end, which numpy reads as they lie. What is
-narrow (firm, days, words, flags) shares numbers, since each number sent costs the database as much as finding its row. Together
-that is half of what COPY costs both sides, whose every row is a message of its own. Free text does not travel: no feature reads
-any.
+One statement answers with a value for each item: its rows as whole numbers of eight bytes, end to end, which numpy reads as
+they lie. What is narrow (firm, days, words, flags) shares numbers, since each number sent costs the database as much as finding
+its row. Together that is half of what COPY costs both sides, whose every row is a message of its own. Free text does not travel:
+no feature reads any.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
 
 from app.core.database import session
 from app.evidence.items import ITEMS, Kind, Subject
@@ -27,8 +30,6 @@ Ints = NDArray[np.int64]
 
 FIRMS_AT_ONCE: Final = 2_000
 """Firms of one statement. PostgreSQL makes no value above 1 GB: fifteen million rows of the widest item."""
-_OF_LINES: Final = 250
-"""The same where a firm has hundreds of rows: some megabytes are put together in memory that is at hand, tens are not."""
 _UNSAID: Final = np.iinfo(np.int64).min
 """Where nothing was said. Read as a day of numpy it is "not a time" already."""
 _WIDTH: Final = 63
@@ -103,17 +104,11 @@ class Answers:
 
 def answers_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> Answers:
     """What ``frames_of`` tells, not yet taken apart: a thread that only waits for the database leaves that to another one."""
-    raw: Any = session().connection().connection.driver_connection
-    asked = [int(number) for number in firm_nos]
-    found: dict[str, list[bytes | None]] = {code: [] for code in items}
-    # The database works on the next answer while this one is fetched. It plans once a connection: by index is right for one firm
-    # and for hundreds, and to plan all these statements takes as long as to read sixty firms.
-    with raw.pipeline():
-        raw.execute("set local plan_cache_mode = force_generic_plan")
-        sent = [(code, _ask(raw, code, firms, since)) for code in found for firms in _slices(code, asked)]
-        for code, answer in sent:
-            found[code].append(answer.fetchone()[0])
-        raw.execute("set local plan_cache_mode to default")
+    asked, codes = [int(number) for number in firm_nos], tuple(items)
+    found: dict[str, list[bytes | None]] = {code: [] for code in codes}
+    for low in range(0, max(len(asked), 1), FIRMS_AT_ONCE) if codes else ():
+        for code, answer in zip(codes, _ask(codes, asked[low : low + FIRMS_AT_ONCE], since), strict=True):
+            found[code].append(answer)
     return Answers(found)
 
 
@@ -130,14 +125,44 @@ def frames_of(firm_nos: Sequence[int], items: Iterable[str], since: date) -> dic
     return answers_of(firm_nos, items, since).frames()
 
 
-def _slices(code: str, asked: list[int]) -> list[list[int]]:
-    size = _OF_LINES if code == INVOICES else FIRMS_AT_ONCE
-    return [asked[low : low + size] for low in range(0, max(len(asked), 1), size)]
+_MOST_PREPARED: Final = 16
+"""Statements that a connection keeps: one for each set of items that firms have opened."""
+_BEGIN: Final = b"""
+select (select array_agg(name::text order by prepare_time) from pg_prepared_statements where name like 'facts/%'),
+  set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""Planned once: by index is right for one firm and for hundreds, and to plan all this takes as long as to read sixty firms."""
+_END: Final = b"set local plan_cache_mode to default"
 
 
-def _ask(raw: Any, code: str, firms: list[int], since: date) -> Any:
-    asked = "{" + ",".join(map(str, firms)) + "}"  # as text: psycopg writes a list number by number
-    return raw.execute(_statement(code), {"firms": asked, "since": since}, prepare=True, binary=True)
+def _ask(codes: tuple[str, ...], firms: Sequence[int], since: date) -> list[bytes | None]:
+    """One value for each item. libpq waits for all of them at once and without Python's lock: a thread that had to take the lock
+    for each piece of the answer would keep the database waiting while others compute.
+    """
+    raw: Any = session().connection().connection.driver_connection
+    link, name = raw.pgconn, _name(codes)
+    # The server is asked what it has prepared: psycopg, after a rollback, tells it to forget all.
+    prepared = (_sound(link.exec_(_BEGIN)).get_value(0, 0) or b"").strip(b"{}").split(b",")
+    if name not in prepared:
+        if len(prepared) >= _MOST_PREPARED:
+            _sound(link.exec_(b'deallocate "' + prepared[0] + b'"'))
+        _sound(link.prepare(name, _statement(codes).encode()))
+    listed = "{" + ",".join(map(str, firms)) + "}"
+    answer = _sound(link.exec_prepared(name, [listed.encode(), since.isoformat().encode()], result_format=1))
+    _sound(link.exec_(_END))
+    return [answer.get_value(0, place) for place in range(len(codes))]
+
+
+@cache
+def _name(codes: tuple[str, ...]) -> bytes:
+    return b"facts/" + sha256(" ".join(codes).encode()).hexdigest()[:32].encode()
+
+
+def _sound(answer: Any) -> Any:
+    """The answer. Raises what psycopg raises where the database refused."""
+    if answer.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        raise error_from_result(answer)
+    return answer
 
 
 def _frame(code: str, found: bytes | None) -> pl.DataFrame:
@@ -213,17 +238,22 @@ def _day(name: str, place: str, optional: bool) -> _Column:
 
 
 @cache
-def _statement(code: str) -> str:
+def _statement(codes: tuple[str, ...]) -> str:
+    """One statement for all items: $1 the firms, $2 the first day."""
+    return "select " + ", ".join(f"({_gathered(code)})" for code in codes) + ", $1::bigint[] is null, $2::date is null"
+
+
+def _gathered(code: str) -> str:
     shape = SHAPES[code]
     sent = " || ".join(f"int8send({number})" for number in _packed(code)[0])
     told = f"select string_agg({sent}, '') from"
-    bounds = f"f.current and f.{shape.at} >= %(since)s" if _told_by_time(code) else "f.current"
+    bounds = f"f.current and f.{shape.at} >= $2" if _told_by_time(code) else "f.current"
     if shape.subject is Subject.FIRM:
-        return f"{told} {shape.name} f where f.firm_no = any (%(firms)s::bigint[]) and {bounds}"
+        return f"{told} {shape.name} f where f.firm_no = any ($1) and {bounds}"
     return (
         f"{told} meter_link l join {shape.name} f on f.meter_no = l.meter_no and f.{shape.at} >= l.valid_from "
         f"and (l.valid_to is null or f.{shape.at} <= l.valid_to) "
-        f"where l.firm_no = any (%(firms)s::bigint[]) and l.current and {bounds}"
+        f"where l.firm_no = any ($1) and l.current and {bounds}"
     )
 
 

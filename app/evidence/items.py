@@ -60,6 +60,8 @@ class Field:
     low: int | None = 0
     high: int | None = None
     words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    verbatim: bool = False
+    """A required text that keeps its spelling: what it names is known elsewhere under just these characters."""
     column: str = ""
     """Name of the table's column where it differs from the code (amounts carry their unit)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from app.core import pages
 from app.core.database import get_or_404
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.ids import new_id
-from app.core.permissions import Permission
+from app.core.pages import Text
+from app.core.permissions import OrgKind, Permission
 from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
@@ -64,6 +66,10 @@ KEYS = Table(
 )
 
 
+push_addresses: list[tuple[OrgKind, Text, Callable[[], str]]] = []
+"""Where later rooms let machines push: kind of organisation, name, address. Filled at import."""
+
+
 class KeyForm(FlaskForm):
     """A new key."""
 
@@ -108,6 +114,7 @@ def keys() -> Any:
             rows = KEYS.load_all(db, _keys(ctx.org_id), args, EXPORT_LIMIT)
             return send_list(KEYS, rows, gettext("接口密钥"), "keys.xlsx")
         items = [(item_name(row), url_for("evidence.api.push", item_code=row.code)) for row in db.execute(_items(ctx.org_id))]
+        items += [(str(name), path()) for kind, name, path in push_addresses if kind is ctx.org_kind]
         return render_template(
             "evidence/keys.html", page=KEYS.load(db, _keys(ctx.org_id), args), form=form, items=items, rules=PUSH,
         )

@@ -27,6 +27,8 @@ from app.evidence.push_rules import KEY_SHAPE, PUSH, KeyUsed, Signed
 from app.identity.models import Organisation
 
 DOOR = Context.of_system("push")
+MAY_PUSH = {OrgKind.DATA_PROVIDER: Permission.DELIVERY_PUSH, OrgKind.BANK: Permission.BOOKING_PUSH}
+"""Whose machines may push, and what: evidence of providers, files of loans of banks."""
 
 constraint("uq_provider_key_label", ErrorCode.NAME_TAKEN, "label")
 constraint("ck_provider_key_label", ErrorCode.INVALID, "label")
@@ -50,14 +52,14 @@ class NewKey:
 def create_key(ctx: Context, label: str) -> NewKey:
     """A key for the actor's organisation. Raises ``Refusal``: NAME_TAKEN where a live key has the label, INVALID."""
     label = " ".join(label.split())
-    if ctx.org_kind is not OrgKind.DATA_PROVIDER or ctx.org_id is None:
+    if ctx.org_kind not in MAY_PUSH or ctx.org_id is None:
         raise Refusal(ErrorCode.FORBIDDEN)
     if not 1 <= len(label) <= PUSH.label_length or not label.isprintable():
         raise Refusal(ErrorCode.INVALID, field="label")
     secret = random.token_urlsafe(32)
     key = ProviderKey(
-        provider_org_id=ctx.org_id, key_id=f"hqk_{random.token_hex(8)}", secret=secret, label=label, created_at=now(),
-        created_by=ctx.actor_id, last_used_at=None, revoked_at=None, revoked_by=None,
+        provider_org_id=ctx.org_id, provider_kind=ctx.org_kind.value, key_id=f"hqk_{random.token_hex(8)}", secret=secret,
+        label=label, created_at=now(), created_by=ctx.actor_id, last_used_at=None, revoked_at=None, revoked_by=None,
     )
     session().add(key)
     session().flush()
@@ -110,7 +112,7 @@ def admit(signed: Signed) -> Caller:
         key, provider = row
         _spend(key.id, signed.nonce, at)
         _note_use(key, at)
-    return Caller(_acting_for(key.provider_org_id, provider), KeyUsed(key.key_id, key.label))
+    return Caller(_acting_for(key, provider), KeyUsed(key.key_id, key.label))
 
 
 def check_clock(timestamp: str, at: datetime | None = None) -> None:
@@ -133,11 +135,12 @@ def _note_use(key: ProviderKey, at: datetime) -> None:
         session().execute(update(ProviderKey).where(ProviderKey.id == key.id).values(last_used_at=at))
 
 
-def _acting_for(org_id: UUID, name: str) -> Context:
-    """The provider's machine: no person, no role, one permission. Its own name keeps its repeats apart from others'."""
+def _acting_for(key: ProviderKey, name: str) -> Context:
+    """An organisation's machine: no person, no role, one permission. Its own name keeps its repeats apart from others'."""
+    kind = OrgKind(key.provider_kind)
     return Context(
-        None, org_id, OrgKind.DATA_PROVIDER, frozenset(), frozenset({Permission.DELIVERY_PUSH}), org_name=name,
-        system=f"push:{org_id}",
+        None, key.provider_org_id, kind, frozenset(), frozenset({MAY_PUSH[kind]}), org_name=name,
+        system=f"push:{key.provider_org_id}",
     )
 
 

@@ -101,7 +101,7 @@ def _count(caller: Caller) -> None:
 @signed
 def push(caller: Caller, body: Body, item_code: str) -> Any:
     """Rows of one item become a delivery, which is read in the background."""
-    media_type, repeat_key = _media_type(), _repeat_key()
+    media_type, repeat_key = media_type_sent(), repeat_key_sent()
     push_service.check_item(caller, item_code)
     source = checked(body, media_type)
     stored = take_in(body, limit=PUSH.body_limit_bytes, limit_text=PUSH.body_limit_text)
@@ -113,13 +113,15 @@ def push(caller: Caller, body: Body, item_code: str) -> Any:
     return answer, 200 if pushed.repeated else 202, {"Location": status_url}
 
 
-def _media_type() -> str:
+def media_type_sent() -> str:
+    """The type of the body. Raises ``Refusal(PUSH_TYPE)`` for others than JSON, and for what is compressed."""
     if request.mimetype not in (JSON, NDJSON) or request.headers.get("Content-Encoding", "identity") != "identity":
         raise Refusal(ErrorCode.PUSH_TYPE)
     return request.mimetype
 
 
-def _repeat_key() -> str | None:
+def repeat_key_sent() -> str | None:
+    """The Idempotency-Key, where one was sent."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and REPEAT_SHAPE.fullmatch(key) is None:
         raise Refusal(ErrorCode.PUSH_UNSIGNED, header="Idempotency-Key")
@@ -135,7 +137,7 @@ def pushed(caller: Caller, body: Body, delivery_id: UUID) -> Any:
         return {
             "id": str(found.id), "number": found.number, "item": found.item_code, "filename": found.filename,
             "source": found.source_label, "state": found.state,
-            "received_at": _time(found.created_at), "finished_at": _time(found.finished_at),
+            "received_at": time_text(found.created_at), "finished_at": time_text(found.finished_at),
             "counts": {
                 "total": found.rows_total, "taken": found.rows_taken, "identical": found.rows_identical,
                 "superseding": found.rows_superseding, "quarantined": found.rows_quarantined, "waiting": found.rows_waiting,
@@ -145,7 +147,8 @@ def pushed(caller: Caller, body: Body, delivery_id: UUID) -> Any:
         }
 
 
-def _time(at: Any) -> str | None:
+def time_text(at: Any) -> str | None:
+    """A moment as an answer tells it."""
     return at.astimezone(SHANGHAI).isoformat(timespec="seconds") if at is not None else None
 
 
@@ -153,12 +156,11 @@ def _time(at: Any) -> str | None:
 @signed
 def pushed_quarantine(caller: Caller, body: Body, delivery_id: UUID) -> Any:
     """Rows that wait to be mended, with the reason, page by page (``?after=`` the last row number seen)."""
-    after = request.args.get("after", "0")
-    after_row = int(after) if after.isascii() and after.isdigit() and len(after) <= 12 else 0
+    after = row_after()
     with reading(caller.context, Permission.DELIVERY_PUSH) as db:
         found = get_or_404(Delivery, delivery_id)
         rows = list(db.scalars(
-            select(Quarantine).where(Quarantine.delivery_id == found.id, Quarantine.row_no > after_row)
+            select(Quarantine).where(Quarantine.delivery_id == found.id, Quarantine.row_no > after)
             .order_by(Quarantine.row_no).limit(PUSH.quarantine_page + 1)
         ))
         shown = rows[:PUSH.quarantine_page]
@@ -173,6 +175,12 @@ def pushed_quarantine(caller: Caller, body: Body, delivery_id: UUID) -> Any:
             "next_url": url_for("evidence.api.pushed_quarantine", delivery_id=found.id, after=shown[-1].row_no)
             if len(rows) > len(shown) else None,
         }
+
+
+def row_after() -> int:
+    """The row number behind which a page of rows begins; 0 for what is no number."""
+    after = request.args.get("after", "0")
+    return int(after) if after.isascii() and after.isdigit() and len(after) <= 12 else 0
 
 
 @api.page("/openapi.json", PUBLIC)

@@ -13,12 +13,13 @@ from app.core.database import Base, Identified
 
 
 class NeedRefusal(Identified, Base):
-    """婉拒: a bank will not bid, with reasons of the closed list. Sealed until the need has closed."""
+    """婉拒: a bank will not bid, with reasons of the closed list, on one ``version`` of the need. Sealed until closing."""
 
     __tablename__ = "need_refusal"
     need_id: Mapped[UUID]
     seal_id: Mapped[UUID]
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    version: Mapped[int]
     reasons: Mapped[list[str]] = mapped_column(ARRAY(Text))
     text: Mapped[str]
     refused_at: Mapped[datetime]

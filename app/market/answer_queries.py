@@ -20,15 +20,21 @@ from app.market.models import Need
 def refusals(need_id: UUID) -> Sequence[Any]:
     """Refusals of a need with the names of the banks: a bank its own, the firm all of them after closing."""
     return session().execute(
-        select(NeedRefusal.org_id, NeedRefusal.reasons, NeedRefusal.text, NeedRefusal.refused_at, Organisation.name)
+        select(
+            NeedRefusal.org_id, NeedRefusal.reasons, NeedRefusal.text, NeedRefusal.refused_at, NeedRefusal.version,
+            Organisation.name,
+        )
         .join(Organisation, Organisation.id == NeedRefusal.org_id)
-        .where(NeedRefusal.need_id == need_id).order_by(Organisation.name)
+        .where(NeedRefusal.need_id == need_id).order_by(Organisation.name, NeedRefusal.version)
     ).all()
 
 
 def own_refusal(ctx: Context, need_id: UUID) -> NeedRefusal | None:
-    """The bank's own refusal of a need."""
-    return session().scalar(select(NeedRefusal).where(NeedRefusal.need_id == need_id, NeedRefusal.org_id == ctx.org_id))
+    """The bank's own refusal of a need as it stands; what it refused before a correction is none."""
+    return session().scalar(
+        select(NeedRefusal).join(Need, (Need.id == NeedRefusal.need_id) & (Need.version == NeedRefusal.version))
+        .where(NeedRefusal.need_id == need_id, NeedRefusal.org_id == ctx.org_id)
+    )
 
 
 def questions(need_id: UUID) -> list[Question]:

@@ -19,9 +19,10 @@ from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.evidence.consent_queries import grounds
 from app.identity.models import Organisation
-from app.market import policy, queries
+from app.market import clock_service, policy, queries
 from app.market.answer_models import Answer, AnswerBank, NeedRefusal, Question, QuestionAsker
 from app.market.answer_words import PAPERS, REFUSALS, QuestionState
+from app.market.level_rules import Step
 from app.market.models import Need
 from app.market.words import NeedState
 
@@ -54,7 +55,9 @@ def _open_need(ctx: Context, need_id: UUID) -> Need:
 
 @use_case(P.NEED_REFUSE, "need.refuse", returns=NeedRefusal)
 def refuse_need(ctx: Context, need_id: UUID, reasons: Sequence[str], text: str = "") -> NeedRefusal:
-    """The bank will not bid, and says why. The firm reads it after closing. A bank that has refused bids no more.
+    """The bank will not bid, and says why. The firm reads it after closing.
+
+    A bank that has refused bids no more, unless the need is corrected.
 
     Raises ``REASON_NEEDED``, ``REFUSED_ALREADY``, ``BID_EXISTS`` (a live bid), ``BID_AFTER_CLOSE``.
     """
@@ -63,8 +66,8 @@ def refuse_need(ctx: Context, need_id: UUID, reasons: Sequence[str], text: str =
     if not known:
         raise Refusal(ErrorCode.REASON_NEEDED, field="reasons")
     refusal = NeedRefusal(
-        need_id=need.id, seal_id=need.seal_id, org_id=ctx.org_id, reasons=known, text=text.strip()[:500], refused_at=now(),
-        refused_by=ctx.actor_id,
+        need_id=need.id, seal_id=need.seal_id, org_id=ctx.org_id, version=need.version, reasons=known,
+        text=text.strip()[:500], refused_at=now(), refused_by=ctx.actor_id,
     )
     session().add(refusal)
     session().flush()
@@ -97,6 +100,10 @@ def ask(ctx: Context, need_id: UUID, text: str, paper_kind: str | None = None) -
     begin(ctx, QUESTION, question)
     about(question)
     with elevated(ctx, "question.ask"):
+        clock_service.begin_sealed(
+            Step.QUESTION, "question", question.id, need.org_id, limit=question.due_at, seal_id=need.seal_id,
+            case_id=need.case_id, path=f"/needs/{need.id}/questions",
+        )
         notify(
             need.org_id, N_("有银行就您的融资需求提问，请答复。"), path=f"/needs/{need.id}/questions", case_id=need.case_id
         )

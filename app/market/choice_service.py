@@ -274,3 +274,4 @@ def reopen_choice(acting: Context, need: Need, reason: str, *, more_time: bool =
         need.choose_by = max(need.choose_by or anew, anew)
     need.next_check_at, need.ended_at = need.choose_by, None
     fire(acting, NEED, need, "fall_back", reason=reason)
+    emit("need.reopened", need_id=need.id, since=now())

@@ -20,7 +20,7 @@ from app.core.permissions import Permission, Role
 from app.core.use_case import about, use_case
 from app.core.working import N_
 from app.identity.models import Membership, Person
-from app.market import policy, queries
+from app.market import answer_queries, policy, queries
 from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
 from app.market.words import BidState, NeedState
@@ -56,6 +56,8 @@ def claim_need(ctx: Context, need_id: UUID) -> NeedClaim:
     need = queries.need_to_bid_on(ctx, need_id)
     if need.state != NeedState.OPEN or need.closes_at is None or need.closes_at <= now():
         raise Refusal(ErrorCode.BID_AFTER_CLOSE)
+    if answer_queries.own_refusal(ctx, need_id) is not None:
+        raise Refusal(ErrorCode.REFUSED_ALREADY)
     claim = _claim(need, ctx.org_id, ctx.actor_id)
     about(claim, case_id=need.case_id)
     return claim

@@ -12,7 +12,9 @@ from app.core.database import Base, Identified
 
 
 class Clock(Identified, Base):
-    """A step (``level_rules.Step``) that an organisation must take: target, hard limit, and which mark was told (0/50/80/100)."""
+    """A step (``level_rules.Step``) that an organisation must take: target, hard limit, and which mark was told (0/50/80/100).
+
+    ``half_at`` and ``most_at``: its marks where it is sealed, since then the database reminds and not the ticker."""
 
     __tablename__ = "clock"
     step: Mapped[str]
@@ -25,6 +27,9 @@ class Clock(Identified, Base):
     target_at: Mapped[datetime]
     limit_at: Mapped[datetime]
     told: Mapped[int]
+    seal_id: Mapped[UUID | None] = mapped_column(ForeignKey("seal.id"))
+    half_at: Mapped[datetime | None]
+    most_at: Mapped[datetime | None]
     next_check_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]

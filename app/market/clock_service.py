@@ -11,16 +11,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, text
 
 from app.core.calendar import SHANGHAI, now
 from app.core.context import Context
 from app.core.database import session
+from app.core.errors import ErrorCode, Refusal
+from app.core.ids import new_id
 from app.core.notices import notify
-from app.core.outbox import handles, settle_each, timed
+from app.core.outbox import emit, handles, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
-from app.market import policy
+from app.market import policy, queries
+from app.market.bars import bar
+from app.market.bid_models import ChoiceCondition
+from app.market.bid_words import USUAL_CONDITIONS
 from app.market.clock_models import Clock
 from app.market.level_rules import REMINDERS, Step, due, next_mark, passed
 from app.market.models import Need
@@ -33,9 +38,9 @@ def _moment(value: Any) -> datetime:
 @use_case(Permission.CLOCK_TICK, "clock.begin")
 def begin(
     ctx: Context, step: Step, subject_type: str, subject_id: UUID, org_id: UUID, *, since: datetime, case_id: UUID | None = None,
-    path: str | None = None,
+    path: str | None = None, until: datetime | None = None,
 ) -> bool:
-    """Starts a clock, once. ``False`` where it runs already, or where the step has ended since."""
+    """Starts a clock, once, up to the step's limit or to ``until``. ``False`` where it runs already or has ended since."""
     about(subject_id=str(subject_id), step=step.value)
     known = session().scalar(
         select(Clock.id).where(
@@ -47,12 +52,43 @@ def begin(
         return False
     calendar = policy.calendar()
     target, limit = due(step, since, policy.levels(), calendar)
+    limit = until or limit
+    target = min(target, limit)
     session().add(Clock(
         step=step.value, subject_type=subject_type, subject_id=subject_id, org_id=org_id, case_id=case_id, path=path,
         started_at=since, target_at=target, limit_at=limit, told=0, next_check_at=calendar.moment(since, limit, 50),
     ))  # fmt: skip
     session().flush()
     return True
+
+
+def begin_sealed(
+    step: Step, subject_type: str, subject_id: UUID, org_id: UUID, *, limit: datetime, seal_id: UUID | None, case_id: UUID | None,
+    path: str,
+) -> None:
+    """Starts a clock that nobody but its organisation reads while a seal is closed; the database reminds (migration 0047).
+
+    The caller speaks for the portal.
+    """
+    calendar, since = policy.calendar(), now()
+    target = min(due(step, since, policy.levels(), calendar)[0], limit)
+    session().execute(insert(Clock).values(
+        id=new_id(), step=step.value, subject_type=subject_type, subject_id=subject_id, org_id=org_id, case_id=case_id, path=path,
+        started_at=since, target_at=target, limit_at=limit, told=0, seal_id=seal_id,
+        half_at=calendar.moment(since, limit, 50), most_at=calendar.moment(since, limit, 80),
+    ))  # fmt: skip
+
+
+def desk_begins(need: Need) -> None:
+    """The desk has a submitted need to look at. Part of the running use case."""
+    for desk in queries.desks():
+        emit("step.begun", step=Step.DESK_CHECK, subject_type="need", subject_id=need.id, org_id=desk, case_id=None,
+             path=f"/desk/needs/{need.id}", wd_from=need.submitted_at)  # fmt: skip
+
+
+def desk_ends(need: Need) -> None:
+    """The desk, or the hour, has looked."""
+    emit("step.ended", step=Step.DESK_CHECK, subject_id=need.id, at=now())
 
 
 @use_case(Permission.CLOCK_TICK, "clock.end")
@@ -98,6 +134,42 @@ def _closed(ctx: Context, payload: dict[str, Any]) -> None:
     if need is not None and need.state == "CLOSED" and need.closed_at is not None:
         begin(ctx, Step.CHOICE, "need", need.id, need.org_id, since=need.closed_at, case_id=need.case_id,
               path=f"/needs/{need.id}/offers")  # fmt: skip
+
+
+@handles("need.reopened", "market.clock_choice_again")
+def _reopened(ctx: Context, payload: dict[str, Any]) -> None:
+    """The choice fell through: the firm's time runs again, up to the moment at which the need lapses."""
+    need = session().get(Need, UUID(payload["need_id"]))
+    if need is not None and need.state == "CLOSED" and need.choose_by is not None:
+        begin(ctx, Step.CHOICE, "need", need.id, need.org_id, since=_moment(payload["since"]), case_id=need.case_id,
+              path=f"/needs/{need.id}/offers", until=need.choose_by)  # fmt: skip
+
+
+@handles("need.ended", "market.clock_need_ended")
+def _need_ended(ctx: Context, payload: dict[str, Any]) -> None:
+    """With the need every step about it falls away that still runs."""
+    for step in (Step.DESK_CHECK, Step.CHOICE):
+        end(ctx, step, UUID(payload["need_id"]), at=now(), kept=False)
+
+
+@bar
+def _report_late(ctx: Context) -> None:
+    """A bank whose report of a drawdown is past its limit takes no new orders until it is done (paper §4).
+
+    It is not held while a condition of its own bid is still to come about: then nothing can have been drawn.
+    """
+    waits = select(ChoiceCondition.choice_id).where(
+        ChoiceCondition.choice_id == Clock.subject_id, ChoiceCondition.met_at.is_(None),
+        ChoiceCondition.kind.not_in(list(USUAL_CONDITIONS)),
+    )  # fmt: skip
+    late = session().scalar(
+        select(Clock.limit_at).where(
+            Clock.org_id == ctx.org_id, Clock.step == Step.DRAWDOWN_REPORT.value, Clock.ended_at.is_(None),
+            Clock.limit_at <= now(), ~waits.exists(),
+        ).order_by(Clock.limit_at).limit(1)
+    )  # fmt: skip
+    if late is not None:
+        raise Refusal(ErrorCode.BANK_HELD, day=f"{late.astimezone(SHANGHAI):%Y-%m-%d}")
 
 
 @handles("promise.broken", "market.clock_broken")
@@ -148,3 +220,17 @@ def remind_due(ctx: Context) -> int:
     with reading(ctx, Permission.CLOCK_TICK) as db:
         found = list(db.scalars(select(Clock.id).where(Clock.next_check_at <= now()).order_by(Clock.next_check_at).limit(200)))
     return settle_each(found, lambda clock_id: remind(ctx, clock_id), "clock")
+
+
+@use_case(Permission.CLOCK_TICK, "clock.remind_questions")
+def remind_questions(ctx: Context) -> int:
+    """Reminds firms of questions that wait, under the seal. Returns how many clocks have come to a mark."""
+    looked: int = session().execute(text("select hq_remind_questions()")).scalar_one()
+    about(looked=looked)
+    return looked
+
+
+@timed("market.question_clocks")
+def remind_due_questions(ctx: Context) -> int:
+    """Reminds where the time of a question has come; whether there is any, the database alone knows."""
+    return remind_questions(ctx)

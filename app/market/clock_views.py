@@ -11,13 +11,12 @@ from sqlalchemy import case, func, select
 
 from app.core import pages
 from app.core.context import Context
-from app.core.formats import datetime_text
 from app.core.pages import Tone
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
-from app.core.tables import Column, Filter, Table, remembered
+from app.core.tables import Column, Filter, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import context
+from app.core.web import context, may_open, send_list
 from app.identity.models import Organisation
 from app.market import clock_service as clock_service
 from app.market.clock_models import Clock
@@ -42,10 +41,11 @@ def _chip(row: Any) -> Any:
 CLOCKS = Table(
     "clocks",
     columns=[
-        Column("step", _l("步骤"), Clock.step, render=lambda row: gettext(STEPS[row.step]), sub=lambda row: row.name),
+        Column("step", _l("步骤"), Clock.step, render=lambda row: gettext(STEPS[row.step]), sub=lambda row: row.name,
+               export=lambda row: f"{gettext(STEPS[row.step])} · {row.name}"),
         Column("state", _l("情况"), STATE, render=_chip, export=lambda row: str(WORDS[row.state][0])),
-        Column("target_at", _l("目标"), Clock.target_at, render=lambda row: datetime_text(row.target_at), hide_small=True),
-        Column("limit_at", _l("最晚"), Clock.limit_at, render=lambda row: datetime_text(row.limit_at)),
+        Column("target_at", _l("目标"), Clock.target_at, kind="datetime", hide_small=True),
+        Column("limit_at", _l("最晚"), Clock.limit_at, kind="datetime"),
         Column("told", _l("已提醒"), Clock.told, render=lambda row: f"{row.told}%" if row.told else "—", hide_small=True),
         Column("ended_at", _l("办结"), Clock.ended_at, kind="datetime", hide_small=True),
     ],
@@ -56,7 +56,7 @@ CLOCKS = Table(
                apply=lambda stmt, value: stmt.where(Clock.step == value)),
     ],
     default_sort="limit_at",
-    row_url=lambda row: row.path if row.mine else None,
+    row_url=lambda row: row.path if row.mine and may_open(context(), row.path) else None,
     empty_title=_l("没有正在计时的步骤"),
     empty_hint=_l("需要在时限内办的事，会从开始起列在这里，到一半、八成和到时各提醒一次。"),
 )  # fmt: skip
@@ -75,7 +75,10 @@ def clocks() -> Any:
     """What runs out, and what ran over."""
     ctx = context()
     with reading(ctx, Permission.CLOCK_READ) as db:
-        page = CLOCKS.load(db, clocks_query(ctx), remembered(CLOCKS, request.args, session))
+        args = remembered(CLOCKS, request.args, session)
+        if wants_export(request.args):
+            return send_list(CLOCKS, CLOCKS.load_all(db, clocks_query(ctx), args, 10_000), gettext("时限"), "clocks.xlsx")
+        page = CLOCKS.load(db, clocks_query(ctx), args)
         over = db.scalar(select(func.count()).where(Clock.ended_at.is_(None), Clock.limit_at <= func.now())) or 0
         runs = db.scalar(select(func.count()).where(Clock.ended_at.is_(None), Clock.limit_at > func.now())) or 0
     watches = ctx.org_kind in (OrgKind.BUREAU, OrgKind.PLATFORM)

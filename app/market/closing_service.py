@@ -26,7 +26,7 @@ from app.market.bid_words import BidState
 from app.market.lifecycles import NEED
 from app.market.models import Need
 from app.market.receipt_rules import opened_digest
-from app.market.words import NeedState
+from app.market.words import EndReason, NeedState
 
 DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
 """What its hour does to a need before bidding; ``screening_service`` says it."""
@@ -76,7 +76,7 @@ def _close(ctx: Context, need: Need) -> None:
                 count=count,
             )
     if not count:
-        lapse_need(ctx, need, str(N_("没有收到报价")))
+        lapse_need(ctx, need, str(N_("没有收到报价")), why=EndReason.NO_BIDS)
     emit("need.closed", need_id=need.id, bids=count)
     about(need, bids=count, choose_by=need.choose_by, opened_digest=digest)
 
@@ -98,10 +98,11 @@ def lapse_bid(acting: Context, bid: Bid, reason: str | None = None) -> None:
     fire(acting, BID, bid, "lapse", reason=reason)
 
 
-def lapse_need(ctx: Context, need: Need, reason: str) -> None:
-    """Ends a need for which nobody bid or chose in time; its bids expire with it."""
+def lapse_need(ctx: Context, need: Need, reason: str, *, why: EndReason = EndReason.NOT_KEPT) -> None:
+    """Ends a need for which nobody bid, chose in time, or kept a promise; its bids expire with it."""
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=reason)
+    emit("need.ended", need_id=need.id, why=why)
     with elevated(ctx, "need.lapse") as acting:
         opened = select(Bid.id, Bid.org_id).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)
         bids = session().execute(opened).all()
@@ -129,7 +130,7 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
     elif need.state in DUE:
         DUE[NeedState(need.state)](ctx, need)
     elif need.state == NeedState.CLOSED:
-        lapse_need(ctx, need, str(N_("没有在期限内选定")))
+        lapse_need(ctx, need, str(N_("没有在期限内选定")), why=EndReason.NOT_CHOSEN)
     else:
         need.next_check_at = None
     return True

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.core.database import Base, Identified
 from app.market.bid_models import Bid, BidFee, Choice
 
-__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee", "NeedVersion"]
+__all__ = ["Bid", "BidFee", "Choice", "Need", "NeedInvitee", "NeedPaper", "NeedVersion"]
 
 
 class Need(Identified, Base):
@@ -87,6 +87,16 @@ class NeedInvitee(Base):
     told: Mapped[int] = mapped_column(default=0)
 
 
+
+class NeedPaper(Base):
+    """A paper that goes with a need: chosen before it is submitted, read by banks that the firm lets know it."""
+
+    __tablename__ = "need_paper"
+    paper_id: Mapped[UUID] = mapped_column(ForeignKey("paper.id"), primary_key=True)
+    need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"))
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    kind: Mapped[str]
+    added_at: Mapped[datetime]
 
 
 class NeedVersion(Base):

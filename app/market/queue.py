@@ -232,17 +232,19 @@ class QueuePage:
 
 
 class Told(NamedTuple):
-    """A place and the card of its need as the database tells them: what a drawn row depends on, and quick to compare."""
+    """A place and the card of its need as the database tells them: what a drawn row depends on, and quick to compare.
 
-    need_id: UUID
+    Ids are text, arrays as they are written: a page compares thousands of them and makes objects of few.
+    """
+
+    need_id: str
     score: int
     reasons: str
-    product_id: UUID | None
+    product_id: str | None
     points: str
     margin_bp: int | None
     product: str
-    id: UUID | None
-    firm_id: UUID
+    firm_id: str
     amount_fen: int
     term_months: int
     product_kind: str
@@ -268,13 +270,13 @@ class Told(NamedTuple):
     consented: bool | None
 
     def row(self) -> QueueRow:
-        """The row for people. Reasons and points came as arrays are written: {IN_INDUSTRY,IN_DISTRICT}."""
+        """The row for people. Reasons are told as {IN_INDUSTRY,IN_DISTRICT}."""
         reasons, points = (tuple(text[1:-1].split(",")) if len(text) > 2 else () for text in (self.reasons, self.points))
         return QueueRow(
-            self.need_id, self.firm_id, self.amount_fen, self.term_months, self.product_kind, self.industry_code, self.district,
-            self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, self.closes_at, self.score,
-            reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name, self.product_id,
-            tuple(map(int, points)), self.margin_bp, self.claimed_by,
+            UUID(self.need_id), UUID(self.firm_id), self.amount_fen, self.term_months, self.product_kind, self.industry_code,
+            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, self.closes_at,
+            self.score, reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name,
+            UUID(self.product_id) if self.product_id else None, tuple(map(int, points)), self.margin_bp, self.claimed_by,
         )  # fmt: skip
 
 
@@ -282,8 +284,11 @@ class Told(NamedTuple):
 # asked for, and of their needs what the bank may know.
 _COLUMNS = text("""
   array(select hq_rank_missing(now())), exists (select from product where org_id = hq_org()), (select count(*) from counted),
-  place.need_id, place.score, place.reasons, place.product_id, place.points, place.margin_bp,
-  coalesce(product.name, ''), card.*""")
+  place.need_id::text, place.score, place.reasons, place.product_id::text, place.points, place.margin_bp,
+  coalesce(product.name, ''), card.org_id::text, card.amount_fen, card.term_months, card.product_kind, card.industry_code,
+  card.district, card.size_class, card.firm_form, card.first_loan, card.bookable, card.distribution, card.closes_at, card.name,
+  card.claimed_by, card.bid_state, card.known, card.percent, card.grade, card.score, card.state, card.partial, card.visible,
+  card.synthetic, card.consented""")
 _JOINED = text("""
   (select) always left join place on true left join product on product.id = place.product_id
   left join hq_queue_cards(array(select need_id from place)) card on card.id = place.need_id""")

@@ -28,6 +28,7 @@ from app.market.display import card_title, deadline, kind_text, marks, months_te
 from app.market.door import room
 from app.market.exposure_rules import Exposure
 from app.market.models import Bid, Need
+from app.market.paper_views import papers_with
 from app.market.words import WANTED_KINDS, BidState, NeedState
 
 GRADES = ("A", "B", "C", "D", "E")
@@ -178,6 +179,8 @@ def card(ctx: Context, need: Need) -> queue.QueueRow:
 def queue_need(need_id: UUID) -> Any:
     """One need as consent lets this bank see it; the look is recorded."""
     ctx = context()
+    with reading(ctx, Permission.NEED_LOOK):
+        queries.need_to_bid_on(ctx, need_id)  # says so where bidding has ended since a notice led here
     service.look_at_need(ctx, need_id)
     with reading(ctx, Permission.NEED_LOOK):
         need = get_or_404(Need, need_id)
@@ -197,6 +200,8 @@ def queue_need(need_id: UUID) -> Any:
             card_title=card_title,
             **_answers(ctx, need, bid),
             versions=queries.versions(need),
+            need_papers=papers_with(need_id),
+            paper_names=PAPERS,
             exposure=Exposure.read(need.exposure) if need.exposure else None,
             is_open=need.state == NeedState.OPEN,
             claim=claim_service.claim_on(ctx, need_id),

@@ -17,12 +17,12 @@ from app.core.outbox import emit
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import N_
-from app.market import policy
+from app.market import clock_service, policy
 from app.market.closing_service import DUE
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
 from app.market.screening_words import RETURN_REASONS
-from app.market.words import NeedState
+from app.market.words import EndReason, NeedState
 
 constraint("ck_need_screened", ErrorCode.STATE_CHANGED)
 constraint("ck_need_returned_reasons", ErrorCode.INVALID, "reasons")
@@ -44,6 +44,7 @@ def _release(ctx: Context, need: Need, kind: str) -> None:
     need.released_by, need.release_kind = ctx.actor_id, kind
     need.closes_at = need.next_check_at = closes_at
     fire(ctx, NEED, need, "release")
+    clock_service.desk_ends(need)
     with elevated(ctx, "need.release"):
         for bank in session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need.id)):
             notify(bank, N_("有企业向贵行定向发出一份融资需求，请在截止前查看。"), path=f"/queue/{need.id}")
@@ -70,6 +71,7 @@ def return_need(ctx: Context, need_id: UUID, reasons: Sequence[str], note: str =
     need.returned_reasons, need.returned_note, need.next_check_at = known, note.strip()[:500], until
     told = [RETURN_REASONS[reason] for reason in known]
     fire(ctx, NEED, need, "return", reason="；".join([*told, note.strip()] if note.strip() else told))
+    clock_service.desk_ends(need)
     with elevated(ctx, "need.return"):
         notify(
             need.org_id, N_("服务台退回了融资需求，请按说明修改后重新提交。"), path=f"/needs/{need.id}", case_id=need.case_id
@@ -81,6 +83,7 @@ def return_need(ctx: Context, need_id: UUID, reasons: Sequence[str], note: str =
 def _lapse_draft(ctx: Context, need: Need) -> None:
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "lapse", reason=str(N_("没有在期限内提交")))
+    emit("need.ended", need_id=need.id, why=EndReason.NOT_SUBMITTED)
     message = N_("一份没有提交的融资需求已过期；内容还在，可以照它重新发起。")
     notify(need.org_id, message, path=f"/needs/{need.id}", case_id=need.case_id)
 

@@ -29,7 +29,7 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import answer_queries, need_rules, policy
+from app.market import answer_queries, clock_service, need_rules, policy
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
@@ -40,7 +40,7 @@ from app.market.models import Need, NeedInvitee
 from app.market.need_rules import CORRECTIONS, NeedTerms
 from app.market.screening_service import release_need as release_need
 from app.market.screening_service import return_need as return_need
-from app.market.words import PURPOSES, Distribution, NeedState
+from app.market.words import PURPOSES, Distribution, EndReason, NeedState
 
 constraint("ck_need_live_count", ErrorCode.NEEDS_TOO_MANY)
 constraint("ck_need_frozen", ErrorCode.STATE_CHANGED)
@@ -201,6 +201,7 @@ def submit_need(ctx: Context, need_id: UUID) -> Need:
     need.check_due_at = need.next_check_at = policy.check_due_at(need.submitted_at)
     need.returned_reasons, need.returned_note = [], ""
     fire(ctx, NEED, need, "submit")
+    clock_service.desk_begins(need)
     if case is not None:
         keep_case(ctx, case)
     about(
@@ -288,6 +289,7 @@ def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
     need = get_or_404(Need, need_id, lock=True)
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "withdraw", reason=reason)
+    emit("need.ended", need_id=need.id, why=EndReason.WITHDRAWN)
     about(need)
     return need
 
@@ -313,7 +315,8 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
         setattr(need, column, getattr(old, column))
     need.previous_id, need.step = old.id, 3
     need.round = old.round + (1 if old.submitted_at is not None else 0)
-    refused = {refusal.org_id for refusal in answer_queries.refusals(old.id) if refusal.reasons != ["NO_ROOM"]}
+    refused = {refusal.org_id for refusal in answer_queries.refusals(old.id)
+               if refusal.reasons != ["NO_ROOM"] and refusal.version == old.version}
     banks = [bank for bank in invited_banks(old.id) if bank not in refused]
     session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
     about(need, previous_id=old.id, round=need.round)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.calendar import now, today
@@ -29,7 +29,7 @@ def _record(org_id: UUID, need_id: UUID, kind: str, at: datetime, **facts: Any) 
 
 @handles("need.closed", "market.bank_records")
 def _closed(ctx: Context, payload: dict[str, Any]) -> None:
-    """Whom it was sent to, who answered and how fast, who bid and at what all-in rate."""
+    """Whom it was sent to, who answered (by a bid, a refusal or a question) and how fast, who bid and at what all-in rate."""
     need = session().get(Need, UUID(payload["need_id"]))
     if need is None or need.closed_at is None or need.published_at is None:
         return
@@ -38,17 +38,16 @@ def _closed(ctx: Context, payload: dict[str, Any]) -> None:
         select(NeedInvitee).where(NeedInvitee.need_id == need.id)
     )}  # fmt: skip
     answered: dict[UUID, datetime] = dict(session().execute(
-        select(Bid.org_id, func.min(Bid.submitted_at)).where(Bid.need_id == need.id, Bid.submitted_at.is_not(None))
-        .group_by(Bid.org_id)
-    ).all())  # type: ignore[arg-type]  # fmt: skip
+        text("select org_id, at from hq_first_answers(:need)"), {"need": need.id}
+    ).all())  # fmt: skip
     minutes = {
         bank: int(calendar.worked(invited.get(bank, need.published_at), at).total_seconds() // 60)
         for bank, at in answered.items()
     }  # fmt: skip
     for bank, at in invited.items():
         _record(bank, need.id, "INVITED", at)
-        if bank in answered:
-            _record(bank, need.id, "ANSWERED", answered[bank], minutes=minutes[bank])
+    for bank, at in answered.items():
+        _record(bank, need.id, "ANSWERED", at, minutes=minutes[bank])
     for bid in session().scalars(select(Bid).where(Bid.need_id == need.id, Bid.opened_at.is_not(None))):
         _record(bid.org_id, need.id, "BID", opened, minutes=minutes[bid.org_id], amount_fen=bid.amount_fen,
                 all_in_rate=bid.all_in_rate)  # fmt: skip
@@ -82,7 +81,7 @@ def _excused(ctx: Context, payload: dict[str, Any]) -> None:
 
 
 # Of needs that were sent to a bank: how many it answered, and on how many it bound itself. First answers and all-in rates count
-# offers on open needs too. A figure of fewer cases than the least is left out.
+# those on open needs too. A figure of fewer cases than the least is left out.
 _STANDINGS = text("""
 with record as (select * from bank_record where at >= :since),
 sent as (

@@ -16,9 +16,9 @@ from app.core.database import get_or_404
 from app.core.errors import NotFound
 from app.core.formats import NOTHING, count_text, rate_text
 from app.core.permissions import OrgKind, Permission
-from app.core.tables import Column, Table, remembered
+from app.core.tables import Column, Table, remembered, wants_export
 from app.core.use_case import reading
-from app.core.web import context
+from app.core.web import context, send_list
 from app.identity.models import Organisation
 from app.market import policy
 from app.market import standing_service as standing_service
@@ -41,15 +41,22 @@ def percent(value: Decimal | None) -> str:
     return NOTHING if value is None else f"{value * 100:.0f}%"
 
 
+def _share(key: str, title: Any, column: Any) -> Column:
+    def told(row: Any) -> str:
+        return percent(getattr(row, key))
+
+    return Column(key, title, column, align="right", render=told, export=told)
+
+
 BANKS = Table(
     "bank_standings",
     columns=[
         Column("name", _l("银行"), Organisation.name),
         Column("median_minutes", _l("首次答复中位用时"), BankStanding.median_minutes, align="right",
-               render=lambda row: minutes_text(row.median_minutes)),
-        Column("answer_rate", _l("答复率"), BankStanding.answer_rate, align="right", render=lambda row: percent(row.answer_rate)),
-        Column("offer_rate", _l("授信率"), BankStanding.offer_rate, align="right", render=lambda row: percent(row.offer_rate)),
-        Column("kept_rate", _l("履约率"), BankStanding.kept_rate, align="right", render=lambda row: percent(row.kept_rate)),
+               render=lambda row: minutes_text(row.median_minutes), export=lambda row: minutes_text(row.median_minutes)),
+        _share("answer_rate", _l("答复率"), BankStanding.answer_rate),
+        _share("offer_rate", _l("授信率"), BankStanding.offer_rate),
+        _share("kept_rate", _l("履约率"), BankStanding.kept_rate),
         Column("all_in_median", _l("综合年化成本中位数"), BankStanding.all_in_median, kind="rate"),
     ],
     default_sort="name",
@@ -74,7 +81,10 @@ def bank_list() -> Any:
     """Every bank with what it keeps."""
     ctx = context()
     with reading(ctx, Permission.STANDING_READ) as db:
-        page = BANKS.load(db, standings_query(), remembered(BANKS, request.args, session))
+        args = remembered(BANKS, request.args, session)
+        if wants_export(request.args):
+            return send_list(BANKS, BANKS.load_all(db, standings_query(), args, 1_000), gettext("银行统计"), "banks.xlsx")
+        page = BANKS.load(db, standings_query(), args)
         return render_template("market/bank_list.html", page=page, rules=policy.standing())
 
 

@@ -14,7 +14,6 @@ from app.core import pages
 from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import get_or_404
-from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
 from app.core.queries import organisation_names, timeline
@@ -43,6 +42,8 @@ from app.market import (
     level_views,
     need_rules,
     offer_views,
+    paper_service,
+    paper_views,
     policy,
     product_views,
     queries,
@@ -53,7 +54,7 @@ from app.market import (
     standing_views,
 )
 from app.market import disclosing as disclosing
-from app.market.answer_words import REFUSALS
+from app.market.answer_words import PAPERS, REFUSALS
 from app.market.display import kind_text, need_chip, need_title
 from app.market.door import room
 from app.market.exposure import exposure_of
@@ -62,23 +63,16 @@ from app.market.fields import put_problems
 from app.market.forms import AudienceForm, CorrectionForm, PurposeForm, SendForm, TermsForm
 from app.market.lifecycles import NEED
 from app.market.models import Need
+from app.market.paper_views import papers_with
 from app.market.screening_words import RETURN_HELP, RETURN_REASONS
+from app.market.wizard import EDITABLE, STEPS, draft_of, step_url, steps
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
     "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
     "claim_views", "clock_views", "consult_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views",
-    "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
+    "paper_views", "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
 ]  # fmt: skip
-
-EDITABLE = (NeedState.DRAFT, NeedState.RETURNED)
-STEPS = ("purpose", "terms", "audience", "check")
-STEP_NAMES = {
-    "purpose": _l("用途与金额"),
-    "terms": _l("期限与担保"),
-    "audience": _l("发给谁"),
-    "check": _l("检查并提交"),
-}
 
 NEEDS = Table(
     "needs",
@@ -136,7 +130,7 @@ def needs() -> Any:
 def new_need() -> Any:
     """Begins a draft, or takes up the one that lies there."""
     need = service.start_need(context())
-    return redirect(url_for("market.need_step", need_id=need.id, step=STEPS[min(need.step, 4) - 1]))
+    return redirect(url_for("market.need_step", need_id=need.id, step=STEPS[min(need.step, 3) - 1]))
 
 
 def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UUID]) -> Any:
@@ -154,19 +148,12 @@ def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UU
     return AudienceForm(banks, data={"distribution": need.distribution, "invited": [str(bank) for bank in invited]})
 
 
-def _draft(need_id: UUID) -> Need:
-    need = get_or_404(Need, need_id)
-    if need.state not in EDITABLE:
-        raise Refusal(ErrorCode.STATE_CHANGED)
-    return need
-
-
 @room.page("/needs/<uuid:need_id>/edit/<any(purpose, terms, audience):step>", Permission.NEED_DRAFT, methods=["GET", "POST"])
 def need_step(need_id: UUID, step: str) -> Any:
     """One step of the wizard; what is typed is kept, also when going back."""
     ctx = context()
     with reading(ctx, Permission.NEED_DRAFT):
-        need = _draft(need_id)
+        need = draft_of(need_id)
         form = _form(step, need, queries.banks(), service.invited_banks(need_id))
         profile = current_profile(need.org_id)
     if request.method == "POST":
@@ -176,8 +163,8 @@ def need_step(need_id: UUID, step: str) -> Any:
             at = STEPS.index(step) + (-1 if back else 1)
             if at < 0:
                 return redirect(url_for("market.needs"))
-            return redirect(_step_url(need, STEPS[at]))
-    return render_template(f"market/step_{step}.html", need=need, form=form, step=step, steps=_steps(need), profile=profile)
+            return redirect(step_url(need, STEPS[at]))
+    return render_template(f"market/step_{step}.html", need=need, form=form, step=step, steps=steps(need), profile=profile)
 
 
 def _fits(step: str, need: Need, form: Any) -> bool:
@@ -197,26 +184,12 @@ def _fits(step: str, need: Need, form: Any) -> bool:
     return put_problems(form, [problem for problem in need_rules.check_need(terms) if problem.field in wanted])
 
 
-def _steps(need: Need) -> list[tuple[str, Any, str | None]]:
-    reached = max(need.step + 1, 1)
-    return [
-        (step, STEP_NAMES[step], _step_url(need, step) if number <= reached else None)
-        for number, step in enumerate(STEPS, start=1)
-    ]
-
-
-def _step_url(need: Need, step: str) -> str:
-    if step == "check":
-        return url_for("market.need_check", need_id=need.id)
-    return url_for("market.need_step", need_id=need.id, step=step)
-
-
 @room.page("/needs/<uuid:need_id>/keep/<any(purpose, terms, audience):step>", Permission.NEED_DRAFT, methods=["POST"])
 def keep_step(need_id: UUID, step: str) -> Any:
     """Keeps what is typed while it is typed; unfinished answers count as none."""
     ctx = context()
     with reading(ctx, Permission.NEED_DRAFT):
-        form = _form(step, _draft(need_id), queries.banks(), [])
+        form = _form(step, draft_of(need_id), queries.banks(), [])
     service.save_need(ctx, need_id, form.part())
     return "", 204
 
@@ -240,12 +213,15 @@ def need_check(need_id: UUID) -> Any:
             form=form,
             invited=invited,
             problems=problems,
-            steps=_steps(need),
+            steps=steps(need),
             profile=current_profile(need.org_id),
             exposure=exposure_of(need.org_id, need),
+            papers=papers_with(need_id),
+            paper_names=PAPERS,
+            replaced=[line for line in paper_service.paper_lines(need) if line.replaced],
             check_due_at=policy.check_due_at(now()),
             step_of=_step_of,
-            step_url=lambda step: _step_url(need, step),
+            step_url=lambda step: step_url(need, step),
         )
 
 
@@ -266,7 +242,7 @@ def need(need_id: UUID) -> Any:
     with reading(ctx, Permission.NEED_READ):
         found = get_or_404(Need, need_id)
         if found.state == NeedState.DRAFT:
-            return redirect(_step_url(found, STEPS[min(found.step, 4) - 1]))
+            return redirect(step_url(found, STEPS[min(found.step, 4) - 1]))
         case = queries.case_of(found)
         rows = bid_queries.offers(found) if found.closed_at is not None else []
         choice = bid_queries.live_choice(found.id)
@@ -288,10 +264,12 @@ def need(need_id: UUID) -> Any:
             latest=policy.bids_close_at_latest(found.corrected_at or found.published_at) if found.published_at else None,
             returned=[(RETURN_REASONS[code], RETURN_HELP[code]) for code in found.returned_reasons],
             versions=queries.versions(found),
+            papers=papers_with(need_id),
+            paper_names=PAPERS,
             refused=answer_queries.refusals(need_id) if found.closed_at is not None else [],
             refusal_words=REFUSALS,
             consultations=consult_queries.of_need(need_id) if found.closed_at is not None else [],
-            edit_url=_step_url(found, STEPS[0]),
+            edit_url=step_url(found, STEPS[0]),
         )
 
 

@@ -28,6 +28,16 @@ class NeedState(StrEnum):
 
 
 
+class EndReason(StrEnum):
+    """Why a need ended without a loan, as the topic ``need.ended`` tells."""
+
+    WITHDRAWN = "WITHDRAWN"
+    NOT_SUBMITTED = "NOT_SUBMITTED"
+    NO_BIDS = "NO_BIDS"
+    NOT_CHOSEN = "NOT_CHOSEN"
+    NOT_KEPT = "NOT_KEPT"
+
+
 class Purpose(StrEnum):
     """What the firm wants the money for."""
 

@@ -30,6 +30,7 @@ from app.pool import queries, service
 from app.pool.cockpit_filters import BOOKING_FILTERS
 from app.pool.door import booking_chip, check_texts, room, steps
 from app.pool.forms import BookingForm
+from app.pool.judging import LIVE
 from app.pool.models import Booking, StoredRuleSet
 from app.pool.records import checks_of
 from app.pool.rules import Product, RuleSet, UseOfFunds
@@ -82,7 +83,8 @@ def bookings() -> Any:
             return send_list(BOOKINGS, rows, gettext("入库"), "bookings.xlsx")
         open_loans = list(db.execute(queries.bookable_query().limit(20))) if ctx.can(Permission.BOOKING_SUBMIT) else []
         page = BOOKINGS.load(db, queries.bookings_query(), args)
-        return render_template("pool/bookings.html", page=page, open_loans=open_loans)
+        return render_template("pool/bookings.html", page=page, open_loans=open_loans,
+                               may_send=ctx.can(Permission.BOOKING_FILES))
 
 
 @room.page("/bookings/<uuid:booking_id>", Permission.BOOKING_READ)
@@ -137,7 +139,7 @@ def book(loan_id: UUID) -> Any:
         live = queries.booking_of_loan(loan_id)
         stored = service.rule_set_on(loan.drawn_on) if loan.drawn_on else None
         name = organisation_names({loan.firm_id}).get(loan.firm_id, "")
-    if live is not None and live.state in service.LIVE and request.method == "GET":
+    if live is not None and live.state in LIVE and request.method == "GET":
         return redirect(url_for("pool.booking", booking_id=live.id))
     form = BookingForm(data=None if request.method == "POST" else _prefilled(loan))
     if form.validate_on_submit():

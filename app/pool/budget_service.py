@@ -24,11 +24,11 @@ from app.pool import money
 from app.pool.budget_models import Closing, Funding, Wait
 from app.pool.budget_states import CLOSING, FUNDING
 from app.pool.correction_models import Correction
+from app.pool.judging import rule_set_on
 from app.pool.line_service import join, mode_of
 from app.pool.models import Claim
 from app.pool.rule_states import ProposalState
 from app.pool.rules import Mode, RuleSet, YearEnd
-from app.pool.service import rule_set_on
 
 constraint("uq_budget_funding_document_no", ErrorCode.DOCUMENT_TAKEN, "document_no")
 constraint("ck_budget_funding_two_persons", ErrorCode.SAME_PERSON)

@@ -18,8 +18,8 @@ from app.market.fields import MoneyField, TokenField
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.decision_service import Deduction
+from app.pool.judging import Evidence
 from app.pool.rules import LossEvidence, Product, UseOfFunds
-from app.pool.service import Evidence
 
 PAPER_NAMES = {
     **{evidence.value: evidence.label for evidence in LossEvidence}, "APPLICATION": N_("申请表"),

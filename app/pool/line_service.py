@@ -25,10 +25,10 @@ from app.core.use_case import about, reading, use_case
 from app.pool import money
 from app.pool.budget import BudgetResult, within_budget
 from app.pool.budget_models import Wait
+from app.pool.judging import rule_set_on
 from app.pool.models import Booking, Claim
 from app.pool.positions import ask_back, position_of
 from app.pool.rules import BudgetMode, Mode, RuleSet
-from app.pool.service import rule_set_on
 from app.pool.states import ClaimState
 
 constraint("uq_claim_wait_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")

@@ -64,6 +64,7 @@ class Booking(Identified, Base):
     judged_on: Mapped[date]
     booked_on: Mapped[date | None]
     created_at: Mapped[datetime]
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool_batch.id"))
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -22,11 +22,11 @@ from app.loans.models import Loan
 from app.loans.states import LoanState
 from app.pool.check_models import PoolCheck
 from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, Publicity
+from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
 from app.pool.rules import RuleSet, SplitLoan, split_flag
-from app.pool.service import LIVE
 from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
 from app.pool.stress_models import StressRun
 

@@ -16,6 +16,8 @@ from app.core.models import Case
 from app.core.pages import CaseLink, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
 from app.core.permissions import OrgKind, Permission
 from app.pool import queries, service
+from app.pool.batch_models import PoolBatch
+from app.pool.batch_states import BATCH_TEXTS
 from app.pool.board_views import board_figures
 from app.pool.models import Booking, Claim
 from app.pool.rules import RuleSet
@@ -28,6 +30,9 @@ for _event, _text in BOOKING_TEXTS.items():
     event_texts.add(Booking.__tablename__, _event, _l(_text))
 for _event, _text in CLAIM_TEXTS.items():
     event_texts.add(Claim.__tablename__, _event, _l(_text))
+
+for _event, _text in BATCH_TEXTS.items():
+    event_texts.add(PoolBatch.__tablename__, _event, _l(_text))
 
 _AT_CITY = (ClaimState.SUBMITTED, ClaimState.AUDIT, ClaimState.DECISION)
 _AGREED = (ClaimState.APPROVED, ClaimState.PARTLY_APPROVED, ClaimState.PUBLICISED)

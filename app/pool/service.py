@@ -5,13 +5,12 @@ Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from app.core.calendar import now, today
 from app.core.cases import join_case
@@ -33,11 +32,12 @@ from app.loans.rules import FiveClass, is_bad
 from app.loans.states import LoanState
 from app.market.models import Need
 from app.market.service import mark_bookable
+from app.pool.batch_models import PoolBatchRow
+from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Agreement, Booking, StoredRuleSet
-from app.pool.records import CITY, borrower_kind, check_rows, snapshot_loan
+from app.pool.records import CITY, borrower_kind, check_rows
 from app.pool.rules import (
     Check,
-    JudgeDate,
     LoanFacts,
     Mode,
     Product,
@@ -45,7 +45,6 @@ from app.pool.rules import (
     UseOfFunds,
     eligibility,
     is_eligible,
-    judging_date,
 )
 from app.pool.states import BOOKING, BookingState
 
@@ -54,8 +53,6 @@ constraint("uq_booking_note_no", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_loan_id_version", ErrorCode.BOOKING_EXISTS)
 constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
 constraint("uq_rule_set_code", ErrorCode.EDITION_EXISTS, "code")
-
-LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, BookingState.BOOKED, BookingState.CLAIMED)
 
 
 # --- rule sets, agreements ---------------------------------------------------------------------------------------------
@@ -78,14 +75,6 @@ def store_edition(rules: RuleSet, proposal_id: UUID | None = None) -> StoredRule
     session().add(stored)
     session().flush()
     return stored
-
-
-def rule_set_on(day: date) -> StoredRuleSet | None:
-    """The edition in force on a day; of two the one that begins later, then the one stored later."""
-    return session().scalar(
-        select(StoredRuleSet).where(StoredRuleSet.valid_from <= day, StoredRuleSet.valid_to >= day)
-        .order_by(StoredRuleSet.valid_from.desc(), StoredRuleSet.created_at.desc()).limit(1)
-    )
 
 
 def rules_of(rule_set_id: UUID) -> RuleSet:
@@ -113,34 +102,9 @@ def register_agreement(
     return agreement
 
 
-def agreement_on(bank_id: UUID, day: date) -> Agreement | None:
-    """The bank's agreement on a day; where none runs, the one that began last before it."""
-    return session().scalar(
-        select(Agreement).where(Agreement.org_id == bank_id, Agreement.valid_from <= day)
-        .order_by(or_(Agreement.valid_to.is_(None), Agreement.valid_to >= day).desc(), Agreement.valid_from.desc())
-        .limit(1)
-    )
 
 
 # --- booking -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4)."""
-
-    product: str
-    use_of_funds: str
-    operates_in_city: bool = False
-    on_key_list: bool = False
-    key_list_version: str = ""
-    ip_certificate_no: str = ""
-    receivable_no: str = ""
-    policy_tool: str = ""
-    shared_by: str = ""
-    first_loan: bool = False
-    not_dishonest: bool = False
-    late_reason: str = ""
 
 
 @use_case(Permission.BOOKING_SUBMIT, "booking.submit", returns=Booking)
@@ -179,9 +143,9 @@ def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, re
     if loan.state != LoanState.DRAWN or loan.drawn_on is None or loan.principal_fen is None or loan.note_no is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     require_recognised(loan)
-    stored = _judging_set(loan.drawn_on)
+    stored = judging_set(loan.drawn_on)
     rules = RuleSet.from_json(stored.rules)
-    late = (submitted_on - loan.drawn_on).days > rules.booking_deadline_days
+    late = is_late(rules, loan.drawn_on, submitted_on)
     if late and not evidence.late_reason.strip():
         raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", days=rules.booking_deadline_days)
     version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
@@ -189,9 +153,9 @@ def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, re
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
         replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=Mode.BANK.value,
         product=Product(evidence.product).value, note_no=loan.note_no, principal_fen=loan.principal_fen,
-        rule_set_id=stored.id, snapshot=_snapshot(ctx, loan, evidence), checks=[],
-        late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,
-        judged_on=_judged_on(rules, loan.drawn_on), created_at=now(),
+        rule_set_id=stored.id, snapshot=snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id),
+        checks=[], late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,
+        judged_on=judged_on(rules, loan.drawn_on), created_at=now(),
     )
     session().add(booking)
     begin(ctx, BOOKING, booking)
@@ -201,61 +165,10 @@ def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, re
     return booking
 
 
-def _judged_on(rules: RuleSet, drawn_on: date) -> date:
-    # A set that judges by the loss is applied on booking for the checks, and again when a loss is claimed.
-    return today() if rules.judge_date is JudgeDate.LOSS else judging_date(rules, drawn_on, today())
-
-
-def _judging_set(drawn_on: date) -> StoredRuleSet:
-    stored = rule_set_on(today())
-    if stored is not None:
-        day = _judged_on(RuleSet.from_json(stored.rules), drawn_on)
-        stored = rule_set_on(day) or stored
-    if stored is None:
-        raise Refusal(ErrorCode.BOOKING_REFUSED)
-    return stored
-
-
-def _snapshot(ctx: Context, loan: Loan, evidence: Evidence) -> dict[str, Any]:
-    """The loan, its borrower and the bank's evidence as they stand now (paper §4): the claim is judged by this."""
-    firm = get_or_404(Enterprise, loan.firm_id)
-    assert loan.drawn_on is not None and loan.due_on is not None
-    return {
-        "loan_number": loan.number, "contract_no": loan.contract_no, "note_no": loan.note_no,
-        "drawn_on": loan.drawn_on.isoformat(), "due_on": loan.due_on.isoformat(), "principal_fen": loan.principal_fen,
-        "annual_rate": str(loan.annual_rate), "term_months": loan.term_months, "method": loan.method,
-        "purpose": loan.purpose, "origin": loan.origin, "branch_id": str(ctx.branch_id) if ctx.branch_id else None,
-        "renewed_from_id": str(loan.renewed_from_id) if loan.renewed_from_id else None,
-        "uscc": firm.uscc, "form": firm.form, "size_class": firm.size_class.upper(),
-        "sized_at": firm.sized_at.isoformat() if firm.sized_at else None, "industry_code": firm.industry_code or "",
-        "district": firm.district, "product": evidence.product, "use_of_funds": evidence.use_of_funds,
-        "operates_in_city": evidence.operates_in_city, "on_key_list": evidence.on_key_list,
-        "key_list_version": evidence.key_list_version.strip(), "ip_certificate_no": evidence.ip_certificate_no.strip(),
-        "receivable_no": evidence.receivable_no.strip(), "policy_tool": evidence.policy_tool.strip(),
-        "shared_by": evidence.shared_by.strip(), "first_loan": evidence.first_loan,
-        "not_dishonest": evidence.not_dishonest,
-    }
-
-
-def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
-    """A booking's snapshot as the checks read it. Runs with the portal's identity."""
-    data = booking.snapshot
-    drawn_on = date.fromisoformat(data["drawn_on"])
-    agreement = agreement_on(booking.org_id, drawn_on)
-    others = session().execute(
-        select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
-            Booking.id != booking.id, Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
-            Booking.state.in_(LIVE),
-        )
-    ).all()
-    same = [row for row in others if row.note_no == booking.note_no]
-    return replace(
-        snapshot_loan(booking.mode, booking.product, booking.principal_fen, data, booking.submitted_on, booking.judged_on),
-        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.valid_to if agreement else None,
-        booked_before=any(row.mode == booking.mode for row in same),
-        in_other_mode=any(row.mode != booking.mode for row in same), late_approved_reason=late_accepted,
-        borrower_total_fen=booking.principal_fen + sum(row.principal_fen for row in others),
-    )
+def waits_in_batch(loan_id: UUID) -> bool:
+    """Whether a loan is booked by a file of its bank as soon as its firm has called it its own."""
+    return session().scalar(select(PoolBatchRow.row_no).where(
+        PoolBatchRow.loan_id == loan_id, PoolBatchRow.settled_at.is_(None)).limit(1)) is not None
 
 
 def sentence(check: Check) -> str:
@@ -357,6 +270,8 @@ def _on_drawn(ctx: Context, payload: dict[str, Any]) -> None:
     if loan is None or loan.drawn_on is None or stored is None:
         return
     days = RuleSet.from_json(stored.rules).booking_deadline_days
+    if loan.origin != "choice" and waits_in_batch(loan.id):
+        return  # it came by a file and is booked from there
     notify(
         loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请在放款后 %(days)s 天内办理风险补偿入库。"),
         path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, days=days,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.pool import (
+    batch_api,
+    batch_views,
     board_views,
     booking_views,
     budget_views,
@@ -19,6 +21,6 @@ from app.pool import (
 from app.pool.door import room
 
 __all__ = [
-    "board_views", "booking_views", "budget_views", "check_views", "claim_views", "cockpit_views", "file_views",
-    "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views",
+    "batch_api", "batch_views", "board_views", "booking_views", "budget_views", "check_views", "claim_views", "cockpit_views",
+    "file_views", "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views",
 ]

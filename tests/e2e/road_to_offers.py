@@ -175,6 +175,8 @@ def the_firm_files_a_need(town: Town) -> None:
     press(page, "下一步")
     write(page, distribution="open")
     press(page, "下一步")
+    town.look_over(page)
+    follow(page, "下一步")
     shown = facts(page)
     assert shown["金额"].startswith("300") and shown["期限"].startswith("3 个月")
     town.look_over(page)

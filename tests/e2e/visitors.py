@@ -135,20 +135,22 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
 
 
 def write(scope: Page | Locator, **values: str | bool | list[str]) -> None:
-    """Fills fields by their name: text, a choice, one of several, or a tick."""
+    """Fills fields by their name: text, a choice, one of several, or a tick. What stands there already is left alone."""
     for name, value in values.items():
         found = scope.locator(f"[name={name}]:not([type=hidden])")
-        kind = found.first.evaluate("field => field.type || field.tagName")
+        kind, stands = found.first.evaluate("field => [field.type || field.tagName, field.value]")
         if kind in ("radio", "checkbox") and not isinstance(value, bool):
             wanted = [value] if isinstance(value, str) else value
-            for one in found.all():
-                if kind == "checkbox" or one.get_attribute("value") in wanted:
-                    one.set_checked(one.get_attribute("value") in wanted)
+            marks = found.evaluate_all("fields => fields.map(field => [field.value, field.checked])")
+            for number, (mark, ticked) in enumerate(marks):
+                if ticked is not (mark in wanted) and (kind == "checkbox" or mark in wanted):
+                    found.nth(number).set_checked(mark in wanted)
         elif isinstance(value, bool):
             found.set_checked(value)
         elif kind.startswith("select"):
-            found.select_option(value)
-        else:
+            if kind != "select-one" or stands != value:
+                found.select_option(value)
+        elif stands != value:
             assert isinstance(value, str)
             found.fill(value)
 

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode
 from app.core.models import Paper
+from app.core.money import WAN
 from app.core.permissions import OrgKind, Role
 from app.core.storage import store_paper, take_in
 from app.evidence import service as evidence
 from app.evidence.rules import Choice
-from app.market import answer_queries, answer_service, bid_service, service
+from app.market import answer_queries, answer_service, bid_service, claim_service, service
 from app.market.answer_models import Question
 from app.market.answer_service import QUESTION
 from app.market.answer_words import QuestionState
@@ -127,6 +128,25 @@ def test_one_answer_serves_all_who_asked_and_nobody_learns_who_that_was(database
     assert rows(database, identity(firm), "select 1 from question_asker") == [], "after closing neither"
     told = owner_sql(database, "select message from notice where org_id = %s order by at", first.id)
     assert told == [("企业答复了本行的提问。",)]
+
+
+def test_a_corrected_need_is_a_new_question_to_a_bank_that_refused_it(database: TestDatabase) -> None:
+    firm, bank = cast.firm(), cast.bank()
+    clerk = firm[Role.FIRM_CLERK]
+    need = market_cast.open_need(firm, banks=(bank.id,))
+    answer_service.refuse_need(officer(bank), need.id, ["AMOUNT"])
+    assert refused(lambda: claim_service.claim_need(officer(bank), need.id)) is ErrorCode.REFUSED_ALREADY
+    terms = service.TermsPart(12, "CREDIT", "ANY", True)
+    service.correct_need(clerk, need.id, service.PurposePart(100 * WAN, "PURCHASE", "采购配件"), terms, "金额写多了")
+    claim_service.claim_need(officer(bank), need.id)
+    bid = market_cast.sealed_bid(bank, need, market_cast.offer(wan=100))
+    bid_service.withdraw_bid(bank[Role.BANK_APPROVER], bid.id, "额度用完")
+    answer_service.refuse_need(officer(bank), need.id, ["NO_ROOM"])
+    again = refused(lambda: market_cast.draft_bid(bank, need, market_cast.offer(wan=100), mark="再"))
+    assert again is ErrorCode.REFUSED_ALREADY
+    assert service.settle_due_needs(SYSTEM) == 1, "all that were named have refused what it says now"
+    with transaction(clerk, read_only=True):
+        assert [(row.version, row.reasons) for row in answer_queries.refusals(need.id)] == [(1, ["AMOUNT"]), (2, ["NO_ROOM"])]
 
 
 def test_a_paper_that_consented_data_replace_cannot_be_asked_for(database: TestDatabase) -> None:

@@ -58,7 +58,7 @@ def paid(city: City) -> Claim:
 
 def told(org_id: object) -> list[str]:
     with transaction(cast.SYSTEM, read_only=True):
-        rows = session().execute(select(Notice.message, Notice.params).where(Notice.org_id == org_id)).all()
+        rows = session().execute(select(Notice.message, Notice.params).where(Notice.org_id == org_id).order_by(Notice.at)).all()
     return [row.message % row.params for row in rows if "应返还的" in row.message]
 
 

@@ -63,3 +63,28 @@ def test_names_of_many_are_those_that_the_policy_shows_one_by_one(database: Test
         assert seen(ctx, "select id, name from hq_names(:ids) order by id", ids=everybody) == by_policy
     named = [row[0] for row in seen(bank[Role.BANK_OFFICER], "select id from hq_names(:ids)", ids=everybody)]
     assert known.id in named and unknown.id not in named
+
+
+def test_what_the_queue_tells_of_firms_is_what_their_names_and_profiles_tell_apart(database: TestDatabase) -> None:
+    register_model()
+    bank, stranger = cast.bank(), cast.bank("云城银行")
+    open_, closed = firm_with_invoices(1), firm_with_invoices(2)
+    consent(open_, None, bank)
+    consent(closed, None)
+    known = cast.firm("增城丰谷合作社")
+    consent(known, bank)
+    everybody = [row[0] for row in owner_sql(database, "select id from organisation where kind = 'enterprise'")]
+    apart = (
+        "select w.id, coalesce(n.name, ''), p.firm_id is not null, p.percent, p.grade, p.score, p.state, p.partial, p.visible, "
+        "coalesce(p.synthetic, false), p.consented from unnest(cast(:ids as uuid[])) w(id) "
+        "left join hq_names(:ids) n on n.id = w.id left join hq_profile_cards(:ids) p on p.firm_id = w.id order by w.id"
+    )
+    together = "select * from hq_queue_firms(:ids) order by id"
+    for ctx in (bank[Role.BANK_OFFICER], stranger[Role.BANK_OFFICER]):
+        assert seen(ctx, together, ids=everybody) == seen(ctx, apart, ids=everybody)
+    told = {row[0]: row for row in seen(bank[Role.BANK_OFFICER], together, ids=everybody)}
+    assert told[open_.id][1] and told[open_.id].consented and told[open_.id].percent
+    assert not told[closed.id][1] and not told[closed.id].consented and told[closed.id].known
+    assert told[known.id][1] and not told[known.id].known
+    for blind in (cast.SYSTEM, open_[Role.FIRM_CLERK], None):
+        assert seen(blind, together, ids=everybody) == []

@@ -36,7 +36,7 @@ def shown(bank: cast.Cast, **args: str) -> list[Any]:
     """The needs of a page of the queue, in its order."""
     officer = bank[Role.BANK_OFFICER]
     with reading(officer, Permission.QUEUE_READ):
-        return [told.need_id for told in QUEUE.load_queue(args).page.rows]
+        return [told.row().id for told in QUEUE.load_queue(args).page.rows]
 
 
 def afresh(bank: cast.Cast) -> list[Any]:

@@ -11,7 +11,7 @@ from app.core import outbox
 from app.core.calendar import today
 from app.core.database import session, transaction
 from app.core.permissions import Role
-from app.market import policy_service, service, standing_service
+from app.market import answer_service, policy_service, service, standing_service
 from app.market.audience_models import BankStanding
 from tests import cast, market_cast
 from tests.cast import SYSTEM
@@ -29,6 +29,10 @@ def test_a_small_story_counted_by_hand(database: TestDatabase) -> None:
     outbox.drain()
     for need, percent in zip(needs[:2], ("3.85", "4.35"), strict=True):
         market_cast.sealed_bid(good, need, offer(percent=percent, fees=()))
+    # A refusal answers as well as an offer does, and so does a question; on open needs too.
+    answer_service.refuse_need(good[Role.BANK_OFFICER], needs[2].id, ["AMOUNT"])
+    asked = answer_service.ask(silent[Role.BANK_OFFICER], needs[2].id, "付款对方是谁？")
+    answer_service.drop_question(silent[Role.BANK_OFFICER], asked.id)
     assert owner_sql(database, "select count(*) from bank_record") == [(0,)], "nothing while the envelopes are closed"
     with pytest.raises(Exception, match="counted after opening"):
         owner_sql(database, "insert into bank_record (id, org_id, need_id, kind, at) "
@@ -37,7 +41,7 @@ def test_a_small_story_counted_by_hand(database: TestDatabase) -> None:
         service.close_need(clerk(firm), need.id)
     outbox.drain()
     kinds = owner_sql(database, "select org_id = %s, kind, count(*) from bank_record group by 1, 2 order by 1, 2", good.id)
-    assert kinds == [(False, "INVITED", 3), (True, "ANSWERED", 2), (True, "BID", 2), (True, "INVITED", 3)]
+    assert kinds == [(False, "ANSWERED", 1), (False, "INVITED", 3), (True, "ANSWERED", 3), (True, "BID", 2), (True, "INVITED", 3)]
 
     # Fewer than five cases: counted, not told, to nobody. Where three are enough, they are.
     assert standing_service.count_due(SYSTEM) == 2 and standing_service.count_due(SYSTEM) == 0
@@ -54,15 +58,15 @@ def test_a_small_story_counted_by_hand(database: TestDatabase) -> None:
     with transaction(SYSTEM, read_only=True):
         found = session().get_one(BankStanding, (good.id, today()))
         other = session().get_one(BankStanding, (silent.id, today()))
-    assert (found.invited, found.answer_rate, found.offer_rate) == (3, Decimal("0.666667"), Decimal("0.666667"))
+    assert (found.invited, found.answer_rate, found.offer_rate) == (3, Decimal("1"), Decimal("0.666667"))
     assert (found.bids, found.all_in_median, found.all_in_weighted) == (2, Decimal("0.041"), Decimal("0.041"))
-    assert found.answers == 2 and found.median_minutes is not None
+    assert found.answers == 3 and found.median_minutes is not None
     assert (found.promises, found.kept_rate) == (3, Decimal("0.333333"))
-    assert (other.invited, other.answer_rate, other.answers, other.bids) == (3, 0, None, None)
+    assert (other.invited, other.answer_rate, other.answers, other.bids) == (3, Decimal("0.333333"), None, None)
 
     # A bank reads its own facts, the bureau all of them; everybody the figures.
     facts = "select count(*) from bank_record"
-    assert rows(database, (None, silent.id, "bank"), facts) == [(3,)]
+    assert rows(database, (None, silent.id, "bank"), facts) == [(4,)]
     assert rows(database, (None, firms[0].id, "enterprise"), facts) == [(0,)]
-    assert rows(database, (None, None, "bureau"), facts) == [(13,)]  # 3 + 2 + 2 + 3, and three promises
+    assert rows(database, (None, None, "bureau"), facts) == [(15,)]  # 4 of one; 3 + 3 + 2 of the other, and its three promises
     assert len(rows(database, (None, firms[0].id, "enterprise"), "select * from bank_standing")) == 2

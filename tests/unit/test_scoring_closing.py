@@ -10,15 +10,16 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from scoring.city_training import table as city
 from scoring.closing import close, closed_by_lot, speakers, with_closed
 from scoring.encoding import matrix
 from scoring.evaluation import score_table
 from scoring.model import Column, Model
 from scoring.reasons import parts_of
-from scoring.scale import Float64
-from scoring.settings import SETTINGS
+from scoring.scale import SCALE, Float64
+from scoring.settings import SETTINGS, small
 from scoring.table import Bools, Table
-from scoring.training import train
+from scoring.training import grow_model, train
 
 QUICK = SETTINGS.changed(
     {"rounds": 40, "learning_rate": 0.1, "num_leaves": 4, "calibration_folds": 2, "bootstrap": 0, "max_bin": 31}
@@ -116,3 +117,26 @@ def test_parts_still_add_up_to_the_margin(fair: Model, others: Table) -> None:
     X = matrix(fair.columns, close(others.take(np.arange(6)), closed_by_lot(6, 3, 4)).inputs)
     parts, bias = parts_of(fair, X)
     assert bias + parts.sum(axis=1) == pytest.approx(fair.margins(X), abs=1e-9)
+
+
+def test_a_firm_of_the_synthetic_city_loses_hardly_a_point_by_a_source_it_keeps_closed() -> None:
+    settings = small(SETTINGS).changed({"bags": 1, "rounds": 60})
+    learnt, neighbours = city(700, 24, 11).known(), city(300, 24, 12)
+    neighbours = neighbours.take(~neighbours.thin)
+    told = speakers(neighbours)
+    assert {"invoices", "electricity", "tax", "social_insurance"} <= set(told)
+    worst = {}
+    for copies in (0, 1):
+        model = grow_model(learnt, replace(settings, closed_copies=copies), 1)
+        as_open = margins(model, neighbours)
+        worst[copies] = min(
+            float(np.median((margins(model, close(neighbours, only(neighbours, source))) - as_open)[has]))
+            for source, column in told.items()
+            if (has := neighbours.inputs[column].is_not_null().to_numpy()).sum() >= 50
+        )
+    assert worst[0] * SCALE.per_log_odds < -10.0
+    assert worst[1] * SCALE.per_log_odds > -5.0
+
+
+def margins(model: Model, table: Table) -> Float64:
+    return model.margins(matrix(model.columns, table.inputs))

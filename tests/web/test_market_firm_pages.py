@@ -40,12 +40,14 @@ PURPOSE = {"amount": "300", "purpose_kind": "PURCHASE", "purpose_text": "采购�
 TERMS = {"term_months": "12", "product_kind": "CREDIT", "repayment": "ANY", "first_loan": "y"}
 
 
-def test_a_firm_files_a_need_in_four_steps(client: FlaskClient, firm: cast.Cast) -> None:
+def test_a_firm_files_a_need_step_by_step(client: FlaskClient, firm: cast.Cast) -> None:
     step = client.post("/needs/new").location
     assert step.endswith("/edit/purpose")
     step = client.post(step, data=PURPOSE).location
     step = client.post(step, data=TERMS).location
-    check = client.post(step, data={"distribution": "open"}).location
+    papers = client.post(step, data={"distribution": "open"}).location
+    check = papers.replace("/papers", "/check")
+    assert f'href="{check}"' in client.get(papers).text, "papers may be left out"
     answers = text_of(client.get(check).text)
     for answer in (
         "300 万元",
@@ -110,7 +112,7 @@ def test_a_targeted_need_must_name_its_banks(client: FlaskClient, firm: cast.Cas
     page = client.post(address, data={"distribution": "targeted"})
     assert "定向需求请指定 1 到 5 家银行。" in errors_of(page.text)
     check = client.post(address, data={"distribution": "targeted", "invited": str(bank.id)}).location
-    assert "珠岸银行" in client.get(check).text
+    assert "珠岸银行" in client.get(check.replace("/papers", "/check")).text
 
 
 def test_an_unfinished_need_says_what_is_missing_and_where(client: FlaskClient, firm: cast.Cast) -> None:

@@ -60,7 +60,7 @@ def test_the_public_routes_are_these_and_no_others(app: Flask) -> None:
     assert {rule.endpoint for rule, permission in rules(app) if permission is PUBLIC} == {
         "core.healthz", "core.set_language", "identity.sign_in", "identity.code", "identity.code_picture", "identity.recover",
         "identity.ticket", "enterprises.sign_up", "enterprises.signed_up",
-        "evidence.api.openapi",
+        "evidence.api.openapi", "pool.publicity", "pool.publicity_entry", "pool.objection",
     }
 
 

@@ -2,8 +2,8 @@
 
 from migrations.tools import SYSTEM, grant, guard, run
 
-revision = "0049"
-down_revision = "0048"
+revision = "0053"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 

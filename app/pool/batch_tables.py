@@ -1,0 +1,151 @@
+"""Lists of the file pages: files, rows that wait or were refused, and the workbook in which a clerk mends refused rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, func, select
+
+from app.core.permissions import Permission
+from app.core.pieces import chip
+from app.core.tables import Column, Filter, Table
+from app.core.web import context
+from app.core.working import shown
+from app.evidence.display import REASON_NAMES
+from app.evidence.rules import ROW_REASONS, RowReason
+from app.identity.models import Person
+from app.pool.batch_items import ITEMS, labels_of
+from app.pool.batch_models import PoolBatch, PoolBatchRow
+from app.pool.batch_rules import NAMES, SENTENCES, BatchReason
+from app.pool.batch_states import BatchKind, BatchState
+from app.pool.records import checks_of
+
+OUTCOMES = {"done": _l("已入库"), "known": _l("已有"), "refused": _l("未通过")}
+
+
+def batch_chip(state: str) -> Any:
+    """State of a file."""
+    return chip(gettext(BatchState(state).label), BatchState(state).tone)
+
+
+def reason_name(reason: str) -> str:
+    """A reason in a word or two."""
+    return gettext(NAMES[reason]) if reason in NAMES else str(REASON_NAMES[RowReason(reason)])
+
+
+def reason_text(row: PoolBatchRow, kind: str) -> str:
+    """Why a row waits or was refused, in plain words; of checks each one that failed."""
+    if row.reason == BatchReason.CHECKS:
+        return "；".join(gettext(one.message, **shown(one.params, gettext)) for one in checks_of(row.params["checks"]))
+    params = {"value": "", **row.params}
+    if "field" in params:
+        params["field"] = gettext(labels_of(kind).get(params["field"], params["field"]))
+    if "state_label" in params:
+        params["state_label"] = gettext(params["state_label"])
+    if "problem" in params:
+        params["problem"] = gettext(params["problem"], **params.pop("details", {}))
+    sentence = SENTENCES.get(row.reason) or ROW_REASONS[RowReason(row.reason)]
+    return gettext(sentence, **params)
+
+
+def batches_query() -> Select[*tuple[Any, ...]]:
+    """Files of the visitor's bank, with who prepared them."""
+    return select(
+        PoolBatch.id, PoolBatch.number, PoolBatch.kind, PoolBatch.filename, PoolBatch.state, PoolBatch.rows_total,
+        PoolBatch.rows_done, PoolBatch.rows_waiting, PoolBatch.rows_refused, PoolBatch.amount_fen, PoolBatch.prepared_at,
+        func.coalesce(Person.name, "").label("preparer"),
+    ).outerjoin(Person, Person.id == PoolBatch.prepared_by)
+
+
+BATCHES = Table(
+    "pool_batches",
+    columns=[
+        Column("filename", _l("文件"), PoolBatch.filename, sub=lambda row: gettext("第 %(number)s 批", number=row.number)),
+        Column("kind", _l("种类"), PoolBatch.kind, render=lambda row: gettext(BatchKind(row.kind).label),
+               export=lambda row: gettext(BatchKind(row.kind).label)),
+        Column("prepared_at", _l("收到"), PoolBatch.prepared_at, kind="datetime"),
+        Column("state", _l("状态"), PoolBatch.state, render=lambda row: batch_chip(row.state),
+               export=lambda row: gettext(BatchState(row.state).label)),
+        Column("rows_total", _l("行数"), PoolBatch.rows_total, kind="count"),
+        Column("rows_done", _l("办成"), PoolBatch.rows_done, kind="count", hide_small=True),
+        Column("rows_waiting", _l("等待"), PoolBatch.rows_waiting, kind="count", hide_small=True),
+        Column("rows_refused", _l("待修改"), PoolBatch.rows_refused, kind="count"),
+        Column("preparer", _l("经办人"), sortable=False, hide_small=True),
+    ],
+    filters=[
+        Filter("kind", _l("种类"), choices=lambda: [(one.value, gettext(one.label)) for one in ITEMS],
+               apply=lambda stmt, value: stmt.where(PoolBatch.kind == value)),
+        Filter("state", _l("状态"), choices=lambda: [(one.value, gettext(one.label)) for one in BatchState],
+               apply=lambda stmt, value: stmt.where(PoolBatch.state == value)),
+        Filter("q", _l("文件名"), "text", apply=lambda stmt, value: stmt.where(
+            PoolBatch.filename.icontains(value, autoescape=True))),
+    ],
+    default_sort="-prepared_at",
+    row_url=lambda row: url_for("pool.batch", batch_id=row.id),
+    empty_title=_l("还没有批量文件"),
+    empty_hint=_l("上传一个月的放款清单，平台逐行检查，复核人同意后一次入库。"),
+    empty_action=lambda: (_l("上传文件"), url_for("pool.batch_new")) if context().can(Permission.BOOKING_SUBMIT) else None,
+)
+
+
+@cache
+def rows_table(kind: str, ending: str) -> Table:
+    """Rows of a file that wait, or were refused, with what they held."""
+    labels = labels_of(kind)
+
+    def held(row: PoolBatchRow) -> str:
+        return " · ".join(f"{gettext(label)} {row.raw[code]}" for code, label in labels.items() if row.raw.get(code))[:160]
+
+    def standing(row: PoolBatchRow) -> str:
+        text = reason_text(row, kind)
+        return f"{OUTCOMES[row.outcome]} · {text}" if row.outcome == "refused" else str(OUTCOMES[row.outcome]) \
+            if row.outcome else text
+
+    return Table(
+        f"pool_batch_{ending}",
+        columns=[
+            Column("row_no", _l("行号"), PoolBatchRow.row_no, kind="count"),
+            Column("reason", _l("原因") if ending == "refused" else _l("等什么"), sortable=False, render=standing, sub=held),
+        ],
+        filters=[
+            Filter("reason", _l("原因"), choices=lambda: [(one, reason_name(one)) for one in (*NAMES, *REASON_NAMES)],
+                   apply=lambda stmt, value: stmt.where(PoolBatchRow.reason == value)),
+        ],
+        default_sort="row_no",
+        row_url=(lambda row: url_for("loans.loan", loan_id=row.loan_id) if row.loan_id else None)
+        if ending == "waiting" else None,
+    )
+
+
+@cache
+def mending_table(kind: str) -> Table:
+    """Refused rows as a workbook. Its headings stay Chinese, so that it can be mended and sent again as it is."""
+    return Table("pool_mending", columns=[
+        *(Column(code, label, export=_cell(code)) for code, label in labels_of(kind).items()),
+        Column("row_no", "行号", kind="count"),
+        Column("why", "原因", export=lambda row: reason_text(row, kind)),
+    ])
+
+
+def _cell(code: str) -> Callable[[PoolBatchRow], Any]:
+    return lambda row: row.raw.get(code)
+
+
+def rows_query(batch_id: Any, ending: str) -> Select[*tuple[Any, ...]]:
+    """Rows of a file with one ending."""
+    return select(
+        PoolBatchRow.row_no, PoolBatchRow.reason, PoolBatchRow.params, PoolBatchRow.raw, PoolBatchRow.loan_id,
+        PoolBatchRow.outcome,
+    ).where(PoolBatchRow.batch_id == batch_id, PoolBatchRow.ending == ending)
+
+
+def reasons_query(batch_id: Any, ending: str) -> Select[*tuple[Any, ...]]:
+    """Reasons with their counts, the most frequent first."""
+    return select(PoolBatchRow.reason, func.count()).where(
+        PoolBatchRow.batch_id == batch_id, PoolBatchRow.ending == ending,
+    ).group_by(PoolBatchRow.reason).order_by(func.count().desc(), PoolBatchRow.reason)
