@@ -229,7 +229,8 @@ def _carry(pending: Transfer, account: Account, following: Account) -> None:
         following, session().get_one(Account, pending.credit_account_id), pending.amount_fen, case_id=pending.case_id,
         reference=f"{pending.reference}:next", memo=N_("结转下年"),
     )
-    for model in (Claim, Wait, Correction):
+    holders: tuple[Any, ...] = (Claim, Wait, Correction)
+    for model in holders:
         for row in session().scalars(select(model).where(model.reservation_id == pending.id)):
             row.reservation_id = held.id
     session().flush()

@@ -38,13 +38,13 @@ def claims_by_state() -> list[StateAges]:
 
     rows = session().execute(
         select(
-            Claim.state, func.count().label("count"), func.sum(Claim.compensation_fen).label("fen"),
+            Claim.state, func.count().label("number"), func.sum(Claim.compensation_fen).label("fen"),
             *(func.count(case((aged(low, high), 1))).label(f"age_{key}") for key, low, high in AGES),
         ).where(Claim.submitted_on.is_not(None)).group_by(Claim.state)
     ).all()
     found = {row.state: row for row in rows}
     return [
-        StateAges(state, row.count, int(row.fen), {key: getattr(row, f"age_{key}") for key, _, _ in AGES})
+        StateAges(state, row.number, int(row.fen), {key: getattr(row, f"age_{key}") for key, _, _ in AGES})
         for state in ClaimState if (row := found.get(state.value)) is not None
     ]
 

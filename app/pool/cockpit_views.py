@@ -5,6 +5,7 @@ Every figure opens to the list behind it; the whole page leaves as one workbook.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -129,7 +130,7 @@ def _slices(name: str, label: Text, words: Any, key: str) -> Table:
     ], row_url=lambda row: _booked(g.cockpit_year, **{key: row.key}), empty_title=_l("今年还没有入库贷款。"))
 
 
-def _booked(year: int, **more: str) -> str:
+def _booked(year: int, **more: Any) -> str:
     return url_for("pool.bookings", f="1", live="1", booked_min=f"{year}-01-01", booked_max=f"{year}-12-31", **more)
 
 
@@ -197,8 +198,10 @@ def cockpit() -> Any:
         slices, flow, bad = queries.slices(year), recovery_queries.flow(), queries.bad_unclaimed()
         rows = [MoneyRow(gettext(mode.label), one) for mode, one in money.items()]
         if wants_export(request.args):
-            parts = [(MONEY, rows, gettext("预算")), (CLAIMS, ages, gettext("补偿申请")), (BANKS, banks, gettext("各银行")),
-                     *((table, slices[by], str(title)) for by, title, table in PARTS)]
+            parts: list[tuple[Table, Sequence[Any], str]] = [
+                (MONEY, rows, gettext("预算")), (CLAIMS, ages, gettext("补偿申请")), (BANKS, banks, gettext("各银行")),
+                *((table, slices[by], str(title)) for by, title, table in PARTS),
+            ]
             g.exported = ("cockpit", sum(len(part) for _, part, _ in parts))
             return send_xlsx(export_sheets(parts), f"pool-{year}.xlsx")
         whole = next(iter(slices["all"]), None)

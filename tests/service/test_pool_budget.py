@@ -69,9 +69,9 @@ def sound() -> list[object]:
         return list(check_pool().findings)
 
 
-def newest(model: type) -> UUID:
+def newest(model: type[Funding] | type[Closing]) -> UUID:
     with transaction(cast.SYSTEM, read_only=True):
-        return session().scalars(select(model.id).order_by(model.id.desc())).first()  # type: ignore[attr-defined,no-any-return]
+        return session().scalars(select(model.id).order_by(model.id.desc()).limit(1)).one()
 
 
 def test_money_comes_in_on_two_peoples_word_once_a_document_and_below_the_ceiling(app: Flask) -> None:

@@ -103,5 +103,5 @@ def test_the_cockpit_counts_projects_opens_and_exports_whatever_the_number_of_ca
         assert len(book.sheetnames) == 8
         banks = [[cell.value for cell in row] for row in book[book.sheetnames[2]].iter_rows()]
         assert banks[1][0] == city.bank.name and banks[1][2] == 2_900_000
-    assert visit(app, city.officer).get("/pool/cockpit").status_code == 403
-    assert visit(app, city.leader).get(f"/pool/cockpit?year={today().year + 1}").status_code == 200
+        assert visit(app, city.officer).get("/pool/cockpit").status_code == 403
+        assert leader.get(f"/pool/cockpit?year={today().year + 1}").status_code == 200
