@@ -67,7 +67,8 @@ create trigger budget_funding_hands before insert or update on budget_funding
 create trigger budget_closing_hands before insert or update on budget_closing
   for each row execute function hq_second_word_hands();
 
--- Money comes into a budget by a confirmed funding and once; nothing moves in a closed year.
+-- Money comes into a budget by a confirmed funding and once, and goes back when a second person closes its year; nothing moves
+-- in a closed year.
 create function hq_budget_transfer() returns trigger
   language plpgsql security definer set search_path = public as $$
 declare debit text; credit text;
@@ -84,6 +85,11 @@ begin
         and f.amount_fen = new.amount_fen and credit = 'pool:budget:' || f.year) then
     raise exception 'money that nobody confirmed' using errcode = 'check_violation', constraint = 'ck_budget_funding_confirmed';
   end if;
+  if credit = 'pool:treasury' and not exists (
+      select 1 from budget_closing c where c.state = 'PROPOSED' and c.proposed_by is distinct from hq_actor()
+        and debit in ('pool:budget:' || c.year, 'pool:guarantee:' || c.year)) then
+    raise exception 'money goes back by no closing' using errcode = 'check_violation', constraint = 'ck_budget_closing_confirmed';
+  end if;
   return new;
 end $$;
 create trigger ledger_transfer_budget before insert on ledger_transfer for each row execute function hq_budget_transfer();
@@ -94,9 +100,11 @@ create or replace function hq_may_move(debit uuid, credit uuid) returns boolean
   $$ select exists (
        select 1 from ledger_account d, ledger_account c
        where d.id = $1 and c.id = $2 and case hq_kind()
-         when 'bureau' then (d.kind, c.kind) in (
-           ('treasury', 'pool_budget'), ('pool_budget', 'pool_budget'), ('pool_budget', 'pool_paid'),
-           ('pool_paid', 'pool_budget'), ('pool_budget', 'treasury'))
+         when 'bureau' then
+           (d.code !~ '^district:' and c.code !~ '^district:' and (d.kind, c.kind) in (
+             ('treasury', 'pool_budget'), ('pool_budget', 'pool_budget'), ('pool_budget', 'pool_paid'),
+             ('pool_paid', 'pool_budget'), ('pool_budget', 'treasury')))
+           or (d.code ~ '^district:[0-9]' and c.code ~ '^district:paid:')
          when 'bridge_centre' then
            ((d.kind, c.kind) in (
              ('funder', 'bridge_fund'), ('bridge_fund', 'funder'), ('bridge_fund', 'bridge_receivable'),
