@@ -42,14 +42,16 @@ def product(bank: Cast, name: str = "信用快贷", **changes: Any) -> Product:
     return product_service.create_product(bank[Role.BANK_ADMIN], product_service.ProductFields(name, **fields))
 
 
-def draft_need(firm: Cast, *, wan: int = 300, months: int = 12, banks: tuple[UUID, ...] = ()) -> Need:
+def draft_need(
+    firm: Cast, *, wan: int = 300, months: int = 12, banks: tuple[UUID, ...] = (), parts: bool = False,
+) -> Need:
     """A need filled in and not yet published; 定向 where banks are named."""
     need = service.start_need(clerk(firm))
     return service.save_need(
         clerk(firm),
         need.id,
         service.PurposePart(wan * WAN, "PURCHASE", "采购数控机床配件"),
-        service.TermsPart(months, "CREDIT", "ANY", True),
+        service.TermsPart(months, "CREDIT", "ANY", True, parts),
         service.AudiencePart("targeted" if banks else "open", banks),
     )
 
@@ -88,8 +90,8 @@ def terms(product: Product, money: Offer | None = None, valid_until: date | None
 
 
 def draft_bid(bank: Cast, need: Need, money: Offer | None = None, **options: Any) -> Bid:
-    """A bid drafted by the officer, with a product made for it."""
-    found = product(bank, f"产品{need.id.hex[-6:]}{options.pop('mark', '')}")
+    """A bid drafted by the officer, with a product made for it, which is lent in parts from 10 万元."""
+    found = product(bank, f"产品{need.id.hex[-6:]}{options.pop('mark', '')}", part_min_fen=10 * WAN)
     return bid_service.draft_bid(bank[Role.BANK_OFFICER], need.id, terms(found, money, **options))
 
 

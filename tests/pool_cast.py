@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 from app.core.calendar import today
 from app.core.context import Context
+from app.core.database import transaction
 from app.core.money import WAN
 from app.core.permissions import Role
 from app.loans import offline_service
@@ -120,7 +122,16 @@ class City:
     def claimed(self, booking: Booking, parts: LossParts = LossParts()) -> Claim:
         """A claim prepared by the officer on a loan that has gone bad."""
         self.gone_bad(booking)
-        return claims.prepare_claim(self.officer, booking.id, parts)
+        claim = claims.prepare_claim(self.officer, booking.id, parts)
+        self.papers(claim)
+        return claim
+
+    def papers(self, claim: Claim) -> None:
+        """What the rule set demands of a claim, one file a kind."""
+        with transaction(cast.SYSTEM, read_only=True):
+            kinds = pool.rules_of(claim.rule_set_id).required_papers
+        for kind in kinds:
+            claims.add_paper(self.officer, claim.id, kind.value, f"{kind.label}.pdf", BytesIO(b"%PDF-1.4 " + kind.encode()))
 
     def at_decision(self, claim: Claim) -> Claim:
         """The claim reviewed, checked and audited."""
@@ -140,5 +151,6 @@ def ballast(city: City, amount: int = 3000) -> Booking:
 
 
 def rule_set(code: str, **changes: Any) -> RuleSet:
-    """The rule of 2025 with some parameters of the test's own, in force from a day later, so that it is the one found."""
-    return replace(RULE_2025, code=code, valid_from=date(2025, 10, 2), **changes)
+    """The rule of 2025 with some parameters of the test's own and no papers demanded, in force from a day later, so that it is
+    the one found."""
+    return replace(RULE_2025, code=code, **{"required_papers": (), "valid_from": date(2025, 10, 2), **changes})

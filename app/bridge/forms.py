@@ -20,7 +20,7 @@ from app.core.working import shown
 from app.identity.forms import offers
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.forms import CheckboxesField, named
-from app.market.words import METHODS
+from app.market.words import FIXED_METHODS
 
 FILL_AMOUNT = _l("请填写金额。")
 FILL_DAY = _l("请选择日期。")
@@ -107,7 +107,7 @@ class CommitForm(StepForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.method.choices = offers(named(METHODS))
+        self.method.choices = offers(named(FIXED_METHODS))
 
     def validate_rate_high(self, field: Any) -> None:
         """The upper end is not below the lower one."""

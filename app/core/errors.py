@@ -18,6 +18,7 @@ class ErrorCode(StrEnum):
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     APPROVAL_LIMIT = "approval_limit"
+    AUDIT_INCOMPLETE = "audit_incomplete"
     BAD_LOGIN = "bad_login"
     BANKS_COUNT = "banks_count"
     BANK_HELD = "bank_held"
@@ -94,6 +95,7 @@ class ErrorCode(StrEnum):
     NOBODY_CONSENTS = "nobody_consents"
     NOTHING_BOOKED = "nothing_booked"
     NOTE_TAKEN = "note_taken"
+    NOTHING_TO_DRAW = "nothing_to_draw"
     NOT_FOUND = "not_found"
     NOT_PARTNER = "not_partner"
     NOT_VERIFIED = "not_verified"
@@ -103,6 +105,8 @@ class ErrorCode(StrEnum):
     OBJECTION_OPEN = "objection_open"
     PAPERS_MISSING = "papers_missing"
     PAPERS_TOO_MANY = "papers_too_many"
+    PARTS_STAND = "parts_stand"
+    PARTS_SUM = "parts_sum"
     PASSWORD_REUSED = "password_reused"
     PASSWORD_WEAK = "password_weak"
     PAYMENT_HELD = "payment_held"
@@ -134,6 +138,7 @@ class ErrorCode(StrEnum):
     ROUNDS_USED_UP = "rounds_used_up"
     RULE_BROKEN = "rule_broken"
     SAME_PERSON = "same_person"
+    SAMPLE_SIZE = "sample_size"
     SECOND_FACTOR = "second_factor"
     STANDSTILL = "standstill"
     STATE_CHANGED = "state_changed"
@@ -141,6 +146,7 @@ class ErrorCode(StrEnum):
     TIES_UNDECLARED = "ties_undeclared"
     TIE_BANNED = "tie_banned"
     TOO_MANY_TRIES = "too_many_tries"
+    TOP_UP_NOTHING = "top_up_nothing"
     TRAINING_OPEN = "training_open"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
@@ -155,6 +161,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
+    ErrorCode.AUDIT_INCOMPLETE: N_("这份申请被抽中全面审核，还缺：%(missing)s。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
     ErrorCode.BANKS_COUNT: N_("请选择 1 到 %(most)s 家银行。"),
     ErrorCode.BANK_HELD: N_("本行有一笔放款应在 %(day)s 前回报而没有回报，回报后才能报价。"),
@@ -229,6 +236,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NEED_UNCHANGED: N_("内容没有改动，不需要更正。"),
     ErrorCode.NOBODY_CONSENTS: N_("还没有企业授权平台计算画像，没有可评分的企业。"),
     ErrorCode.NOTE_TAKEN: N_("本行已登记过这个借据编号，请核对。"),
+    ErrorCode.NOTHING_TO_DRAW: N_("现在没有可以抽样的补偿申请。"),
     ErrorCode.NOT_FOUND: N_("没有找到，或您无权查看。"),
     ErrorCode.NOT_PARTNER: N_("贵行现在没有有效的合作协议，不能申请补偿。"),
     ErrorCode.NOT_VERIFIED: N_("企业还没有通过执照与法定代表人核验，核验后才能办理。"),
@@ -239,6 +247,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.OBJECTION_OPEN: N_("还有异议没有答复，暂不能支付。"),
     ErrorCode.PAPERS_MISSING: N_("还缺这些证明材料：%(missing)s。请上传后再提交。"),
     ErrorCode.PAPERS_TOO_MANY: N_("一份需求最多 20 份材料，请先移除不需要的。"),
+    ErrorCode.PARTS_STAND: N_("已有银行承担其中一部分，需求不能撤回；不再补选请选“就此为止”。"),
+    ErrorCode.PARTS_SUM: N_("所选的金额合起来与需求对不上，或超出银行所报的范围，请重新核对。"),
     ErrorCode.PASSWORD_REUSED: N_("不能使用最近 %(count)s 次用过的口令。"),
     ErrorCode.PASSWORD_WEAK: N_("口令至少 %(length)s 位，并含大写、小写、数字、符号中的三种，且不能是常见口令。"),
     ErrorCode.PAYMENT_HELD: N_("已触及熔断线，支付暂缓，须由金融局写明理由解除。"),
@@ -273,6 +283,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.ROUNDS_USED_UP: N_("同一笔需求最多三轮。请换一个金额或用途，新建一份需求。"),
     ErrorCode.RULE_BROKEN: N_("准入条件的格式不对，请检查每一条的项目、关系和数值。"),
     ErrorCode.SAME_PERSON: N_("这一步必须由另一个人办理。"),
+    ErrorCode.SAMPLE_SIZE: N_("抽样件数须在 1 到 %(most)s 之间。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
@@ -280,6 +291,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),
     ErrorCode.TIE_BANNED: N_("存款、信用卡和理财不得作为贷款的条件，请删除或改为非必须。"),
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
+    ErrorCode.TOP_UP_NOTHING: N_("没有可以叠加的区级补偿：该区没有有效办法，或已达财政性分担上限。"),
     ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),

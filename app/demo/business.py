@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import select
@@ -37,6 +38,7 @@ from app.market.screening_words import ReturnReason
 from app.pool import audit_service, claim_service
 from app.pool import budget_service as budget
 from app.pool import service as pool
+from app.pool.ruleset import RULE_2025
 
 BANKS = ("zhuan", "yuncheng", "linghai")
 RATES = {"zhuan": Decimal("0.0385"), "yuncheng": Decimal("0.0345"), "linghai": Decimal("0.0395")}
@@ -269,6 +271,9 @@ def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
         claim = claim_service.prepare_claim(
             staff[f"{bank}.officer"], booking_id, claim_service.LossParts(statement="演示：催收无果，借款人已停业"),
         )
+        for kind in RULE_2025.required_papers:
+            drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
+            claim_service.add_paper(staff[f"{bank}.officer"], claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
         claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
         if number == 1:
             claim_service.accept_claim(staff["bureau.reviewer"], claim.id)

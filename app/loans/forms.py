@@ -17,7 +17,7 @@ from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, LoanTerms, RepaymentReport
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.product_words import PRODUCT_KINDS
-from app.market.words import METHODS
+from app.market.words import FIXED_METHODS
 
 LARGEST_RATE = Decimal("0.36")
 """Above it a rate is a slip of the point, not an offer (fraction per year, the cap of the market's all-in rate)."""
@@ -98,7 +98,7 @@ class OfflineForm(FlaskForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.method.choices = [(key, gettext(text)) for key, text in METHODS.items()]
+        self.method.choices = [(key, gettext(text)) for key, text in FIXED_METHODS.items()]
         self.product_kind.choices = [(key, gettext(text)) for key, text in PRODUCT_KINDS.items()]
 
     def validate_amount(self, field: MoneyField) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -17,7 +18,8 @@ class Loan(Identified, Base):
     """A loan from the promise to the last repayment. ``org_id`` is the bank, ``firm_id`` the borrower.
 
     ``amount_fen`` is what was agreed, ``principal_fen`` what was drawn. ``conventions`` holds the schedule's day
-    count, interest day, holiday rule and first period. ``five_class`` is derived, never typed in. ``stated_firm`` is the
+    count, interest day, holiday rule and first period; ``plan``, ``[month, 分]`` each,
+    is how principal is repaid where no usual method says it. ``five_class`` is derived, never typed in. ``stated_firm`` is the
     name that the bank typed for a loan agreed elsewhere: all it knows of the firm until the firm recognises the loan.
     """
 
@@ -38,6 +40,7 @@ class Loan(Identified, Base):
     term_months: Mapped[int]
     method: Mapped[str]
     conventions: Mapped[dict[str, Any]]
+    plan: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     opened_at: Mapped[datetime]
     opened_by: Mapped[UUID | None]
     approved_at: Mapped[datetime | None]

@@ -35,9 +35,13 @@ def loans_query() -> Select[*tuple[Any, ...]]:
     )
 
 
-def newest_of_case(case_id: UUID) -> Loan | None:
-    """The loan with the highest number in a case."""
-    return session().scalar(select(Loan).where(Loan.case_id == case_id).order_by(Loan.opened_at.desc()).limit(1))
+def current_of_case(case_id: UUID) -> list[Loan]:
+    """The loans of a case that count: those beside each other where a firm took parts, without what a bank refused and what
+    another one renewed. Where nothing but refusals is left, the newest of them."""
+    loans = of_case(case_id)
+    renewed = {loan.renewed_from_id for loan in loans}
+    counting = [loan for loan in loans if loan.state != LoanState.REFUSED and loan.id not in renewed]
+    return counting or loans[-1:]
 
 
 def of_case(case_id: UUID) -> list[Loan]:

@@ -36,27 +36,45 @@ def report_due(approved_at: datetime) -> datetime:
 
 
 def line_stations(ctx: Context, case: Case) -> list[Station]:
-    """审批 and 放款 of the newest loan; where there is none yet, both to come on a case of a need."""
-    loan = queries.newest_of_case(case.id)
-    if loan is None:
-        return [Station("approve", _l("审批")), Station("draw", _l("放款"))] if case.kind == "need" else []
-    url = url_for("loans.loan", loan_id=loan.id) if ctx.can(Permission.LOAN_READ) else None
-    if loan.state == LoanState.REFUSED:
-        return [Station("approve", _l("审批"), "stopped", url=url), Station("draw", _l("放款"))]
-    if loan.approved_at is None:
-        return [Station("approve", _l("审批"), "here", due=decision_due(loan.opened_at), url=url), Station("draw", _l("放款"))]
-    approved = Station("approve", _l("审批"), "done", at=loan.approved_at, url=url)
-    if loan.drawn_on is None:
-        return [approved, Station("draw", _l("放款"), "here", due=report_due(loan.approved_at), url=url)]
-    drawn = datetime.combine(loan.drawn_on, datetime.min.time(), SHANGHAI)
-    return [approved, Station("draw", _l("放款"), "done", at=drawn, url=url)]
+    """审批 and 放款 of the loans of a case; where there is none yet, both to come on a case of a need. Of several loans beside
+    each other a station is done once it is done for all."""
+    loans = queries.current_of_case(case.id)
+    approve, draw = Station("approve", _l("审批")), Station("draw", _l("放款"))
+    if not loans:
+        return [approve, draw] if case.kind == "need" else []
+
+    def url(loan: Loan) -> str | None:
+        return url_for("loans.loan", loan_id=loan.id) if ctx.can(Permission.LOAN_READ) else None
+
+    if loans[0].state == LoanState.REFUSED:
+        return [Station("approve", _l("审批"), "stopped", url=url(loans[0])), draw]
+    waiting = [loan for loan in loans if loan.approved_at is None]
+    if waiting:
+        return [Station("approve", _l("审批"), "here", due=decision_due(waiting[0].opened_at), url=url(waiting[0])), draw]
+    decided = [(loan.approved_at, loan) for loan in loans if loan.approved_at is not None]
+    at, last = max(decided, key=lambda pair: pair[0])
+    approved = Station("approve", _l("审批"), "done", at=at, url=url(last))
+    undrawn = [(approved_at, loan) for approved_at, loan in decided if loan.drawn_on is None]
+    if undrawn:
+        first = undrawn[0]
+        return [approved, Station("draw", _l("放款"), "here", due=report_due(first[0]), url=url(first[1]))]
+    day, drawn = max(((loan.drawn_on, loan) for loan in loans if loan.drawn_on is not None), key=lambda pair: pair[0])
+    moment = datetime.combine(day, datetime.min.time(), SHANGHAI)
+    return [approved, Station("draw", _l("放款"), "done", at=moment, url=url(drawn))]
+
+
+_TURN = {LoanState.AGREED: 0, LoanState.APPROVED: 1, LoanState.DRAWN: 2, LoanState.REPAID: 3, LoanState.REFUSED: 4}
 
 
 def next_step(ctx: Context, case: Case) -> NextStep | None:
-    """Whose turn it is between choice and repayment."""
-    loan = queries.newest_of_case(case.id)
-    if loan is None:
+    """Whose turn it is between choice and repayment: of several loans, with the one that is least far."""
+    loans = queries.current_of_case(case.id)
+    if not loans:
         return None
+    return _next_step(ctx, min(loans, key=lambda loan: (_TURN[LoanState(loan.state)], -loan.overdue_days)))
+
+
+def _next_step(ctx: Context, loan: Loan) -> NextStep:
     bank = ctx.org_kind is OrgKind.BANK
     if loan.state == LoanState.AGREED:
         mine = ctx.can(Permission.LOAN_APPROVE)

@@ -42,7 +42,9 @@ from app.loans.states import LOAN, LoanState
 from app.market import choice_service
 from app.market.bid_queries import choice_terms
 from app.market.level_rules import Step
+from app.market.part_rules import part_plan
 from app.market.rules import RepaymentMethod, schedule
+from app.market.terms import PlanRow, plan_of, stored_plan
 
 constraint("uq_loan_note_no", ErrorCode.NOTE_TAKEN, "note_no")
 constraint("uq_loan_choice_id", ErrorCode.ALREADY_DONE)
@@ -55,7 +57,8 @@ EARLIEST_DRAWDOWN = date(2015, 1, 1)
 
 @dataclass(frozen=True)
 class LoanTerms:
-    """What was agreed: 分, a fraction per year, months; ``conventions`` as ``conventions_of`` reads them."""
+    """What was agreed: 分, a fraction per year, months; ``conventions`` as ``conventions_of`` reads them, ``plan`` where
+    principal is repaid by one."""
 
     amount_fen: int
     annual_rate: Decimal
@@ -64,6 +67,7 @@ class LoanTerms:
     product_kind: str
     purpose: str
     conventions: dict[str, Any] = field(default_factory=dict)
+    plan: tuple[PlanRow, ...] = ()
 
 
 # --- a loan begins ---------------------------------------------------------------------------------------------------
@@ -83,7 +87,8 @@ def open_loan(
         choice_id=choice_id, origin=origin, renewed_from_id=renewed_from_id, product_kind=terms.product_kind,
         purpose=terms.purpose, stated_firm=stated_firm, state=LoanState.AGREED.value, amount_fen=terms.amount_fen,
         annual_rate=terms.annual_rate, term_months=terms.term_months, method=RepaymentMethod(terms.method).value,
-        conventions=terms.conventions, opened_at=now(), opened_by=ctx.actor_id, reported_overdue_days=0,
+        conventions=terms.conventions, plan=stored_plan(terms.plan), opened_at=now(), opened_by=ctx.actor_id,
+        reported_overdue_days=0,
     )
     session().add(loan)
     begin(ctx, LOAN, loan, event="open", shared=True)
@@ -100,7 +105,7 @@ def open_chosen_loan(ctx: Context, choice_id: UUID) -> Loan:
         return found
     terms = LoanTerms(
         chosen.amount_fen, chosen.annual_rate, chosen.term_months, chosen.method, chosen.product_kind, chosen.purpose,
-        dict(chosen.conventions),
+        dict(chosen.conventions), chosen.plan,
     )
     join_case(chosen.case_id, chosen.bank_org_id)
     loan = open_loan(ctx, get_or_404(Case, chosen.case_id), chosen.bank_org_id, terms, "choice", choice_id=choice_id)
@@ -220,7 +225,7 @@ def report_drawdown(ctx: Context, loan_id: UUID, drawdown: Drawdown) -> Loan:
     check_day(drawdown.drawn_on, EARLIEST_DRAWDOWN, today(), "drawn_on")
     planned = schedule(
         drawdown.principal_fen, loan.annual_rate, loan.term_months, RepaymentMethod(loan.method), drawdown.drawn_on,
-        conventions_of(loan.conventions),
+        conventions_of(loan.conventions), part_plan(plan_of(loan.plan), loan.amount_fen, drawdown.principal_fen),
     )
     loan.principal_fen, loan.drawn_on, loan.due_on = drawdown.principal_fen, drawdown.drawn_on, planned[-1].due
     loan.contract_no, loan.note_no = drawdown.contract_no.strip(), drawdown.note_no.strip()

@@ -31,7 +31,7 @@ class AwardRow:
 
 
 def awards_of(need_id: UUID) -> list[AwardRow]:
-    """The decisions on a need, the newest first; there are as many as promises that fell."""
+    """The decisions on a need, the newest first; those that stand beside each other are parts."""
     found = session().execute(
         select(Award, Choice).join(Choice, Choice.award_id == Award.id).where(Award.need_id == need_id)
         .order_by(Award.made_at.desc())
@@ -97,13 +97,13 @@ def may_object_until(bid: Bid) -> datetime | None:
     """Until when the bank of an opened bid may object to the choice of another; ``None`` where nothing stands still."""
     if bid.state != BidState.OPENED:
         return None
-    return session().scalar(text("select until from hq_standstill(:need)"), {"need": bid.need_id})
+    return session().scalar(text("select max(until) from hq_standstill(:need)"), {"need": bid.need_id})
 
 
-def own_objection(ctx: Context, need_id: UUID) -> Objection | None:
-    """The bank's own objection on a need, the newest."""
-    stmt = select(Objection).where(Objection.need_id == need_id, Objection.org_id == ctx.org_id).order_by(Objection.at.desc())
-    return session().scalars(stmt.limit(1)).first()
+def own_objections(ctx: Context, need_id: UUID) -> list[Objection]:
+    """The bank's own objections on a need, the newest first: one to each decision that stood still."""
+    stmt = select(Objection).where(Objection.need_id == need_id, Objection.org_id == ctx.org_id)
+    return list(session().scalars(stmt.order_by(Objection.at.desc(), Objection.award_id)))
 
 
 def choice_of_bid(bid_id: UUID) -> Choice | None:

@@ -20,12 +20,11 @@ from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
 from app.identity.service import keep_case
-from app.market import award_rules, policy
+from app.market import award_rules, next_best, policy
 from app.market.bid_lifecycles import AWARD, BID, CHOICE, OBJECTION
 from app.market.bid_models import Award, Bid, BidCondition, Choice, ChoiceCondition, Objection
-from app.market.bid_words import AwardState, BidState, ObjectionReason, ObjectionState
-from app.market.choice_service import reopen_choice
-from app.market.closing_service import lapse_bid, move_bids
+from app.market.bid_words import AwardState, ObjectionReason, ObjectionState
+from app.market.closing_service import lapse_bid
 from app.market.models import Need
 from app.market.product_models import ProductVersion
 from app.market.product_words import ProductKind
@@ -73,32 +72,43 @@ def _fall_back(ctx: Context, award: Award, need: Need, reason: str, *, excluded:
             lapse_bid(acting, bid, reason)
         else:
             fire(acting, BID, bid, "undo")
-        reopen_choice(acting, need, reason, more_time=more_time)
-        others = session().scalars(select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.OPENED.value)).all()
-        for each in {each.id: each for each in (*others, bid)}.values():
+        left = next_best.choose_again(acting, need, reason, more_time=more_time)
+        for each in {each.id: each for each in (*left, bid)}.values():
             notify(each.org_id, N_("企业的选定没有成立，正在重新选择。"), path=f"/bids/{each.id}")
 
 
 @use_case(Permission.AWARD_OBJECT, "award.object", returns=Objection)
 def object_to(ctx: Context, need_id: UUID, reason: ObjectionReason, words: str) -> Objection:
-    """A bank that was not chosen objects, once. The award waits for the answer. Raises ``STANDSTILL``, ``ALREADY_DONE``."""
+    """A bank that was not chosen objects, once to each decision that stands still. They wait for the answer.
+
+    Raises ``STANDSTILL``, ``ALREADY_DONE``.
+    """
     if not words.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
-    found = session().execute(text("select award_id, until from hq_standstill(:need)"), {"need": need_id}).one_or_none()
-    if found is None or found.until <= now():
+    found = session().execute(text("select award_id, until from hq_standstill(:need)"), {"need": need_id}).all()
+    still = {row.award_id for row in found if row.until > now()}
+    if not still:
         raise Refusal(ErrorCode.STANDSTILL)
-    objection = Objection(
-        award_id=found.award_id, need_id=need_id, org_id=ctx.org_id, reason=reason.value, text=words.strip()[:500],
-        state=ObjectionState.OPEN.value, at=now(), by=ctx.actor_id,
-    )
-    session().add(objection)
-    begin(ctx, OBJECTION, objection, event="object")
+    own = select(Objection.award_id).where(Objection.need_id == need_id, Objection.org_id == ctx.org_id)
+    still -= set(session().scalars(own))
+    if not still:
+        raise Refusal(ErrorCode.ALREADY_DONE)
+    made = [
+        Objection(
+            award_id=award_id, need_id=need_id, org_id=ctx.org_id, reason=reason.value, text=words.strip()[:500],
+            state=ObjectionState.OPEN.value, at=now(), by=ctx.actor_id,
+        )
+        for award_id in sorted(still)
+    ]
+    for objection in made:
+        session().add(objection)
+        begin(ctx, OBJECTION, objection, event="object")
     with elevated(ctx, "award.object"):
         need = get_or_404(Need, need_id)
         notify(need.org_id, N_("有银行对您的选定提出异议，服务台会答复；在那之前选定不生效。"), path=f"/needs/{need_id}/award",
                case_id=need.case_id)
-    about(objection, reason=reason.value)
-    return objection
+    about(made[0], reason=reason.value, awards=len(made))
+    return made[0]
 
 
 @use_case(Permission.AWARD_JUDGE, "award.judge", returns=Objection)
@@ -154,7 +164,7 @@ def _stand(ctx: Context, award: Award, need: Need) -> None:
     session().add_all([
         ChoiceCondition(choice_id=choice.id, no=one.no, bid_id=bid.id, kind=one.kind, text=one.text, note="") for one in demands
     ])
-    move_bids(ctx, need.id, (BidState.OPENED,), "lose", state=BidState.LOST.value, ended_at=now())
+    next_best.settle_losers(ctx, need)
     case = get_or_404(Case, need.case_id)
     join_case(case.id, bid.org_id)
     keep_case(replace(ctx, actor_id=bid.drafted_by, org_id=bid.org_id), case)

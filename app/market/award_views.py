@@ -16,7 +16,7 @@ from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.use_case import reading
 from app.core.web import act, context
-from app.market import award_queries, award_service, choice_service, policy
+from app.market import award_queries, award_service, choice_service, next_best, policy
 from app.market.bid_lifecycles import CHOICE
 from app.market.bid_models import Choice, Objection
 from app.market.bid_words import (
@@ -26,6 +26,7 @@ from app.market.bid_words import (
     OBJECTION_STATES,
     OUTCOMES,
     USUAL_CONDITIONS,
+    AwardState,
     ObjectionReason,
 )
 from app.market.display import need_title
@@ -51,6 +52,8 @@ def award(need_id: UUID) -> Any:
         may_undo = ctx.can(Permission.CHOICE_MAKE)
         return render_template(
             "market/award.html", need=need, rows=rows, names=names, title=need_title(need), w=_WORDS,
+            open_fen=next_best.open_fen(need),
+            drawn_fen=sum(row.award.amount_fen for row in rows if row.award.state == AwardState.DONE),
             undoable=lambda one: may_undo and award_service.undoable(one, need),
         )
 

@@ -43,6 +43,7 @@ from app.market.fields import put_problems
 from app.market.forms import SendForm
 from app.market.lifecycles import BID
 from app.market.models import Bid, Need
+from app.market.part_rules import PART_FEES, Candidate
 from app.market.product_service import conventions_of
 from app.market.queue_views import card
 from app.market.words import BID_STATES, BidState, NeedState
@@ -106,7 +107,7 @@ def replace_bid(bid_id: UUID) -> Any:
 
 def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, facts: dict[UUID, dict[str, Any]],
             replaced: Bid | None = None) -> Any:
-    cost = None
+    cost = least = None
     if form.validate_on_submit():
         terms = form.terms()
         clean = put_problems(form, check_terms(need, terms, facts[terms.product_id]))
@@ -116,6 +117,7 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, fac
         if clean:
             if "compute" in request.form:
                 cost = all_in_rate(terms.offer)
+                least = Candidate(terms.offer, terms.parts).share(terms.parts.least_fen) if terms.parts else None
             else:
                 saved = attempt(form, lambda: _save(need, bid, terms, replaced))
                 if saved is not None:
@@ -128,6 +130,7 @@ def _editor(need: Need, row: queue.QueueRow, form: BidForm, bid: Bid | None, fac
         bid=bid,
         replaced=replaced,
         cost=cost,
+        least=least,
         card_title=card_title,
         kind_text=kind_text,
         months_text=months_text,
@@ -252,7 +255,7 @@ def bid(bid_id: UUID) -> Any:
             entries=entries,
             others=others,
             object_until=award_queries.may_object_until(found) if ctx.can(Permission.AWARD_OBJECT) else None,
-            objection=award_queries.own_objection(ctx, need.id) if found.opened_at else None,
+            objections=award_queries.own_objections(ctx, need.id) if found.opened_at else [],
             choice=award_queries.choice_of_bid(bid_id),
             reasons=OBJECTION_REASONS,
             objection_states=OBJECTION_STATES,
@@ -264,6 +267,7 @@ def bid(bid_id: UUID) -> Any:
             bid_chip=bid_chip,
             need_chip=need_chip,
             months_text=months_text,
+            part_fees=PART_FEES,
             conventions=conventions_of(found.conventions),
             same_person=ctx.can(Permission.BID_SUBMIT) and found.drafted_by == ctx.actor_id and found.state == BidState.PROPOSED,
             over_limit=ctx.can(Permission.BID_SUBMIT) and found.amount_fen > (ctx.approval_limit_fen or 0),

@@ -28,12 +28,13 @@ from app.enterprises.rules import SizeClass
 from app.market.bid_models import Bid
 from app.market.bid_service import BidTerms, offer_of, size_of
 from app.market.bid_words import CONDITION_KINDS, TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
-from app.market.fields import MoneyField, PercentField, TokenField
+from app.market.fields import MoneyField, PercentField, PlanField, TokenField
 from app.market.forms import named
 from app.market.models import Need
 from app.market.offer_rules import BANNED_FOR_SMALL, CLOSED_LIST, TEXT_LENGTH, Condition, Tie
+from app.market.part_rules import PART_FEES, PartFees, PartTerms
 from app.market.product_models import Product
-from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.terms import FEE_NAMES, Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod, plan_of
 from app.market.words import METHODS
 
 FEE_ROWS = 6
@@ -103,6 +104,16 @@ class BidForm(FlaskForm):
     annual_rate = PercentField(_l("名义年利率"), [InputRequired(_l("请填写年利率。"))])
     term_months = IntegerField(_l("期限"), [InputRequired(_l("请填写期限，用整数月。"))])
     method = SelectField(_l("还款方式"), [InputRequired(_l("请选择还款方式。"))])
+    plan = PlanField(
+        _l("还本计划"), [Optional(), Length(max=4_000)],
+        description=_l(
+            "还款方式选“按约定计划还本”时填写，最多 60 行，可以从表格粘贴：每行写第几个月和归还的本金（元）；利息按月付。"
+        ),
+    )
+    min_part = MoneyField(
+        _l("只承担一部分时，最少"), [Optional()], unit=WAN, description=_l("留空表示只整笔放款，不与其他银行联合。")
+    )
+    part_fees = RadioField(_l("只承担一部分时，费用"), validate_choice=False)
     valid_until = DateField(_l("报价有效至"), [InputRequired(_l("请填写日期。"))])
     demands = FieldList(FormField(DemandForm), label=_l("报价的条件"), min_entries=len(OFFERED_CONDITIONS),
                         max_entries=len(OFFERED_CONDITIONS))
@@ -119,6 +130,9 @@ class BidForm(FlaskForm):
         super().__init__(*args, **options)
         self.product_id.choices = [(str(product.id), product.name) for product in products]
         self.method.choices = named(METHODS)
+        self.part_fees.choices = named(PART_FEES)
+        if not need.allows_parts:
+            del self.min_part, self.part_fees
         big = size_of(need) in (SizeClass.MEDIUM, SizeClass.LARGE)
         kinds = [*CLOSED_LIST, *(sorted(BANNED_FOR_SMALL) if big else ())]
         self.ties_answer.choices = [("none", gettext("没有搭配任何产品或服务")), ("listed", gettext("有，逐项列在下面"))]
@@ -135,10 +149,18 @@ class BidForm(FlaskForm):
         """The bid as the rules judge it. Call it after a successful ``validate``."""
         assert self.amount.data is not None and self.annual_rate.data is not None and self.term_months.data is not None
         fees = tuple(fee for row in self.fees if (fee := row.form.fee()) is not None)
-        offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, RepaymentMethod(self.method.data), fees)
+        method = RepaymentMethod(self.method.data)
+        plan = self.plan.data or () if method is RepaymentMethod.FREE else ()
+        offer = Offer(self.amount.data, self.annual_rate.data, self.term_months.data, method, fees, plan)
         return BidTerms(
-            UUID(self.product_id.data), offer, self.valid_until.data, self._conditions(), self._ties(), self.conditions.data or ""
+            UUID(self.product_id.data), offer, self.valid_until.data, self._conditions(), self._ties(),
+            self.conditions.data or "", self._parts(),
         )
+
+    def _parts(self) -> PartTerms | None:
+        if self.min_part is None or self.min_part.data is None:
+            return None
+        return PartTerms(self.min_part.data, PartFees(self.part_fees.data))
 
     def _conditions(self) -> tuple[Condition, ...]:
         return tuple(
@@ -151,6 +173,16 @@ class BidForm(FlaskForm):
         if self.ties_answer.data not in ("none", "listed"):
             return None
         return tuple(tie for row in self.ties if (tie := row.form.tie()) is not None)
+
+    def validate_min_part(self, field: MoneyField) -> None:
+        """A part is something, and it says what becomes of the charges."""
+        if field.data is not None and field.data <= 0:
+            raise ValidationError(gettext("金额应大于 0。"))
+
+    def validate_part_fees(self, field: RadioField) -> None:
+        """Who lends parts says what a part does to the charges."""
+        if self.min_part.data is not None and field.data not in PART_FEES:
+            raise ValidationError(gettext("请选择只承担一部分时费用怎么收。"))
 
     def validate_ties_answer(self, field: RadioField) -> None:
         """The answer and the rows say the same."""
@@ -182,6 +214,9 @@ class BidForm(FlaskForm):
             "method": bid.method,
             "valid_until": bid.valid_until,
             "conditions": bid.conditions,
+            "plan": plan_of(bid.plan),
+            "min_part": bid.min_part_fen,
+            "part_fees": bid.part_fees or PartFees.SCALED.value,
             "demands": _demand_rows(bid),
             "ties_answer": ("listed" if bid.ties else "none") if bid.ties_declared else None,
             "ties": [{"kind": tie.kind, "required": tie.required, "text": tie.text} for tie in bid.ties]
@@ -199,5 +234,6 @@ class BidForm(FlaskForm):
             "amount": need.amount_fen,
             "term_months": need.term_months,
             "method": method,
+            "part_fees": PartFees.SCALED.value,
             "valid_until": valid_until,
         }

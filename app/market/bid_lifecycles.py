@@ -11,6 +11,7 @@ from app.market.words import NeedState
 NEED_AFTER: tuple[Move, ...] = (
     Move(NeedState.CLOSED, "withdraw", NeedState.WITHDRAWN, (P.NEED_CLOSE,), needs_reason=True),
     Move(NeedState.CLOSED, "choose", NeedState.CHOSEN, (P.CHOICE_MAKE,)),
+    Move(NeedState.CLOSED, "settle", NeedState.CHOSEN, (P.CHOICE_MAKE, P.NEED_TICK)),
     Move(NeedState.CLOSED, "lapse", NeedState.LAPSED, (P.NEED_CLOSE, P.NEED_TICK)),
     Move(NeedState.CHOSEN, "fall_back", NeedState.CLOSED, (P.NEED_TICK,), needs_reason=True),
     Move(NeedState.CHOSEN, "lapse", NeedState.LAPSED, (P.NEED_TICK,), needs_reason=True),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.database import Base, Identified
@@ -19,6 +20,8 @@ class Bid(Identified, Base):
     ``all_in_rate`` is 12 × the monthly rate at which all money balances, ``effective_rate`` compounds it;
     ``total_extra_fen`` everything paid above the principal; ``working`` the lines that led there. ``demands`` are what the
     bid depends on, a closed list; ``conditions`` is a remark without force. Nothing tied is declared too (``ties_declared``).
+    ``min_part_fen``: the least the bank lends beside others; ``None`` lends the whole alone. ``part_fees``: what a part does to
+    the charges. ``plan`` of a loan repaid by plan: ``[month, 分]`` each.
     """
 
     __tablename__ = "bid"
@@ -52,6 +55,9 @@ class Bid(Identified, Base):
     ties_declared: Mapped[bool]
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("bid.id"))
     opened_at: Mapped[datetime | None]
+    min_part_fen: Mapped[int | None]
+    part_fees: Mapped[str | None]
+    plan: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     ties: Mapped[list[BidTie]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidTie.no")
     demands: Mapped[list[BidCondition]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="BidCondition.no")
@@ -124,7 +130,8 @@ class BidReceipt(Base):
 
 
 class Award(Identified, Base):
-    """The firm's decision on a need. It stands still until ``standstill_until`` and for every open objection, then binds."""
+    """The firm's decision on a need, or on a part of it. It stands still until ``standstill_until`` and for every open objection,
+    then binds. ``part``: others may stand beside it."""
 
     __tablename__ = "award"
     need_id: Mapped[UUID] = mapped_column(ForeignKey("need.id"))
@@ -132,6 +139,7 @@ class Award(Identified, Base):
     case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
     state: Mapped[str]
     amount_fen: Mapped[int]
+    part: Mapped[bool]
     standstill_until: Mapped[datetime]
     next_check_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
@@ -140,7 +148,8 @@ class Award(Identified, Base):
 
 
 class Choice(Identified, Base):
-    """选定: the firm takes one bid, and the bank's promise that follows. ``cost_sheet`` is what was compared, frozen.
+    """选定: the firm takes one bid, or a part of it, and the bank's promise that follows. ``cost_sheet`` is what was compared,
+    frozen.
 
     ``decide_by``: asked for by the service levels. ``outcome`` once the promise was kept, excused by a condition, or broken.
     """

@@ -22,6 +22,7 @@ from app.market.bid_service import with_lines
 from app.market.bid_words import AwardState, BidState, ChoiceState
 from app.market.models import Need
 from app.market.product_models import ProductVersion
+from app.market.terms import PlanRow, plan_of
 from app.market.words import PURPOSES, NeedState
 
 
@@ -45,6 +46,7 @@ class ChoiceTerms:
     conventions: dict[str, Any]
     purpose: str
     all_in_rate: Decimal
+    plan: tuple[PlanRow, ...]
 
 
 def choice_terms(choice_id: UUID) -> ChoiceTerms:
@@ -62,13 +64,14 @@ def choice_terms(choice_id: UUID) -> ChoiceTerms:
         choice.bank_org_id,
         bid.product_id,
         version.facts["kind"],
-        bid.amount_fen,
+        choice.amount_fen,
         bid.annual_rate,
         bid.term_months,
         bid.method,
         bid.conventions,
         need.purpose_text or PURPOSES[need.purpose_kind or "OTHER"],
-        bid.all_in_rate,
+        Decimal(choice.cost_sheet["all_in_rate"]),
+        plan_of(choice.cost_sheet.get("plan")),
     )
 
 
@@ -144,14 +147,16 @@ def _param(key: str, value: Any) -> Value:
     return found
 
 
-def live_award(need_id: UUID) -> Award | None:
-    """The decision that stands or stands still, if the actor may see it."""
-    return session().scalar(select(Award).where(Award.need_id == need_id, Award.state != AwardState.FALLEN.value))
+def live_awards(need_id: UUID) -> list[Award]:
+    """The decisions that stand or stand still, as far as the actor may see them; several where the firm takes parts."""
+    stmt = select(Award).where(Award.need_id == need_id, Award.state != AwardState.FALLEN.value)
+    return list(session().scalars(stmt.order_by(Award.standstill_until, Award.id)))
 
 
-def live_choice(need_id: UUID) -> Choice | None:
-    """The choice that stands, if the actor may see it."""
-    return session().scalar(select(Choice).where(Choice.need_id == need_id, Choice.state != ChoiceState.CANCELLED.value))
+def live_choices(need_id: UUID) -> list[Choice]:
+    """The choices that stand, as far as the actor may see them, the largest first."""
+    stmt = select(Choice).where(Choice.need_id == need_id, Choice.state != ChoiceState.CANCELLED.value)
+    return list(session().scalars(stmt.order_by(Choice.amount_fen.desc(), Choice.id)))
 
 
 def bids_query(ctx: Context) -> Any:

@@ -60,16 +60,18 @@ for _event, _text in {
 for _event, _text in {"object": _l("提出异议"), "dismiss": _l("异议不成立"), "uphold": _l("异议成立")}.items():
     event_texts.add("objection", _event, _text)
 event_texts.add("need", "fall_back", _l("回到选择：选定没有成立"))
+event_texts.add("need", "settle", _l("不再补选，按已选定的份额办理"))
 
 
 def after_choice(need: Need) -> NextStep:
     """Whose turn it is once the firm has chosen: time's while it stands still, the desk's over an objection, the bank's then."""
-    award = bid_queries.live_award(need.id)
-    if award is None or award.state != AwardState.STANDSTILL:
+    still = [award for award in bid_queries.live_awards(need.id) if award.state == AwardState.STANDSTILL]
+    if not still:
         return NextStep(_l("银行"), _l("正在审批，结果和放款会出现在这里。"), mine=False)
-    if award.next_check_at is None:
+    if any(award.next_check_at is None for award in still):
         return NextStep(_l("服务台"), _l("有银行提出异议，答复之前选定不生效。"), mine=False)
-    return NextStep(_l("公示"), _l("选定正在公示，没有异议即生效，银行随后开始审批。"), by=award.standstill_until, mine=False)
+    text = _l("选定正在公示，没有异议即生效，银行随后开始审批。")
+    return NextStep(_l("公示"), text, by=still[0].standstill_until, mine=False)
 
 
 def _day_ends() -> datetime:

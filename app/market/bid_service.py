@@ -39,9 +39,10 @@ from app.market.offer_rules import (
     check_offer,
     check_ties,
 )
+from app.market.part_rules import Candidate, PartFees, PartTerms, check_part
 from app.market.product_models import Product, ProductVersion
 from app.market.product_words import ProductState
-from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod
+from app.market.terms import Fee, FeeKind, FeeTime, Offer, Payee, RepaymentMethod, plan_of, stored_plan
 from app.market.words import NeedState
 
 constraint("uq_bid_sent", ErrorCode.BID_EXISTS)
@@ -54,8 +55,10 @@ constraint("ck_bid_fee_banned", ErrorCode.BID_INVALID, "fees")
 constraint("ck_bid_fee_small_firm", ErrorCode.BID_INVALID, "fees")
 constraint("ck_bid_ties_declared", ErrorCode.TIES_UNDECLARED, "ties_answer")
 constraint("ck_bid_tie_banned", ErrorCode.TIE_BANNED, "ties")
+constraint("ck_bid_parts_allowed", ErrorCode.BID_INVALID, "min_part")
 
-_RATE = Decimal("0.000001")
+RATE = Decimal("0.000001")
+"""Places of a stored rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class BidTerms:
     """What a bid says beside its money terms: the product, until when it binds the bank, and what it depends on.
 
     ``ties`` that are ``None`` have not been declared yet; an empty tuple declares that there are none. ``remark`` is without
-    force.
+    force. ``parts``: what the bank lends beside others.
     """
 
     product_id: UUID
@@ -72,6 +75,7 @@ class BidTerms:
     conditions: tuple[Condition, ...] = ()
     ties: tuple[Tie, ...] | None = None
     remark: str = ""
+    parts: PartTerms | None = None
 
 
 def size_of(need: Need) -> SizeClass:
@@ -90,6 +94,8 @@ def check_terms(need: Need, terms: BidTerms, facts: Mapping[str, Any]) -> list[P
     """Everything that forbids a bid on a need with this version of a product, each at its field."""
     problems = check_offer(terms.offer, need.amount_fen or 0, need.term_months or 0, size_of(need), policy.limits())
     problems += [*check_against_product(terms.offer, facts), *check_ties(terms.ties), *check_conditions(terms.conditions)]
+    if not problems:
+        problems = check_part(terms.offer, terms.parts, facts, wanted=need.allows_parts, limits=policy.limits())
     earliest = earliest_validity(need)
     if terms.valid_until < earliest:
         message = N_("报价有效期应不早于 %(earliest)s，企业须有时间选定。")
@@ -149,13 +155,15 @@ def _write(ctx: Context, bid: Bid, need: Need, terms: BidTerms, product: Product
         raise Refusal(ErrorCode.BID_INVALID, field=problems[0].field)
     offer, cost = terms.offer, all_in_rate(terms.offer)
     bid.product_id, bid.product_version, bid.conventions = product.id, product.version, product.conventions
-    bid.amount_fen, bid.annual_rate, bid.term_months = offer.amount_fen, offer.annual_rate.quantize(_RATE), offer.term_months
+    bid.amount_fen, bid.annual_rate, bid.term_months = offer.amount_fen, offer.annual_rate.quantize(RATE), offer.term_months
     bid.method, bid.conditions, bid.valid_until = offer.method.value, terms.remark.strip(), terms.valid_until
-    bid.all_in_rate, bid.effective_rate = cost.nominal12.quantize(_RATE), cost.effective.quantize(_RATE)
-    bid.simple_rate = cost.simple.quantize(_RATE)
+    bid.all_in_rate, bid.effective_rate = cost.nominal12.quantize(RATE), cost.effective.quantize(RATE)
+    bid.simple_rate = cost.simple.quantize(RATE)
     bid.interest_fen, bid.fees_fen, bid.total_extra_fen = cost.interest_fen, cost.fees_fen, cost.total_extra_fen
     bid.working = working_json(cost.working)
     bid.ties_declared = terms.ties is not None
+    bid.min_part_fen, bid.part_fees = (terms.parts.least_fen, terms.parts.fees.value) if terms.parts else (None, None)
+    bid.plan = stored_plan(offer.plan)
     bid.drafted_by, bid.drafted_at = ctx.actor_id, now()
     return cost
 
@@ -199,7 +207,13 @@ def offer_of(bid: Bid) -> Offer:
     fees = tuple(
         Fee(FeeKind(fee.kind), fee.amount_fen, Payee(fee.payee), FeeTime(fee.at), fee.every_months, fee.text) for fee in bid.fees
     )
-    return Offer(bid.amount_fen, bid.annual_rate, bid.term_months, RepaymentMethod(bid.method), fees)
+    return Offer(bid.amount_fen, bid.annual_rate, bid.term_months, RepaymentMethod(bid.method), fees, plan_of(bid.plan))
+
+
+def candidate_of(bid: Bid) -> Candidate:
+    """A bid with its charges loaded, as parts are made of it."""
+    parts = PartTerms(bid.min_part_fen, PartFees(bid.part_fees or "")) if bid.min_part_fen is not None else None
+    return Candidate(offer_of(bid), parts)
 
 
 @use_case(Permission.BID_DRAFT, "bid.draft", returns=Bid)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.formats import money_text
 from app.core.lifecycle import begin, fire
 from app.core.notices import notify
 from app.core.outbox import emit, settle_each, timed
@@ -21,18 +24,23 @@ from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.core.working import N_
 from app.identity.models import Organisation
-from app.market import award_rules, policy
+from app.market import award_rules, next_best, policy
 from app.market.bid_lifecycles import AWARD, BID, CHOICE
 from app.market.bid_models import Award, Bid, Choice, ChoiceCondition, ChoiceRefusal
-from app.market.bid_service import with_lines
+from app.market.bid_service import RATE, candidate_of, with_lines, working_json
 from app.market.bid_words import USUAL_CONDITIONS, AwardState, BidState, ChoiceState, Outcome
-from app.market.closing_service import lapse_bid, lapse_need
+from app.market.closing_service import lapse_bid
 from app.market.lifecycles import NEED
 from app.market.models import Need
+from app.market.part_rules import check_mix
+from app.market.terms import stored_plan
 from app.market.words import NeedState
 
 constraint("uq_choice_live", ErrorCode.CHOICE_EXISTS)
+constraint("uq_choice_bid", ErrorCode.CHOICE_EXISTS)
 constraint("uq_award_live", ErrorCode.CHOICE_EXISTS)
+constraint("ck_choice_part", ErrorCode.PARTS_SUM, "amounts")
+constraint("ck_choice_sum", ErrorCode.PARTS_SUM, "amounts")
 constraint("fk_choice_refusal_condition_no", ErrorCode.CONDITION_UNKNOWN, "condition_no")
 constraint("ck_choice_refusal", ErrorCode.CONDITION_UNKNOWN, "condition_no")
 constraint("ck_choice_conditions_open", ErrorCode.CONDITIONS_OPEN)
@@ -40,63 +48,126 @@ constraint("ck_choice_conditions_open", ErrorCode.CONDITIONS_OPEN)
 _SHEET = (
     "id", "product_id", "product_version", "amount_fen", "annual_rate", "term_months", "method", "conventions", "conditions",
     "valid_until", "all_in_rate", "effective_rate", "simple_rate", "interest_fen", "fees_fen", "total_extra_fen", "working",
-    "submitted_at",
+    "submitted_at", "plan",
 )  # fmt: skip
+_FEE = ("kind", "amount_fen", "payee", "at", "every_months", "text")
 
 
-def cost_sheet(bid: Bid, bank: str) -> dict[str, Any]:
-    """贷款明白纸 as it stood: every term and charge of the bid, with the working of its rates."""
-    fees = [
-        {column: getattr(fee, column) for column in ("kind", "amount_fen", "payee", "at", "every_months", "text")}
-        for fee in bid.fees
-    ]
+def cost_sheet(bid: Bid, bank: str, amount_fen: int | None = None) -> dict[str, Any]:
+    """贷款明白纸 as it stood: every term and charge of the bid, with the working of its rates; a part's is computed for it."""
+    fees = [{column: getattr(fee, column) for column in _FEE} for fee in bid.fees]
     ties = [{"kind": tie.kind, "required": tie.required, "text": tie.text} for tie in bid.ties]
     demands = [{"no": one.no, "kind": one.kind, "text": one.text} for one in bid.demands]
     lines = {"fees": fees, "ties": ties, "demands": demands}
     sheet: dict[str, Any] = plain({"bank": bank, **lines, **{column: getattr(bid, column) for column in _SHEET}})
-    return sheet
+    return sheet if amount_fen in (None, bid.amount_fen) else sheet | _part_of_sheet(bid, amount_fen or 0)
+
+
+def _part_of_sheet(bid: Bid, amount_fen: int) -> dict[str, Any]:
+    """What a part changes in the sheet of its bid: amount, charges, sums and rates."""
+    share = candidate_of(bid).share(amount_fen)
+    fees = [
+        {column: getattr(fee, column) for column in _FEE} | {"amount_fen": part.amount_fen}
+        for fee, part in zip(bid.fees, share.offer.fees, strict=True)
+    ]
+    cost = share.cost
+    told: dict[str, Any] = plain({
+        "amount_fen": amount_fen, "bid_amount_fen": bid.amount_fen, "fees": fees, "plan": stored_plan(share.offer.plan),
+        "interest_fen": cost.interest_fen,
+        "fees_fen": cost.fees_fen, "total_extra_fen": cost.total_extra_fen, "all_in_rate": cost.nominal12.quantize(RATE),
+        "effective_rate": cost.effective.quantize(RATE), "simple_rate": cost.simple.quantize(RATE),
+    })  # fmt: skip
+    return told | {"working": working_json(cost.working)}
 
 
 # --- the firm decides --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """How much of a bid the firm takes, in 分."""
+
+    bid_id: UUID
+    amount_fen: int
+
+
 @use_case(Permission.CHOICE_MAKE, "choice.make", returns=Choice)
 def choose_bid(ctx: Context, bid_id: UUID) -> Choice:
-    """Takes one bid of a closed need. The decision stands still first; ``award_service`` makes it final.
+    """Takes one bid of a closed need as it is. The decision stands still first; ``award_service`` makes it final.
 
-    Raises ``CHOICE_EXISTS``, ``BID_EXPIRED``, ``STATE_CHANGED``.
+    Raises ``CHOICE_EXISTS``, ``BID_EXPIRED``, ``PARTS_SUM``, ``STATE_CHANGED``.
     """
     found = get_or_404(Bid, bid_id)
     need = get_or_404(Need, found.need_id, lock=True)
+    return _choose(ctx, need, [Pick(bid_id, found.amount_fen)])[0]
+
+
+@use_case(Permission.CHOICE_MAKE, "choice.combine", returns=Need)
+def choose_parts(ctx: Context, need_id: UUID, picks: tuple[Pick, ...]) -> Need:
+    """Takes several bids that together reach what is open of a need that allows it, each a decision of its own.
+
+    Raises as ``choose_bid``.
+    """
+    need = get_or_404(Need, need_id, lock=True)
+    _choose(ctx, need, picks)
+    return need
+
+
+def _choose(ctx: Context, need: Need, picks: Sequence[Pick]) -> list[Choice]:
     if need.state == NeedState.CHOSEN:
         raise Refusal(ErrorCode.CHOICE_EXISTS)
-    fire(ctx, NEED, need, "choose")
-    if found.valid_until < today():
+    bids = _picked(need, picks)
+    if any(bid.valid_until < today() for bid, _ in bids):
         raise Refusal(ErrorCode.BID_EXPIRED)
-    need.next_check_at, need.ended_at = None, now()
-    bid = with_lines(bid_id)
-    if bid.state != BidState.OPENED:
+    if any(bid.state != BidState.OPENED for bid, _ in bids):
         raise Refusal(ErrorCode.STATE_CHANGED)
-    bank = get_or_404(Organisation, bid.org_id)
+    candidates = {bid.id: candidate_of(bid) for bid, _ in bids}
+    amounts = {bid.id: amount for bid, amount in bids}
+    alone = not need.allows_parts and len(picks) > 1
+    if alone or check_mix(candidates, amounts, next_best.open_fen(need), policy.limits().max_parts):
+        raise Refusal(ErrorCode.PARTS_SUM, field="amounts")
+    fire(ctx, NEED, need, "choose")
+    need.next_check_at, need.ended_at = None, now()
     until = award_rules.standstill_ends(now(), policy.levels(), policy.calendar())
+    choices = [_take(ctx, need, bid, amount, until) for bid, amount in bids]
+    compared = _compared(need.id)
+    with elevated(ctx, "choice.make") as acting:
+        _tell_banks(acting, compared, bids, until)
+    about(choices[0], need_id=need.id, standstill_until=until, compared=[each.id for each in compared], taken=[
+        {"choice_id": one.id, "bid_id": one.bid_id, "bank_id": one.bank_org_id, "amount_fen": one.amount_fen,
+         "all_in_rate": Decimal(one.cost_sheet["all_in_rate"])} for one in choices
+    ])  # fmt: skip
+    return choices
+
+
+def _picked(need: Need, picks: Sequence[Pick]) -> list[tuple[Bid, int]]:
+    """The bids of the need that were picked, with the amounts. Raises ``Refusal(NOT_FOUND)`` for another's."""
+    if not picks or len({pick.bid_id for pick in picks}) < len(picks):
+        raise Refusal(ErrorCode.PARTS_SUM, field="amounts")
+    bids = []
+    for pick in picks:
+        if get_or_404(Bid, pick.bid_id).need_id != need.id:
+            raise Refusal(ErrorCode.NOT_FOUND)
+        bids.append((with_lines(pick.bid_id), pick.amount_fen))
+    return bids
+
+
+def _take(ctx: Context, need: Need, bid: Bid, amount_fen: int, until: datetime) -> Choice:
+    """One decision with its promise to come."""
     award = Award(
-        need_id=need.id, org_id=need.org_id, case_id=need.case_id, state=AwardState.STANDSTILL.value, amount_fen=bid.amount_fen,
-        standstill_until=until, next_check_at=until, made_at=now(), made_by=ctx.actor_id,
+        need_id=need.id, org_id=need.org_id, case_id=need.case_id, state=AwardState.STANDSTILL.value, amount_fen=amount_fen,
+        part=need.allows_parts, standstill_until=until, next_check_at=until, made_at=now(), made_by=ctx.actor_id,
     )
     session().add(award)
     begin(ctx, AWARD, award, event="make")
+    bank = get_or_404(Organisation, bid.org_id)
     choice = Choice(
         award_id=award.id, need_id=need.id, bid_id=bid.id, org_id=need.org_id, bank_org_id=bid.org_id, case_id=need.case_id,
-        state=ChoiceState.LIVE.value, amount_fen=bid.amount_fen, cost_sheet=cost_sheet(bid, bank.name), made_at=now(),
+        state=ChoiceState.LIVE.value, amount_fen=amount_fen, cost_sheet=cost_sheet(bid, bank.name, amount_fen), made_at=now(),
         made_by=ctx.actor_id,
     )
     session().add(choice)
     begin(ctx, CHOICE, choice, event="make", shared=True)
-    compared = _compared(need.id)
-    with elevated(ctx, "choice.make") as acting:
-        _tell_banks(acting, compared, bid, until)
-    about(choice, bid_id=bid.id, need_id=need.id, bank_id=bid.org_id, amount_fen=bid.amount_fen, all_in_rate=bid.all_in_rate,
-          standstill_until=until, compared=[each.id for each in compared])
     return choice
 
 
@@ -104,15 +175,19 @@ def _compared(need_id: UUID) -> Sequence[Bid]:
     return session().scalars(select(Bid).where(Bid.need_id == need_id, Bid.state == BidState.OPENED.value).order_by(Bid.id)).all()
 
 
-def _tell_banks(acting: Context, compared: Sequence[Bid], chosen: Bid, until: datetime) -> None:
-    """The chosen bank learns that it is meant, the others until when they may object; names come when the choice stands."""
+def _tell_banks(acting: Context, compared: Sequence[Bid], chosen: Sequence[tuple[Bid, int]], until: datetime) -> None:
+    """The chosen banks learn that they are meant, the others until when they may object; names come when the choice stands."""
     time = award_rules.day_text(until)
-    fire(acting, BID, chosen, "choose")
-    told = N_("企业拟选定本行的报价，公示到 %(time)s；没有异议即生效，业务资料随后开放。")
-    notify(chosen.org_id, told, path=f"/bids/{chosen.id}", time=time)
+    for bid, amount_fen in chosen:
+        fire(acting, BID, bid, "choose")
+        told = N_("企业拟选定本行的报价，公示到 %(time)s；没有异议即生效，业务资料随后开放。")
+        if amount_fen < bid.amount_fen:
+            told = N_("企业拟由本行承担 %(amount)s，公示到 %(time)s；没有异议即生效，业务资料随后开放。")
+        notify(bid.org_id, told, path=f"/bids/{bid.id}", time=time, amount=money_text(amount_fen))
+    taken = {bid.id for bid, _ in chosen}
     message = N_("企业拟选定另一家银行，公示到 %(time)s，如有异议请在此之前提出。本行的报价在有效期内仍有约束力。")
     for bid in compared:
-        if bid.id != chosen.id:
+        if bid.id not in taken:
             notify(bid.org_id, message, path=f"/bids/{bid.id}", time=time)
 
 
@@ -244,34 +319,21 @@ def _fall(ctx: Context, choice: Choice, event: str, outcome: Outcome, reason: st
         lapse_bid(acting, bid, reason)
         topic = "promise.broken" if outcome is Outcome.BROKEN else "promise.excused"
         emit(topic, choice_id=choice.id, bank_id=choice.bank_org_id, on=today())
-        _choose_again(acting, need, reason)
+        left = next_best.choose_again(acting, need, reason)
+        _tell_firm(need, choice, reason, len(left))
 
 
-def _choose_again(acting: Context, need: Need, reason: str) -> None:
-    """Bids that were not chosen bind for their validity (peer-platforms paper §2): they lie before the firm again."""
-    lost = session().scalars(
-        select(Bid).where(Bid.need_id == need.id, Bid.state == BidState.LOST.value, Bid.valid_until >= today()).order_by(Bid.id)
-    ).all()
-    if not lost:
-        lapse_need(acting, need, reason)
+def _tell_firm(need: Need, choice: Choice, reason: str, left: int) -> None:
+    """What became of the promise and what is left; that nothing is left at all the need's end has told."""
+    stands = next_best.standing(need)
+    if stands:
+        message = N_("其中 %(amount)s 没有落实：%(reason)s。还有 %(count)s 家银行的报价可以补上，请补选；其他份额不变。")
+        if not left:
+            message = N_("其中 %(amount)s 没有落实：%(reason)s。没有可以补上的报价，其他份额不变。")
+    elif left:
+        message = N_("选定的银行未能放款：%(reason)s。还有 %(count)s 家银行的报价有效，请重新选定。")
+    else:
         return
-    for bid in lost:
-        bid.ended_at = None
-        fire(acting, BID, bid, "recall")
-        notify(bid.org_id, N_("企业原先选定的银行没有放款，本行的报价重新参加选择，仍有约束力。"), path=f"/bids/{bid.id}")
-    reopen_choice(acting, need, reason)
-    notify(need.org_id, N_("选定的银行未能放款：%(reason)s。还有 %(count)s 家银行的报价有效，请重新选定。"),
-           path=f"/needs/{need.id}/offers", case_id=need.case_id, reason=reason, count=len(lost))
-
-
-def reopen_choice(acting: Context, need: Need, reason: str, *, more_time: bool = True) -> None:
-    """The firm chooses again: within five working days [P], or within what it had left if that is longer.
-
-    Without ``more_time`` what it had left is all: it undid the choice itself.
-    """
-    anew = award_rules.choose_again_by(now(), policy.levels(), policy.calendar())
-    if more_time or need.choose_by is None:
-        need.choose_by = max(need.choose_by or anew, anew)
-    need.next_check_at, need.ended_at = need.choose_by, None
-    fire(acting, NEED, need, "fall_back", reason=reason)
-    emit("need.reopened", need_id=need.id, since=now())
+    page = "offers" if left else "award"
+    notify(need.org_id, message, path=f"/needs/{need.id}/{page}", case_id=need.case_id, reason=reason, count=left,
+           amount=money_text(choice.amount_fen))

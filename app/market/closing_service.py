@@ -29,7 +29,7 @@ from app.market.receipt_rules import opened_digest
 from app.market.words import EndReason, NeedState
 
 DUE: dict[NeedState, Callable[[Context, Need], None]] = {}
-"""What its hour does to a need before bidding; ``screening_service`` says it."""
+"""What its hour does to a need before and after bidding; ``screening_service`` and ``next_best`` say it."""
 
 
 @use_case(Permission.NEED_CLOSE, "need.extend", returns=Need)
@@ -129,8 +129,6 @@ def settle_need(ctx: Context, need_id: UUID) -> bool:
         _close(ctx, need)
     elif need.state in DUE:
         DUE[NeedState(need.state)](ctx, need)
-    elif need.state == NeedState.CLOSED:
-        lapse_need(ctx, need, str(N_("没有在期限内选定")), why=EndReason.NOT_CHOSEN)
     else:
         need.next_check_at = None
     return True

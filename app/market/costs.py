@@ -7,6 +7,7 @@ the solver in ``irr``; their names are offered from here too.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,7 +31,7 @@ from app.market.terms import Fee, FeeTime, Offer, RepaymentMethod
 
 __all__ = [
     "REGULAR_MONTHS", "AllIn", "CashFlow", "Conventions", "DayCount", "FirstPeriod", "FreeRate", "HolidayRule", "Instalment",
-    "all_in_rate", "cash_flows", "fee_months", "fee_total_fen", "free_schedule_rate", "schedule",
+    "all_in_rate", "cash_flows", "dated_rate", "fee_months", "fee_total_fen", "free_schedule_rate", "schedule",
 ]  # fmt: skip
 
 
@@ -73,6 +74,21 @@ def fee_months(fee: Fee, term_months: int) -> Sequence[int]:
 def fee_total_fen(fee: Fee, term_months: int) -> int:
     """What one charge adds up to over the term, in fen."""
     return fee.amount_fen * len(fee_months(fee, term_months))
+
+
+REFERENCE = date(2001, 1, 1)
+"""The drawdown of a dated rate before there is one: a year of 365 days."""
+
+
+def dated_rate(offer: Offer, drawn_on: date = REFERENCE) -> FreeRate:
+    """The rate of the flows on their days, r with Σ CF/(1+r)^(days/365) = 0 (peer-platforms paper §2): each month's money on the
+    day of the drawdown in that month. A few hundredths of a point from the rate by whole months, by which offers are compared."""
+    first = drawn_on.year * MONTHS + drawn_on.month - 1
+    flows = []
+    for flow in cash_flows(offer):
+        year, month = divmod(first + flow.month, MONTHS)
+        flows.append((date(year, month + 1, min(drawn_on.day, monthrange(year, month + 1)[1])), flow.amount_fen))
+    return free_schedule_rate(flows)
 
 
 @dataclass(frozen=True, slots=True)

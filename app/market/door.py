@@ -23,7 +23,7 @@ def _fee_total(fee: BidFee, term_months: int) -> int:
 WORDS = SimpleNamespace(
     PURPOSES=market.PURPOSES,
     WANTED_KINDS=market.WANTED_KINDS,
-    WANTED_METHODS=market.WANTED_METHODS,
+    WANTED_METHODS={**market.WANTED_METHODS, **market.METHODS},
     DISTRIBUTIONS=market.DISTRIBUTIONS,
     NEED_STATES=market.NEED_STATES,
     NEED_TONES=market.NEED_TONES,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from flask_babel import gettext
-from wtforms import Form, HiddenField, StringField
+from wtforms import Form, HiddenField, StringField, TextAreaField
 
 from app.core.ids import new_id
 from app.core.money import EXACT, WAN, YUAN, fen_from_yuan
 from app.core.working import Problem, shown
+from app.market.terms import PlanRow
 
 
 class TokenField(HiddenField):
@@ -70,6 +73,48 @@ class PercentField(StringField):
         if self.typed is not None:
             return self.typed
         return "" if self.data is None else f"{(self.data * 100).normalize():f}"
+
+
+_PLAN_LINE = re.compile(r"第?\s*(\d{1,3})\s*(?:个月|月|months?)?\s*[\s,，;；:：]\s*(\S.*)", re.IGNORECASE)
+
+
+class PlanField(TextAreaField):
+    """A plan of repayments, typed or pasted from a sheet: a line each with the month and 元 (or 万元, where it says so).
+
+    ``data`` is a tuple of ``PlanRow``.
+    """
+
+    typed: str | None = None
+    data: tuple[PlanRow, ...] | None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Reads what was typed, empty lines apart. Raises ``ValueError`` with a sentence that names the line."""
+        self.data = ()
+        self.typed = valuelist[0] if valuelist else ""
+        rows = []
+        for number, line in enumerate(self.typed.splitlines(), start=1):
+            if line.strip():
+                rows.append(self._row(number, unicodedata.normalize("NFKC", line).strip()))
+        self.data = tuple(rows)
+
+    @staticmethod
+    def _row(number: int, line: str) -> PlanRow:
+        found = _PLAN_LINE.fullmatch(line)
+        try:
+            if found is None:
+                raise ValueError(line)
+            text = found.group(2).strip()
+            wan = text.endswith(("万元", "万"))
+            fen = fen_from_yuan(text.removesuffix("元").removesuffix("万")) * (WAN // YUAN if wan else 1)
+        except ValueError:
+            sentence = gettext("第 %(number)s 行读不懂，请写月份和金额，例如 6 500000。", number=number)
+            raise ValueError(sentence) from None
+        return PlanRow(int(found.group(1)), fen)
+
+    def _value(self) -> str:
+        if self.typed is not None:
+            return self.typed
+        return "\n".join(f"{row.month} {EXACT.divide(Decimal(row.principal_fen), Decimal(YUAN)):f}" for row in self.data or ())
 
 
 def put_problems(form: Form, problems: Iterable[Problem]) -> bool:

@@ -74,6 +74,7 @@ class TermsForm(FlaskForm):
     product_kind = SelectField(_l("可以提供的担保"), [InputRequired(_l("请选择担保方式。"))])
     repayment = RadioField(_l("希望怎样还款"), [InputRequired(_l("请选择希望的还款方式。"))])
     first_loan = BooleanField(_l("这是企业第一次向银行贷款（首贷户）"))
+    allows_parts = BooleanField(_l("可以由几家银行各承担一部分（联合贷款）"))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -89,6 +90,7 @@ class TermsForm(FlaskForm):
             self.product_kind.data if self.product_kind.data in WANTED_KINDS else None,
             self.repayment.data if self.repayment.data in WANTED_METHODS else None,
             bool(self.first_loan.data),
+            bool(self.allows_parts.data),
         )
 
 

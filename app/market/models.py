@@ -20,7 +20,8 @@ class Need(Identified, Base):
     """融资需求: a firm's request for a loan. Amount in 分, term in months; empty fields while it is a draft.
 
     Case, seal and the frozen card (industry, district, size, form) come with submitting; banks see it from its release on.
-    ``version`` counts corrections from 1, ``round`` how often the firm has asked for the same from 1.
+    ``version`` counts corrections from 1, ``round`` how often the firm has asked for the same from 1. ``allows_parts``: several
+    banks together will do.
     """
 
     __tablename__ = "need"
@@ -35,6 +36,7 @@ class Need(Identified, Base):
     product_kind: Mapped[str | None]
     repayment: Mapped[str | None]
     first_loan: Mapped[bool]
+    allows_parts: Mapped[bool]
     distribution: Mapped[str | None]
     industry_code: Mapped[str | None]
     district: Mapped[str | None]

@@ -11,7 +11,8 @@ from app.core.working import N_, Params, Problem
 from app.enterprises.rules import SizeClass
 from app.market.bid_words import TIE_KINDS, USUAL_CONDITIONS, ConditionKind, TieKind
 from app.market.costs import all_in_rate
-from app.market.terms import Fee, FeeKind, FeeTime, Offer
+from app.market.schedules import check_plan
+from app.market.terms import Fee, FeeKind, FeeTime, Offer, RepaymentMethod
 
 BANNED_FOR_SMALL = frozenset({FeeKind.COMMITMENT, FeeKind.FUND_MANAGEMENT})
 """两禁: no commitment and no fund-management fee on loans to small and micro firms (compliance paper §4
@@ -26,11 +27,12 @@ CLOSED_LIST: tuple[FeeKind, ...] = tuple(k for k in FeeKind if k not in BANNED_F
 
 @dataclass(frozen=True, slots=True)
 class OfferLimits:
-    """What an offer must stay within [P]: rates are fractions per year, terms months."""
+    """What an offer must stay within [P]: rates are fractions per year, terms months. ``max_parts``: banks that lend together."""
 
     max_annual_rate: Decimal = Decimal("0.24")
     max_all_in_rate: Decimal = Decimal("0.36")
     max_term_months: int = 120
+    max_parts: int = 5
 
 
 def check_offer(
@@ -50,9 +52,11 @@ def check_offer(
         *_check_rate(offer.annual_rate, limits),
         *_check_term(offer.term_months, need_term, limits),
     ]
+    if offer.method is RepaymentMethod.FREE and not problems:
+        problems.extend(check_plan(offer.amount_fen, offer.term_months, offer.plan))
     for fee in offer.fees:
         problems.extend(_check_fee(fee, offer, size))
-    return problems or _check_all_in(offer, limits)
+    return problems or check_all_in(offer, limits)
 
 
 def _check_amount(amount_fen: int, need_amount_fen: int) -> list[Problem]:
@@ -109,8 +113,8 @@ def _check_fee(fee: Fee, offer: Offer, size: SizeClass) -> list[Problem]:
     return problems
 
 
-def _check_all_in(offer: Offer, limits: OfferLimits) -> list[Problem]:
-    """Charges can be absurd together when none is so alone."""
+def check_all_in(offer: Offer, limits: OfferLimits) -> list[Problem]:
+    """Charges can be absurd together when none is so alone: they eat the loan up, or the all-in rate is above its cap."""
     if sum(f.amount_fen for f in offer.fees if f.at is FeeTime.START) >= offer.amount_fen:
         return [Problem("fees", "FEES_EAT_LOAN", N_("放款时收取的费用合计不低于贷款金额，请核对。"))]
     rate = all_in_rate(offer).nominal12

@@ -14,12 +14,13 @@ from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import act, context
-from app.market import bid_queries, choice_service, policy, queries
+from app.market import bid_queries, choice_service, next_best, policy, queries
 from app.market.bid_models import Bid
 from app.market.display import months_text, need_title
 from app.market.door import room
 from app.market.lifecycles import NEED
 from app.market.models import Need
+from app.market.part_rules import PART_FEES
 
 
 @room.page("/needs/<uuid:need_id>/offers", Permission.NEED_READ)
@@ -39,7 +40,9 @@ def offers(need_id: UUID) -> Any:
             rows=bid_queries.offers(found),
             can_choose=can_fire(ctx, NEED, found, "choose"),
             title=need_title(found),
-            choice=bid_queries.live_choice(found.id),
+            chosen={choice.bid_id: choice for choice in bid_queries.live_choices(found.id)},
+            open_fen=next_best.open_fen(found),
+            part_fees=PART_FEES,
             levels=policy.levels(),
             months_text=months_text,
         )

@@ -85,6 +85,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "offer.max_annual_rate": (N_("年利率上限"), "%"),
     "offer.max_all_in_rate": (N_("综合年化成本上限"), "%"),
     "offer.max_term_months": (N_("最长期限"), N_("个月")),
+    "offer.max_parts": (N_("一份需求最多联合"), N_("家银行")),
     "standing.window_days": (N_("统计时间"), N_("天")),
     "standing.least_cases": (N_("少于此数不公布"), N_("笔")),
     "matching.quota": (N_("为首贷户保留的名额"), "%"),

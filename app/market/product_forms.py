@@ -23,7 +23,7 @@ from app.market.product_service import USUAL_CAPACITY, ProductFields
 from app.market.product_words import PRODUCT_KINDS
 from app.market.rule_form import RULE_ROWS, RuleFields, rule_values
 from app.market.rules import OfferLimits
-from app.market.words import METHODS, SIZES
+from app.market.words import FIXED_METHODS, METHODS, SIZES
 
 
 class ProductForm(RuleFields, FlaskForm):
@@ -197,6 +197,6 @@ class ProductForm(RuleFields, FlaskForm):
             "interest_day": 21,
             "min_term_months": 1,
             "min_amount": policy.need_limits().min_amount_fen,
-            "repayments": list(METHODS),
+            "repayments": list(FIXED_METHODS),
             "officer_capacity": USUAL_CAPACITY,
         }

@@ -22,7 +22,7 @@ from app.market.fit_rules import check_tree
 from app.market.product_models import Product, ProductVersion
 from app.market.product_words import PRODUCT, ProductState
 from app.market.terms import RepaymentMethod
-from app.market.words import METHODS
+from app.market.words import FIXED_METHODS
 
 constraint("uq_product_name", ErrorCode.CONSTRAINT, "name")
 for _name in ("ck_product_amounts", "ck_product_min_amount", "ck_product_max_amount"):
@@ -61,7 +61,7 @@ class ProductFields:
     conventions: Conventions = USUAL
     min_rate: Decimal | None = None
     max_rate: Decimal | None = None
-    repayments: tuple[str, ...] = tuple(METHODS)
+    repayments: tuple[str, ...] = tuple(FIXED_METHODS)
     required_sources: tuple[str, ...] = ()
     officer_capacity: int = USUAL_CAPACITY
     seats: int | None = None

@@ -19,6 +19,8 @@ _BID = (
     "id", "org_id", "need_id", "product_id", "product_version", "amount_fen", "term_months", "method", "conventions",
     "conditions", "valid_until", "interest_fen", "fees_fen", "total_extra_fen", "ties_declared", "submitted_at",
 )  # fmt: skip
+_OPTIONAL = ("min_part_fen", "part_fees", "plan")
+"""Told where the bid has them: a receipt of before says what it said."""
 _RATES = ("annual_rate", "all_in_rate", "effective_rate", "simple_rate")
 _NEED = ("amount_fen", "term_months", "purpose_kind", "product_kind", "repayment")
 
@@ -27,7 +29,8 @@ def facts_of(bid: Bid, need: Need) -> dict[str, Any]:
     """Every word of a bid with its lines loaded, and the terms it answers. Amounts in 分, rates as text, times in UTC."""
     facts = {column: getattr(bid, column) for column in _BID}
     facts |= {column: f"{getattr(bid, column):.6f}" for column in _RATES}
-    facts["need"] = {column: getattr(need, column) for column in _NEED}
+    facts |= {column: getattr(bid, column) for column in _OPTIONAL if getattr(bid, column) is not None}
+    facts["need"] = {column: getattr(need, column) for column in _NEED} | ({"allows_parts": True} if need.allows_parts else {})
     facts["fees"] = [[fee.kind, fee.amount_fen, fee.payee, fee.at, fee.every_months, fee.text] for fee in bid.fees]
     facts["ties"] = [[tie.kind, tie.required, tie.text] for tie in bid.ties]
     facts["demands"] = [[one.no, one.kind, one.text] for one in bid.demands]

@@ -29,6 +29,7 @@ from app.core.permissions import OrgKind, Permission
 from app.market import bid_queries, queries
 from app.market.bid_registers import after_choice
 from app.market.display import need_title
+from app.market.next_best import standing
 from app.market.policy import choice_asked_by
 from app.market.words import NEED_STATES, NEED_TONES, NeedState
 
@@ -110,7 +111,7 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
         last = datetime_text(need.choose_by)
         return NextStep(
             _l("轮到您了") if firm else _l("企业"),
-            _l("银行的报价已开启，请选定一家。"),
+            _l("有一部分没有着落，请补选，或就此为止。") if standing(need) else _l("银行的报价已开启，请选定一家。"),
             by=asked_by(need),
             otherwise=_l("最晚 %(time)s，超过时间报价失效，可重新发起。", time=last),
             mine=firm,
@@ -122,6 +123,15 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
 
 stations.add(20, line_stations)
 next_steps.add(20, next_step)
+
+
+def choosing_again(ctx: Context, case: Case) -> NextStep | None:
+    """A need that came back to the choice waits for its firm, whatever stands of the loans that it led to."""
+    need = queries.need_of_case(case.id)
+    return next_step(ctx, case) if need is not None and need.state == NeedState.CLOSED else None
+
+
+next_steps.add(60, choosing_again)
 
 
 def links(ctx: Context, case: Case) -> list[CaseLink]:

@@ -114,15 +114,15 @@ def schedule(
 
 
 def check_plan(amount_fen: int, term_months: int, plan: Sequence[PlanRow]) -> list[Problem]:
-    """Everything that forbids a free schedule: months within the term and once each, amounts above zero that add up to the loan,
+    """Everything that forbids a free schedule: months within the term that rise, amounts above zero that add up to the loan,
     the last one at maturity."""
     months = [row.month for row in plan]
     if not plan:
         return [Problem("plan", "PLAN_EMPTY", N_("请写明每次归还本金的月份和金额。"))]
     if len(plan) > MOST_PLAN_ROWS:
         return [Problem("plan", "PLAN_LONG", N_("还本计划最多 %(most)s 行。"), {"most": MOST_PLAN_ROWS})]
-    if len(set(months)) < len(months) or not all(1 <= month <= term_months for month in months):
-        message = N_("还本月份应在 1 到 %(months)s 之间，每个月只写一行。")
+    if months != sorted(set(months)) or not all(1 <= month <= term_months for month in months):
+        message = N_("还本月份应在 1 到 %(months)s 之间，从早到晚，每个月只写一行。")
         return [Problem("plan", "PLAN_MONTHS", message, {"months": term_months})]
     if any(row.principal_fen <= 0 for row in plan) or sum(row.principal_fen for row in plan) != amount_fen:
         message = N_("各次归还的本金应大于 0，合计等于贷款金额 %(amount_fen)s 元。")

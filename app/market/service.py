@@ -29,7 +29,7 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import answer_queries, clock_service, need_rules, policy
+from app.market import answer_queries, clock_service, need_rules, next_best, policy
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
@@ -59,12 +59,13 @@ class PurposePart:
 
 @dataclass(frozen=True, slots=True)
 class TermsPart:
-    """Second step: term in months, security, repayment, whether it is the firm's first loan."""
+    """Second step: term in months, security, repayment, whether it is the firm's first loan, whether several banks will do."""
 
     term_months: int | None
     product_kind: str | None
     repayment: str | None
     first_loan: bool = False
+    allows_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def _draft(ctx: Context) -> Need:
         state=NeedState.DRAFT.value,
         purpose_text="",
         first_loan=False,
+        allows_parts=False,
         bookable_reasons=[],
         returned_reasons=[],
         returned_note="",
@@ -132,7 +134,7 @@ def _keep(need: Need, part: Part) -> None:
         need.purpose_text = part.purpose_text.strip()[: policy.need_limits().purpose_text_length]
     elif isinstance(part, TermsPart):
         need.term_months, need.product_kind = part.term_months, part.product_kind
-        need.repayment, need.first_loan = part.repayment, part.first_loan
+        need.repayment, need.first_loan, need.allows_parts = part.repayment, part.first_loan, part.allows_parts
     else:
         need.distribution = part.distribution
         _invite(need, part)
@@ -264,11 +266,11 @@ def correct_need(ctx: Context, need_id: UUID, purpose: PurposePart, terms: Terms
     if need.state == NeedState.OPEN and need.version > CORRECTIONS:
         raise Refusal(ErrorCode.CORRECTED_ONCE)
     banks = invited_banks(need.id)
-    before = terms_of(need, len(banks)), need.first_loan
+    before = terms_of(need, len(banks)), need.first_loan, need.allows_parts
     with session().no_autoflush:
         _keep(need, purpose)
         _keep(need, terms)
-        if (terms_of(need, len(banks)), need.first_loan) == before:
+        if (terms_of(need, len(banks)), need.first_loan, need.allows_parts) == before:
             raise Refusal(ErrorCode.NEED_UNCHANGED)
         _refuse_incomplete(need_rules.check_need(terms_of(need, len(banks)), policy.need_limits(), policy.levels()))
         need.exposure = exposure_of(need.org_id, need).stored()
@@ -287,6 +289,8 @@ def correct_need(ctx: Context, need_id: UUID, purpose: PurposePart, terms: Terms
 def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
     """Takes a published need back. Bids still sealed stay sealed for ever; the database ends them."""
     need = get_or_404(Need, need_id, lock=True)
+    if need.state == NeedState.CLOSED and next_best.standing(need):
+        raise Refusal(ErrorCode.PARTS_STAND)
     need.ended_at, need.next_check_at = now(), None
     fire(ctx, NEED, need, "withdraw", reason=reason)
     emit("need.ended", need_id=need.id, why=EndReason.WITHDRAWN)
@@ -310,6 +314,7 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
         "product_kind",
         "repayment",
         "first_loan",
+        "allows_parts",
         "distribution",
     ):
         setattr(need, column, getattr(old, column))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -11,22 +12,24 @@ from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
 
 from app.core.database import get_or_404
-from app.core.formats import rate_text
+from app.core.formats import money_text, rate_text
 from app.core.money import yuan_text
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.use_case import reading
 from app.core.web import context
+from app.core.working import WorkingLine
 from app.market import bid_queries, queries
-from app.market.bid_service import offer_of
-from app.market.costs import fee_months
+from app.market.bid_service import candidate_of, offer_of
+from app.market.costs import dated_rate, fee_months
 from app.market.display import card_title, months_text, need_title
 from app.market.door import room
 from app.market.early_rules import early, early_table
 from app.market.models import Bid, Need
+from app.market.part_rules import PART_FEES, Share
 from app.market.product_service import conventions_of
-from app.market.statement import statement
-from app.market.terms import FEE_NAMES, FeeKind, Offer
+from app.market.statement import StatementRow, statement
+from app.market.terms import FEE_NAMES, FeeKind, Offer, plan_of
 from app.market.words import METHODS
 
 MOST_PENALTY = Decimal("0.05")
@@ -37,7 +40,7 @@ MOST_PENALTY = Decimal("0.05")
 def cost_sheet(bid_id: UUID) -> Any:
     """The sheet of one offer, made to be printed."""
     with reading(context(), Permission.NEED_READ):
-        return _sheet(bid_id, [(gettext("融资"), url_for("market.needs"))], url_for("market.early_sheet", bid_id=bid_id))
+        return _sheet(bid_id, [(gettext("融资"), url_for("market.needs"))], "market.early_sheet")
 
 
 @room.page("/bids/<uuid:bid_id>/sheet", Permission.BID_READ)
@@ -47,21 +50,60 @@ def bid_sheet(bid_id: UUID) -> Any:
         return _sheet(bid_id, [(gettext("本行报价"), url_for("market.bids"))], None)
 
 
-def _sheet(bid_id: UUID, crumbs: list[tuple[str, str]], early_url: str | None) -> Any:
+@dataclass(frozen=True)
+class Sheet:
+    """What the sheet of an offer shows, of the whole of it or of a part; ``rows`` are its months."""
+
+    amount_fen: int
+    interest_fen: int
+    total_extra_fen: int
+    all_in_rate: Decimal
+    effective_rate: Decimal
+    simple_rate: Decimal
+    fees: Sequence[Any]
+    lines: Sequence[WorkingLine]
+    rows: Sequence[StatementRow]
+
+
+def _sheet_of(bid: Bid, share: Share) -> Sheet:
+    """The whole offer as it was stored, a part as it is computed."""
+    if share.amount_fen == bid.amount_fen:
+        return Sheet(
+            bid.amount_fen, bid.interest_fen, bid.total_extra_fen, bid.all_in_rate, bid.effective_rate, bid.simple_rate,
+            bid.fees, bid_queries.working_lines(bid.working), statement(share.offer),
+        )  # fmt: skip
+    cost = share.cost
+    return Sheet(
+        share.amount_fen, cost.interest_fen, cost.total_extra_fen, cost.nominal12, cost.effective, cost.simple, share.offer.fees,
+        cost.working, statement(share.offer),
+    )  # fmt: skip
+
+
+def _asked_share(bid: Bid) -> Share:
+    """The part that the address asks for (``amount`` in 分), or the whole, where none or one that the bank does not lend."""
+    one, amount = candidate_of(bid), request.args.get("amount", type=int) or bid.amount_fen
+    return one.share(amount if one.least_fen <= amount <= bid.amount_fen else bid.amount_fen)
+
+
+def _sheet(bid_id: UUID, crumbs: list[tuple[str, str]], early_page: str | None) -> Any:
     found = bid_queries.bid_with_fees(bid_id)
     need = get_or_404(Need, found.need_id)
     names = organisation_names({found.org_id, need.org_id})
+    share = _asked_share(found)
+    part = share.amount_fen if share.amount_fen < found.amount_fen else None
     return render_template(
         "market/sheet.html",
         bid=found,
+        sheet=_sheet_of(found, share),
+        part=part,
+        part_fees=PART_FEES,
+        dated=dated_rate(share.offer) if share.offer.plan else None,
         need=need,
         case=queries.case_of(need),
         bank=names.get(found.org_id, ""),
         firm=names.get(need.org_id, "") or card_title(need),
-        lines=bid_queries.working_lines(found.working),
-        rows=statement(offer_of(found)),
         crumbs=crumbs,
-        early_url=early_url,
+        early_url=url_for(early_page, bid_id=bid_id, amount=part) if early_page else None,
         conventions=conventions_of(found.conventions),
         months_text=months_text,
     )
@@ -85,13 +127,16 @@ def early_sheet(bid_id: UUID) -> Any:
     with reading(context(), Permission.NEED_READ):
         found = bid_queries.bid_with_fees(bid_id)
         need = get_or_404(Need, found.need_id)
-        offer = offer_of(found)
+        share = _asked_share(found)
+        offer = share.offer
         if offer.term_months < 2:
             return redirect(url_for("market.cost_sheet", bid_id=bid_id))
         month, penalty = _asked(offer)
         return render_template(
             "market/early.html",
             bid=found,
+            part=share.amount_fen if share.amount_fen < found.amount_fen else None,
+            full=share.cost,
             need=need,
             title=need_title(need),
             bank=organisation_names({found.org_id}).get(found.org_id, ""),
@@ -120,6 +165,7 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
 
     kinds = sorted({fee.kind for bid in bids for fee in bid.fees})
     fees = [line(gettext(FEE_NAMES[FeeKind(kind)][0]), [_fee_text(bid, kind) for bid in bids]) for kind in kinds]
+    plans = [line(gettext("还本计划"), [_plan_text(bid) for bid in bids])] if any(bid.plan for bid in bids) else []
     return [
         line(gettext("综合年化成本"), [rate_text(bid.all_in_rate) for bid in bids]),
         line(gettext("实际年利率"), [rate_text(bid.effective_rate) for bid in bids]),
@@ -128,12 +174,25 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
         line(gettext("利息（元）"), [yuan_text(bid.interest_fen) for bid in bids]),
         *fees,
         line(gettext("金额（元）"), [yuan_text(bid.amount_fen) for bid in bids]),
+        line(gettext("联合贷款"), [_part_text(bid) for bid in bids]),
         line(gettext("期限"), [months_text(bid.term_months) for bid in bids]),
         line(gettext("还款方式"), [gettext(METHODS.get(bid.method, bid.method)) for bid in bids]),
+        *plans,
         line(gettext("产品"), [row.product for row in rows]),
         line(gettext("报价有效至"), [bid.valid_until.isoformat() for bid in bids]),
         line(gettext("要求"), [bid.conditions or gettext("无") for bid in bids]),
     ]
+
+
+def _plan_text(bid: Bid) -> str:
+    rows = [f"{gettext('第 %(count)s 个月', count=row.month)} {money_text(row.principal_fen)}" for row in plan_of(bid.plan)]
+    return gettext("、").join(rows) or "—"
+
+
+def _part_text(bid: Bid) -> str:
+    if bid.min_part_fen is None:
+        return gettext("只整笔放款")
+    return gettext("可只承担一部分，最少 %(amount)s", amount=money_text(bid.min_part_fen))
 
 
 def _fee_text(bid: Bid, kind: str) -> str:

@@ -6,6 +6,7 @@ offered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -144,3 +145,13 @@ class Offer:
     method: RepaymentMethod
     fees: tuple[Fee, ...] = ()
     plan: tuple[PlanRow, ...] = ()
+
+
+def stored_plan(plan: Sequence[PlanRow]) -> list[list[int]] | None:
+    """A plan as the database keeps it, ``[month, 分]`` each; ``None`` for no plan."""
+    return [[row.month, row.principal_fen] for row in plan] or None
+
+
+def plan_of(stored: Sequence[Sequence[int]] | None) -> tuple[PlanRow, ...]:
+    """A plan from the database, or from a cost sheet."""
+    return tuple(PlanRow(month, fen) for month, fen in stored or ())

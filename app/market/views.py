@@ -16,7 +16,7 @@ from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.lifecycle import can_fire
 from app.core.permissions import Permission
-from app.core.queries import organisation_names, timeline
+from app.core.queries import timeline
 from app.core.tables import Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
@@ -41,9 +41,11 @@ from app.market import (
     invite_service,
     level_views,
     need_rules,
+    next_best,
     offer_views,
     paper_service,
     paper_views,
+    part_views,
     policy,
     product_views,
     queries,
@@ -71,7 +73,7 @@ from app.market.words import NEED_STATES, NeedState
 __all__ = [
     "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
     "claim_views", "clock_views", "consult_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views",
-    "paper_views", "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
+    "paper_views", "part_views", "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
 ]  # fmt: skip
 
 NEEDS = Table(
@@ -142,7 +144,7 @@ def _form(step: str, need: Need, banks: list[tuple[UUID, str]], invited: list[UU
                 "term_months": need.term_months,
                 "product_kind": need.product_kind,
                 "repayment": need.repayment,
-                "first_loan": need.first_loan,
+                "first_loan": need.first_loan, "allows_parts": need.allows_parts,
             }
         )
     return AudienceForm(banks, data={"distribution": need.distribution, "invited": [str(bank) for bank in invited]})
@@ -245,7 +247,7 @@ def need(need_id: UUID) -> Any:
             return redirect(step_url(found, STEPS[min(found.step, 4) - 1]))
         case = queries.case_of(found)
         rows = bid_queries.offers(found) if found.closed_at is not None else []
-        choice = bid_queries.live_choice(found.id)
+        choices = bid_queries.live_choices(found.id)
         return render_template(
             "market/need.html",
             need=found,
@@ -253,14 +255,14 @@ def need(need_id: UUID) -> Any:
             line=pages.build_line(ctx, case) if case else None,
             entries=timeline(ctx, found.case_id)[:6] if found.case_id else [],
             offers=rows,
-            choice=choice,
+            choices=choices,
+            open_fen=next_best.open_fen(found) if choices else 0,
             invited=invite_service.invitations(need_id) if found.distribution != "open" else [],
             can=_buttons(ctx, found),
-            bank=organisation_names({choice.bank_org_id}).get(choice.bank_org_id, "") if choice else "",
             title=need_title(found),
             exposure=Exposure.read(found.exposure) if found.exposure else None,
             kind_text=kind_text,
-            all_in=Decimal(choice.cost_sheet["all_in_rate"]) if choice else None,
+            as_rate=Decimal,
             latest=policy.bids_close_at_latest(found.corrected_at or found.published_at) if found.published_at else None,
             returned=[(RETURN_REASONS[code], RETURN_HELP[code]) for code in found.returned_reasons],
             versions=queries.versions(found),
@@ -276,6 +278,8 @@ def need(need_id: UUID) -> Any:
 def _buttons(ctx: Context, need: Need) -> dict[str, bool]:
     can = {event: can_fire(ctx, NEED, need, event) for event in ("extend", "close", "withdraw", "choose", "correct")}
     can["extend"] = can["extend"] and need.extended_at is None
+    can["settle"] = can_fire(ctx, NEED, need, "settle") and bool(next_best.standing(need))
+    can["withdraw"] = can["withdraw"] and not can["settle"]
     can["correct"] = can["correct"] and need.version <= need_rules.CORRECTIONS
     can["edit"] = need.state == NeedState.RETURNED and ctx.can(Permission.NEED_DRAFT)
     can["again"] = need.state in (NeedState.LAPSED, NeedState.WITHDRAWN) and ctx.can(Permission.NEED_DRAFT)
@@ -295,6 +299,7 @@ def _need_button(name: str, call: Any, done: Any) -> None:
 
 _need_button("close", service.close_need, _l("报价已截止，已收到的报价现在开启。"))
 _need_button("extend", service.extend_need, _l("已延长报价时间。"))
+_need_button("settle", next_best.go_on_with_less, _l("已按选定的份额办理，不再补选。"))
 _need_button(
     "withdraw", lambda ctx, need_id: service.withdraw_need(ctx, need_id, request.form.get("reason", "")), _l("已撤回融资需求。")
 )
@@ -309,7 +314,7 @@ def correct_need(need_id: UUID) -> Any:
         form = CorrectionForm(data={
             "amount": need.amount_fen, "purpose_kind": need.purpose_kind, "purpose_text": need.purpose_text,
             "term_months": need.term_months, "product_kind": need.product_kind, "repayment": need.repayment,
-            "first_loan": need.first_loan,
+            "first_loan": need.first_loan, "allows_parts": need.allows_parts,
         })  # fmt: skip
     back = url_for("market.need", need_id=need_id)
     if need.state != NeedState.OPEN:

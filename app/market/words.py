@@ -80,8 +80,10 @@ PURPOSES: dict[str, str] = {
     Purpose.EQUIPMENT: N_("购置设备"), Purpose.EXPANSION: N_("扩建、装修或新开门店"), Purpose.RESEARCH: N_("研发与技术改造"),
     Purpose.OTHER: N_("其他经营用途"),
 }  # fmt: skip
-METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod if method is not RepaymentMethod.FREE}
-WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **METHODS}
+METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod}
+FIXED_METHODS: dict[str, str] = {method: method.label for method in RepaymentMethod if method is not RepaymentMethod.FREE}
+"""Those that need no plan: what a firm may wish for, and loans agreed outside the portal."""
+WANTED_METHODS: dict[str, str] = {ANY: N_("不限，由银行建议"), **FIXED_METHODS}
 DISTRIBUTIONS: dict[str, str] = {
     Distribution.OPEN: N_("公开：所有合作银行都能看到需求卡片"),
     Distribution.TARGETED: N_("定向：只发给我指定的银行"),

@@ -13,7 +13,10 @@ from app.core.pages import event_texts
 from app.core.queries import ROLE_NAMES
 from app.core.sheets import GREY, Sheets
 from app.core.working import shown
+from app.pool.audit_models import Question, Scope
+from app.pool.decision_models import DeductionKind, ObjectionState, Verdict
 from app.pool.file_service import CaseFile
+from app.pool.flag_rules import FLAG_NAMES, raised
 from app.pool.forms import PAPER_NAMES
 from app.pool.records import checks_of, lines_of
 from app.pool.states import BookingState, ClaimState
@@ -33,7 +36,10 @@ def draw_file(file: CaseFile) -> bytes:
     for title, rows, widths in (
         (gettext("贷款与入库"), _booking(data), (1, 2)), (gettext("入库时的检查"), _checks(data), (5, 1)),
         (gettext("损失与补偿"), _loss(data), (2, 1)), (gettext("补偿是怎样算出来的"), _working(data), (4, 1)),
+        (gettext("审核"), _audits(data), (3, 4)), (gettext("决定与核减"), _decisions(data), (2, 4, 2)),
+        (gettext("公示异议"), _objections(data), (3, 1, 3)),
         (gettext("经办的人"), _hands(data), (1, 2)), (gettext("资金"), _money(data), (2, 3, 2)),
+        (gettext("区级叠加补偿"), _top_ups(data), (2, 2, 2)),
         (gettext("追偿与返还"), _recoveries(data), (2, 2, 2, 2)), (gettext("材料"), _papers(data), (2, 3, 5)),
         (gettext("办理过程"), _steps(data), (2, 3, 4)), (gettext("审计日志"), _events(data), (2, 2, 5)),
     ):
@@ -85,6 +91,49 @@ def _loss(data: dict[str, Any]) -> list[Row]:
 def _working(data: dict[str, Any]) -> list[Row]:
     lines = lines_of([*data["claim"]["working"], *data["claim"]["stop_line"]])
     return [(gettext(one.message, **shown(one.params, gettext)), _money_of(one.amount_fen)) for one in lines]
+
+
+def _audits(data: dict[str, Any]) -> list[Row]:
+    """Scope and opinion of each audit, the flags it saw, and what a full one answered."""
+    rows: list[Row] = []
+    for one in data["audits"]:
+        rows.append((gettext(Scope(one["scope"]).label), one["opinion"]))
+        rows += [
+            (gettext(FLAG_NAMES[check.code]), " ".join(filter(None, (
+                gettext(check.message, **shown(check.params, gettext)), one["flag_notes"].get(check.code, "")))))
+            for check in raised(checks_of(one["flags"]))
+        ]
+        rows += [
+            (gettext(Question(name).label), f"{_said(made['answer'])} {made['note']}".strip())
+            for name, made in sorted(one["answers"].items())
+        ]
+    return rows
+
+
+def _said(answer: str) -> str:
+    return {"YES": gettext("是"), "NO": gettext("否"), "NA": gettext("不适用")}[answer]
+
+
+def _decisions(data: dict[str, Any]) -> list[Row]:
+    """Every decision, taken back or not, with its deductions."""
+    rows: list[Row] = []
+    for one in data["decisions"]:
+        rows.append((one["number"], f"{gettext(Verdict(one['verdict']).label)} {one['reason']}", _money_of(one["approved_fen"])))
+        rows += [
+            (gettext(DeductionKind(part["kind"]).label), part["reason"], f"−{_money_of(part['amount_fen'])}")
+            for part in one["deductions"]
+        ]
+    return rows
+
+
+def _objections(data: dict[str, Any]) -> list[Row]:
+    return [
+        (one["grounds"], gettext(ObjectionState(one["state"]).label), one["answer"] or "—") for one in data["objections"]
+    ]
+
+
+def _top_ups(data: dict[str, Any]) -> list[Row]:
+    return [(one["paid_on"], _money_of(one["paid_fen"]), one["voucher_no"]) for one in data["top_ups"]]
 
 
 def _hands(data: dict[str, Any]) -> list[Row]:

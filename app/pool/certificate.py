@@ -13,12 +13,11 @@ from app.core.database import get_or_404
 from app.core.formats import date_text, datetime_text, money_text
 from app.core.queries import organisation_names
 from app.core.sheets import GREY, Sheets
-from app.core.working import shown
 from app.loans.models import Loan
 from app.pool import queries
 from app.pool.decision_models import Decision, DeductionKind, Verdict
 from app.pool.models import Booking, Claim, StoredRuleSet
-from app.pool.records import lines_of
+from app.pool.sheet import computation_sheet
 
 _FIELDS = (
     "claim_id", "year", "serial", "verdict", "computed_fen", "approved_fen", "deductions", "reason", "decided_by", "decided_at",
@@ -50,8 +49,7 @@ def draw(claim: Claim, decision: Decision) -> bytes:
     ], (1, 2))
     paper.head(gettext("补偿怎么算的"))
     paper.rows([
-        (gettext(line.message, **shown(line.params, gettext)), "" if line.amount_fen is None else money_text(line.amount_fen))
-        for line in lines_of(claim.working)
+        (f"{step.text} {step.basis}".strip(), step.result) for step in computation_sheet(claim, booking, stored).steps
     ], (4, 1), right=1)
     if decision.deductions:
         paper.head(gettext("核减"))

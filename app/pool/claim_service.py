@@ -25,7 +25,9 @@ from app.core.notices import notify
 from app.core.permissions import Permission
 from app.core.storage import PAPER_LIMIT, store_paper, take_in
 from app.core.use_case import about, use_case
+from app.core.working import Check
 from app.identity.models import Organisation
+from app.loans.models import Loan
 from app.loans.rules import FiveClass, is_bad
 from app.loans.service import recompute
 from app.pool.claim_steps import release, still_the_loss, tell_bank, working_deadline
@@ -42,6 +44,7 @@ from app.pool.rules import (
     net_principal_loss,
     payable,
 )
+from app.pool.ruleset import PaperKind
 from app.pool.service import rules_of
 from app.pool.states import BOOKING, CLAIM, BookingState, ClaimState
 from app.pool.stop_line import hold_if_above
@@ -49,7 +52,7 @@ from app.pool.stop_line import hold_if_above
 constraint("uq_claim_live", ErrorCode.CLAIM_EXISTS)
 constraint("ck_claim_five_people", ErrorCode.SAME_PERSON)
 
-PAPER_KINDS = (*(evidence.value for evidence in LossEvidence), "APPLICATION", "CONTRACT", "LEDGER", "DECLARATION", "OTHER")
+PAPER_KINDS = (*(kind.value for kinds in (LossEvidence, PaperKind) for kind in kinds), "OTHER")
 EDITABLE = (ClaimState.DRAFT, ClaimState.RETURNED)
 
 
@@ -117,9 +120,25 @@ def _is_partner(bank_id: UUID) -> bool:
 
 
 def _work_out(ctx: Context, claim: Claim, booking: Booking, rules: RuleSet, parts: LossParts) -> None:
-    """Loss and compensation from the loan's ledger and the booking's snapshot, line by line."""
     with elevated(ctx, "pool") as acting:
         loan = recompute(acting, booking.loan_id)
+    _fill(claim, booking, loan, rules, parts)
+    claim.preparer_id = ctx.actor_id
+
+
+def preview(booking: Booking, parts: LossParts) -> Claim:
+    """The claim these parts would make, computed and not stored: the sheet that moves with the form. Call inside a reading.
+
+    Raises ``Refusal(CLAIM_NOT_BAD)``, ``Refusal(AMOUNT_OUT_OF_RANGE)``.
+    """
+    claim = Claim(booking_id=booking.id, loan_id=booking.loan_id, org_id=booking.org_id, firm_id=booking.firm_id,
+                  rule_set_id=booking.rule_set_id, state=ClaimState.DRAFT.value)
+    _fill(claim, booking, get_or_404(Loan, booking.loan_id), rules_of(booking.rule_set_id), parts)
+    return claim
+
+
+def _fill(claim: Claim, booking: Booking, loan: Loan, rules: RuleSet, parts: LossParts) -> None:
+    """Loss and compensation from the loan's ledger and the booking's snapshot, line by line."""
     if loan.five_class is None or not is_bad(FiveClass(loan.five_class)):
         raise Refusal(ErrorCode.CLAIM_NOT_BAD)
     claim.principal_drawn_fen, claim.principal_repaid_fen = booking.principal_fen, loan.principal_repaid_fen
@@ -139,7 +158,6 @@ def _work_out(ctx: Context, claim: Claim, booking: Booking, rules: RuleSet, part
     claim.net_principal_loss_fen, claim.compensation_fen = loss, worth.amount_fen
     claim.tier_method, claim.basis_fen = rules.tier_method.value, facts.basis_fen
     claim.working = line_rows(worth.lines)
-    claim.preparer_id = ctx.actor_id
 
 
 def ratio_facts(booking: Booking, rules: RuleSet) -> RatioFacts:
@@ -195,13 +213,22 @@ def submit_claim(ctx: Context, claim_id: UUID) -> Claim:
     return claim
 
 
-def _check_evidence(claim: Claim, rules: RuleSet) -> None:
+def papers_demanded(claim: Claim, rules: RuleSet) -> list[Check]:
+    """One check per evidence and paper that the rule set demands of a claim before it is sent."""
     kinds = set(session().scalars(
         select(Paper.kind).where(Paper.subject_type == Claim.__tablename__, Paper.subject_id == claim.id).distinct()
     ))
     papers = frozenset(LossEvidence(kind) for kind in kinds if kind in set(LossEvidence))
     facts = LossFacts(is_bad(FiveClass(claim.five_class)), claim.overdue_days, papers)
-    missing = [check for check in loss_proved(facts, rules) if not check.passed]
+    return [
+        *loss_proved(facts, rules),
+        *(Check(f"PAPER_{kind}", kind.value in kinds, N_("申请材料：%(evidence_label)s"), {"evidence_label": kind.label})
+          for kind in rules.required_papers),
+    ]
+
+
+def _check_evidence(claim: Claim, rules: RuleSet) -> None:
+    missing = [check for check in papers_demanded(claim, rules) if not check.passed]
     if any(check.code == "LOSS_NPL_CLASS" for check in missing):
         raise Refusal(ErrorCode.CLAIM_NOT_BAD)
     if missing:

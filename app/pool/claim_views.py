@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -25,17 +26,21 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 from app.loans.rules import FiveClass
-from app.pool import audit_service, decision_service, queries, recovery_service
+from app.pool import audit_queries, audit_service, decision_service, queries, recovery_service, top_up_service
 from app.pool import claim_service as service
+from app.pool.audit_models import Question, Scope
 from app.pool.booking_views import snapshot_facts
 from app.pool.budget_queries import waits_of
 from app.pool.cockpit_filters import CLAIM_FILTERS
 from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
+from app.pool.flag_queries import flags_of
+from app.pool.flag_rules import FLAG_NAMES
 from app.pool.forms import PAPER_NAMES, ApproveForm, ClaimForm, PaperForm, PayForm, RecoveryForm, ReturnForm
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
 from app.pool.records import lines_of
 from app.pool.rules import RuleSet, TierMethod
+from app.pool.sheet import computation_sheet
 from app.pool.states import CLAIM, OPEN_FOR_BUREAU, ClaimState
 
 METHODS = {
@@ -98,7 +103,8 @@ def claims() -> Any:
         return render_template("pool/claims.html", page=CLAIMS.load(db, queries.claims_query(), args))
 
 
-def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
+def claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
+    """A page about one claim: everything any of them shows, and its own forms."""
     ctx = context()
     with reading(ctx, Permission.CLAIM_READ) as db:
         found = get_or_404(Claim, claim_id)
@@ -110,24 +116,39 @@ def _claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             "preparer": found.preparer_id, "reviewer": found.reviewer_id, "auditor": found.auditor_id,
             "decider": found.decider_id, "cashier": found.cashier_id,
         }
+        can_amend = ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE
         people = queries.people({one for one in parts.values() if one is not None})
         return render_template(
             template, claim=found, booking=booking, loan=loan, case=case, rules=rules, document=stored.document,
             line=pages.build_line(ctx, case) if case else None, firm=names.get(found.firm_id, ""),
-            bank=names.get(found.org_id, ""), state=claim_chip(found.state), working=lines_of(found.working),
+            bank=names.get(found.org_id, ""), state=claim_chip(found.state), computed=computation_sheet(found, booking, stored),
             stop=lines_of(found.stop_line), method=METHODS[found.tier_method], entries=steps("claim", found.id),
             papers=_papers(found), snapshot=snapshot_facts(booking.snapshot), recoveries=queries.recoveries_of(found.id),
             five=gettext(FiveClass(found.five_class).label), paper_form=PaperForm(formdata=None),
             parts={key: (people.get(one) or gettext("已办")) if one else NOTHING for key, one in parts.items()},
-            flags=check_texts(queries.audit_flags(found, booking, loan, rules)) if ctx.org_kind is OrgKind.BUREAU else [],
+            flags=check_texts(flags_of(ctx, found, rules)) if ctx.org_kind is OrgKind.BUREAU else [],
             can={event: can_fire(ctx, CLAIM, found, event) for event in CLAIM.events()},
-            same_person=_same_person(ctx, found), can_amend=ctx.can(Permission.CLAIM_PREPARE) and found.state in service.EDITABLE,
+            same_person=_same_person(ctx, found), can_amend=can_amend,
             can_recover=ctx.can(Permission.RECOVERY_REPORT) and found.state in (ClaimState.PAID, ClaimState.RECOVERING),
             can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
-            publicity=queries.publicity_of(found.id), waits=waits_of(found.id),
+            audit=audit_queries.audit_of(found), scope=Scope(found.audit_scope).label, questions=list(Question),
+            flag_names=FLAG_NAMES, demanded=check_texts(service.papers_demanded(found, rules)) if can_amend else [],
+            **_district(found, booking), publicity=queries.publicity_of(found.id), waits=waits_of(found.id),
             objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
             answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
+
+
+def _district(claim: Claim, booking: Booking) -> dict[str, Any]:
+    """What the firm's district adds, has paid, and is owed of the recoveries."""
+    pool = top_up_service.district_of(booking)
+    if pool is None:
+        return {"district": None}
+    worth, made = top_up_service.worth(claim, booking, pool), top_up_service.top_up_of(claim.id)
+    return {
+        "district": pool, "district_worth": worth, "district_paid": made, "district_lines": worth.lines,
+        "district_due": top_up_service.district_share(claim, made) if made is not None else 0,
+    }
 
 
 def _same_person(ctx: Any, claim: Claim) -> bool:
@@ -146,33 +167,48 @@ def _papers(claim: Claim) -> list[PaperRow]:
 @room.page("/claims/<uuid:claim_id>", Permission.CLAIM_READ)
 def claim(claim_id: UUID) -> Any:
     """One claim: the compensation line by line, booking and claim side by side, papers, steps."""
-    return _claim_page(claim_id, "pool/claim.html")
+    return claim_page(claim_id, "pool/claim.html")
 
 
 @room.page("/claims/<uuid:claim_id>/sheet", Permission.CLAIM_READ)
 def sheet(claim_id: UUID) -> Any:
     """The printable claim sheet."""
-    return _claim_page(claim_id, "pool/sheet.html")
+    return claim_page(claim_id, "pool/sheet.html")
 
 
 @room.page("/bookings/<uuid:booking_id>/claim", Permission.CLAIM_PREPARE, methods=["GET", "POST"])
 def prepare(booking_id: UUID) -> Any:
-    """The officer prepares a claim on a booked loan."""
+    """The officer prepares a claim on a booked loan; the sheet below the form moves with it."""
     ctx, form = context(), ClaimForm()
-    if form.validate_on_submit():
+    if not _only_tried() and form.validate_on_submit():
         made = attempt(form, lambda: service.prepare_claim(ctx, booking_id, form.parts()))
         if made is not None:
             flash(gettext("已算出补偿金额，请上传材料，再请本行复核人提交。"), "success")
             return redirect(url_for("pool.claim", claim_id=made.id))
     with reading(ctx, Permission.CLAIM_PREPARE):
         booking = get_or_404(Booking, booking_id)
-        return _form_page("pool/claim_form.html", form, booking, url_for("pool.booking", booking_id=booking_id))
+        return _form_page(form, booking, url_for("pool.booking", booking_id=booking_id))
 
 
-def _form_page(template: str, form: Any, booking: Booking, back: str) -> str:
-    loan = get_or_404(Loan, booking.loan_id)
-    firm = organisation_names({booking.firm_id}).get(booking.firm_id, "")
-    return render_template(template, form=form, booking=booking, loan=loan, firm=firm, back=back)
+def _only_tried() -> bool:
+    """Whether the form only asks what it would give."""
+    return request.method == "POST" and "preview" in request.form
+
+
+def _form_page(form: ClaimForm, booking: Booking, back: str) -> str:
+    tried, trouble = None, ""
+    if all([field.validate(form) for field in (form.guarantor_paid, form.collateral, form.other_public)]):
+        try:
+            tried = service.preview(booking, form.parts())
+        except Refusal as refused:
+            trouble = say(refused)
+    stored = get_or_404(StoredRuleSet, booking.rule_set_id)
+    return render_template(
+        "pool/claim_form.html", form=form, booking=booking, loan=get_or_404(Loan, booking.loan_id), back=back, tried=tried,
+        trouble=trouble, firm=organisation_names({booking.firm_id}).get(booking.firm_id, ""),
+        computed=computation_sheet(tried, booking, stored) if tried else None,
+        method=METHODS[tried.tier_method] if tried else "",
+    )
 
 
 @room.page("/claims/<uuid:claim_id>/amend", Permission.CLAIM_PREPARE, methods=["GET", "POST"])
@@ -187,11 +223,12 @@ def amend(claim_id: UUID) -> Any:
         "other_public": found.other_public_fen, "statement": found.statement,
     })
     back = url_for("pool.claim", claim_id=claim_id)
-    if form.validate_on_submit() and attempt(form, lambda: service.amend_claim(ctx, claim_id, form.parts())) is not None:
+    asked = not _only_tried() and form.validate_on_submit()
+    if asked and attempt(form, lambda: service.amend_claim(ctx, claim_id, form.parts())) is not None:
         flash(gettext("已重新计算。"), "success")
         return redirect(back)
     with reading(ctx, Permission.CLAIM_PREPARE):
-        return _form_page("pool/claim_form.html", form, booking, back)
+        return _form_page(form, booking, back)
 
 
 @room.page("/claims/<uuid:claim_id>/papers", Permission.CLAIM_PREPARE, methods=["POST"])
@@ -252,7 +289,7 @@ def send_back(claim_id: UUID) -> Any:
                done=gettext("已退回银行补正。"), to=_back(claim_id))
 
 
-AUDITS = {
+AUDITS: dict[str, tuple[Callable[..., Claim], Any]] = {
     "audit": (audit_service.audit_claim, _l("已完成审核，等待审定。")), "suspend": (audit_service.suspend_claim, _l("已暂缓。")),
 }
 DECISIONS = {
@@ -292,7 +329,7 @@ def approve(claim_id: UUID) -> Any:
         if done is not None:
             told = gettext("已同意补偿，资金已预留。") if done.reservation_id else gettext("已同意补偿，正在排队等候资金。")
             return _held_or(lambda: done, told, claim_id)
-    return _claim_page(claim_id, "pool/approve.html", form=form)
+    return claim_page(claim_id, "pool/approve.html", form=form)
 
 
 @room.page("/claims/<uuid:claim_id>/pay", Permission.CLAIM_PAY, methods=["GET", "POST"])
@@ -304,7 +341,7 @@ def pay(claim_id: UUID) -> Any:
         if paid is not None:
             flash(gettext("已支付，预算已扣减。"), "success")
             return redirect(_back(claim_id))
-    return _claim_page(claim_id, "pool/pay.html", form=form)
+    return claim_page(claim_id, "pool/pay.html", form=form)
 
 
 @room.page("/claims/<uuid:claim_id>/recovery", Permission.RECOVERY_REPORT, methods=["GET", "POST"])
@@ -318,7 +355,7 @@ def recovery(claim_id: UUID) -> Any:
         if made is not None:
             flash(gettext("已登记回收，应返还金额已算出。"), "success")
             return redirect(url_for("pool.claim_recoveries", claim_id=claim_id))
-    return _claim_page(claim_id, "pool/recovery.html", form=form)
+    return claim_page(claim_id, "pool/recovery.html", form=form)
 
 
 @room.page("/recoveries/<uuid:recovery_id>/confirm", Permission.CLAIM_PAY, methods=["GET", "POST"])
@@ -333,7 +370,7 @@ def confirm(recovery_id: UUID) -> Any:
         if done is not None:
             flash(gettext("已确认返还，预算已增加。"), "success")
             return redirect(url_for("pool.claim_recoveries", claim_id=found.claim_id))
-    return _claim_page(found.claim_id, "pool/confirm.html", form=form, recovery=found)
+    return claim_page(found.claim_id, "pool/confirm.html", form=form, recovery=found)
 
 
 @room.page("/claims/<uuid:claim_id>/close", Permission.CLAIM_CHECK, methods=["POST"])

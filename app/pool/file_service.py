@@ -26,9 +26,12 @@ from app.core.queries import organisation_names
 from app.core.use_case import about, use_case
 from app.identity.models import Person
 from app.loans.models import Loan
+from app.pool.audit_models import Audit
+from app.pool.decision_models import ClaimObjection, Decision
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
+from app.pool.top_up_models import TopUp
 
-FORM = 1
+FORM = 2
 """Form of the file; a later one changes this number and never the meaning of this one."""
 HANDS = ("preparer", "reviewer", "checker", "auditor", "decider", "cashier")
 _LOAN = (
@@ -43,12 +46,16 @@ _CLAIM = (
     "state", "principal_drawn_fen", "principal_repaid_fen", "guarantor_paid_fen", "collateral_fen", "other_public_fen",
     "net_principal_loss_fen", "overdue_days", "overdue_since", "five_class", "statement", "tier_method", "basis_fen",
     "compensation_fen", "working", "stop_line", "approved_fen", "returns_count", "prepared_at", "submitted_on", "decided_on",
-    "public_until", "voucher_no", "paid_fen", "paid_on",
+    "public_until", "audit_scope", "voucher_no", "paid_fen", "paid_on",
 )
 _RECOVERY = (
     "kind", "received_on", "recovered_fen", "cost_fen", "due_fen", "due_on", "reference", "reported_at", "returned_on",
     "voucher_no",
 )
+_DECISION = ("verdict", "computed_fen", "approved_fen", "deductions", "reason", "decided_at")
+_OBJECTION = ("grounds", "made_at", "state", "answer", "answered_at")
+_AUDIT = ("scope", "flags", "answers", "flag_notes", "opinion", "audited_at")
+_TOP_UP = ("computed_fen", "paid_fen", "working", "voucher_no", "paid_on")
 _PAPER = ("kind", "filename", "media_type", "size", "stored_at", "subject_type")
 
 
@@ -89,9 +96,20 @@ def _collected(claim: Claim) -> dict[str, Any]:
         "rule": {
             "code": stored.code, "document": stored.document, "sha256": hashlib.sha256(rules).hexdigest(), "rules": stored.rules,
         },
-        "claim": _fields(claim, _CLAIM), "hands": _hands(claim), "recoveries": _recoveries(claim),
+        "claim": _fields(claim, _CLAIM), "decisions": [
+            {"number": one.number, **_fields(one, _DECISION)}
+            for one in session().scalars(select(Decision).where(Decision.claim_id == claim.id).order_by(Decision.decided_at))
+        ],
+        "audits": _told(Audit, _AUDIT, claim, Audit.audited_at), "top_ups": _told(TopUp, _TOP_UP, claim, TopUp.paid_on),
+        "objections": _told(ClaimObjection, _OBJECTION, claim, ClaimObjection.made_at),
+        "hands": _hands(claim), "recoveries": _recoveries(claim),
         "money": _money(claim), "papers": _papers(claim), "steps": _steps(claim), "events": _events(claim),
     }
+
+
+def _told(model: Any, names: tuple[str, ...], claim: Claim, order: Any) -> list[dict[str, Any]]:
+    """Rows of a table about a claim, in order; who objected is no part of the file."""
+    return [_fields(row, names) for row in session().scalars(select(model).where(model.claim_id == claim.id).order_by(order))]
 
 
 def _hands(claim: Claim) -> dict[str, str | None]:

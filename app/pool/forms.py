@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, DateField, FieldList, Form, FormField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional, ValidationError
+from wtforms import (
+    BooleanField,
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.core.calendar import today
 from app.core.errors import N_, ErrorCode, Refusal
 from app.core.money import YUAN
-from app.market.fields import MoneyField, TokenField
+from app.market.fields import MoneyField, PercentField, TokenField
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.decision_service import Deduction
 from app.pool.judging import Evidence
 from app.pool.rules import LossEvidence, Product, UseOfFunds
+from app.pool.ruleset import PaperKind
+from app.pool.sample_rules import SampleMethod
 
 PAPER_NAMES = {
-    **{evidence.value: evidence.label for evidence in LossEvidence}, "APPLICATION": N_("申请表"),
-    "CONTRACT": N_("合同、借据与放款凭证"),
-    "LEDGER": N_("还款流水"), "DECLARATION": N_("未获其他补偿的声明"), "OTHER": N_("其他材料"),
+    **{one.value: one.label for one in PaperKind}, **{one.value: one.label for one in LossEvidence}, "OTHER": N_("其他材料"),
 }
 
 
@@ -156,6 +167,20 @@ class ObjectionCodeForm(FlaskForm):
     code = StringField(_l("查询码"), [InputRequired(_l("请填写查询码。")), Length(max=40)])
 
 
+class SampleForm(FlaskForm):
+    """A draw among the claims in audit."""
+
+    method = SelectField(_l("抽样方法"))
+    size = IntegerField(_l("抽取件数"), [Optional(), NumberRange(1, 10_000)],
+                        description=_l("不填则按办法参数的比例，向上取整。"))
+    reason = StringField(_l("抽样说明"), [InputRequired(_l("请写明抽样说明。")), Length(max=500)])
+    idempotency_token = TokenField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.method.choices = [(one.value, gettext(one.label)) for one in SampleMethod]
+
+
 class PayForm(FlaskForm):
     """The payment."""
 
@@ -179,6 +204,19 @@ class ReturnForm(FlaskForm):
 
     voucher_no = StringField(_l("收款凭证号"), [InputRequired(_l("请填写收款凭证号。")), Length(max=80)])
     returned_on = DateField(_l("到账日期"), [InputRequired(_l("请填写到账日期。"))], default=today)
+    idempotency_token = TokenField()
+
+
+class DistrictForm(FlaskForm):
+    """A district's own rule on topping up."""
+
+    district = SelectField(_l("区"))
+    name = StringField(_l("办法名称"), [InputRequired(_l("请填写办法名称。")), Length(max=200)])
+    document_no = StringField(_l("文号"), [InputRequired(_l("请填写文号。")), Length(max=80)])
+    ratio = PercentField(_l("占净本金损失的比例"), [InputRequired(_l("请填写比例。")), NumberRange(
+        Decimal("0.0001"), 1, message=_l("请填写 0 到 100% 之间的比例。"))])
+    valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
+    valid_to = DateField(_l("终止日期"), [InputRequired(_l("请填写终止日期。"))])
     idempotency_token = TokenField()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
-from app.pool import decision_models  # noqa: F401  claim.decision_id needs its table
+from app.pool import audit_models, decision_models  # noqa: F401  columns of a claim refer to their tables
 from app.pool.rule_models import RuleProposal
 
 
@@ -114,6 +114,8 @@ class Claim(Identified, Base):
     submitted_on: Mapped[date | None]
     decided_on: Mapped[date | None]
     public_until: Mapped[date | None]
+    audit_scope: Mapped[str] = mapped_column(default="DESK")
+    audit_id: Mapped[UUID | None] = mapped_column(ForeignKey("claim_audit.id"))
     decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("claim_decision.id"))
     reservation_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_transfer.id"))
     voucher_no: Mapped[str | None] = mapped_column(unique=True)

@@ -13,10 +13,8 @@ from sqlalchemy.orm import aliased
 
 from app.core.calendar import SHANGHAI, today
 from app.core.database import session
-from app.core.errors import N_
 from app.core.ledger import Account
 from app.core.models import Transition
-from app.core.working import Check
 from app.identity.models import Organisation, Person
 from app.loans.models import Loan
 from app.loans.states import LoanState
@@ -26,7 +24,6 @@ from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
-from app.pool.rules import RuleSet, SplitLoan, split_flag
 from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
 from app.pool.stress_models import StressRun
 
@@ -75,6 +72,18 @@ def booking_of_loan(loan_id: UUID) -> Booking | None:
 def booking_of_case(case_id: UUID) -> Booking | None:
     """The newest booking of a case."""
     return session().scalar(select(Booking).where(Booking.case_id == case_id).order_by(Booking.created_at.desc()).limit(1))
+
+
+def bookings_of_case(case_id: UUID) -> list[Booking]:
+    """Bookings of a case as they stand, one a loan: several where banks lend beside each other."""
+    newest = select(Booking).where(Booking.case_id == case_id).order_by(Booking.loan_id, Booking.version.desc())
+    return list(session().scalars(newest.distinct(Booking.loan_id)))
+
+
+def claims_of_case(case_id: UUID) -> list[Claim]:
+    """Claims of a case, the newest of each booking."""
+    newest = select(Claim).where(Claim.case_id == case_id).order_by(Claim.booking_id, Claim.prepared_at.desc())
+    return list(session().scalars(newest.distinct(Claim.booking_id)))
 
 
 def claim_of_booking(booking_id: UUID) -> Claim | None:
@@ -261,32 +270,6 @@ def bank_lines(year: int) -> list[BankLine]:
         BankLine(one, names.get(one, ""), booked.get(one, 0), claimed.get(one, 0)) for one in {*booked, *claimed}
     ]
     return sorted(lines, key=lambda line: (line.ratio is not None, -(line.ratio or 0), line.name))
-
-
-def audit_flags(claim: Claim, booking: Booking, loan: Loan, rules: RuleSet) -> list[Check]:
-    """What the auditor is warned of (risk-compensation paper §5); ``passed`` means nothing to warn of."""
-    drawn = date.fromisoformat(booking.snapshot["drawn_on"])
-    since = claim.overdue_since
-    early = since is not None and (since - drawn).days < rules.early_default_days
-    siblings = session().execute(
-        select(Loan.number, Loan.drawn_on, Loan.principal_fen).where(
-            Loan.firm_id == claim.firm_id, Loan.org_id == claim.org_id, Loan.drawn_on.is_not(None),
-        )
-    ).all()
-    splits = split_flag([SplitLoan(row.number, row.drawn_on, row.principal_fen) for row in siblings], rules)
-    split_names = "、".join(name for flag in splits for name in flag.references)
-    later = loan.principal_repaid_fen - claim.principal_repaid_fen
-    over_rate = rules.max_annual_rate is not None and loan.annual_rate > rules.max_annual_rate
-    return [
-        Check("LATE_BOOKING", not (since and booking.booked_on and booking.booked_on > since),
-              N_("入库应早于逾期（逾期自 %(since)s，入库 %(booked)s）"),
-              {"since": since or "—", "booked": booking.booked_on or "—"}),
-        Check("EARLY_DEFAULT", not early, N_("放款后 %(days)s 天内没有逾期"), {"days": rules.early_default_days}),
-        Check("SPLIT", not splits, N_("没有在 %(days)s 天内拆分贷款%(names)s"),
-              {"days": rules.split_window_days, "names": f"（{split_names}）" if split_names else ""}),
-        Check("REPAID_SINCE", later == 0, N_("申请后没有再收回本金（已再收回 %(later_fen)s 元）"), {"later_fen": later}),
-        Check("RATE", not over_rate, N_("利率不高于办法上限")),
-    ]
 
 
 def due_claims(states: tuple[ClaimState, ...], limit: int = 10, *, funded: bool = False) -> list[Any]:

@@ -110,17 +110,13 @@ def next_step(ctx: Context, case: Case) -> NextStep | None:
 
 
 def links(ctx: Context, case: Case) -> list[CaseLink]:
-    """Booking and claim of the case, to those who may open them."""
+    """Bookings and claims of the case, to those who may open them."""
     shown = []
-    booking = queries.booking_of_case(case.id)
-    if booking is not None and ctx.can(Permission.BOOKING_READ):
-        state = BookingState(booking.state)
-        url = url_for("pool.booking", booking_id=booking.id)
+    for booking in queries.bookings_of_case(case.id) if ctx.can(Permission.BOOKING_READ) else []:
+        state, url = BookingState(booking.state), url_for("pool.booking", booking_id=booking.id)
         shown.append(CaseLink(_l("入库单"), gettext(state.label), url, state.tone))
-    claim = queries.claim_of_case(case.id)
-    if claim is not None and ctx.can(Permission.CLAIM_READ):
-        stage = ClaimState(claim.state)
-        url = url_for("pool.claim", claim_id=claim.id)
+    for claim in queries.claims_of_case(case.id) if ctx.can(Permission.CLAIM_READ) else []:
+        stage, url = ClaimState(claim.state), url_for("pool.claim", claim_id=claim.id)
         shown.append(CaseLink(_l("补偿申请"), gettext(stage.label), url, stage.tone))
     return shown
 

@@ -173,6 +173,28 @@ _EVIDENCE_NAMES = {
 }
 
 
+class PaperKind(StrEnum):
+    """Papers of a claim that are no evidence of the loss itself (risk-compensation paper §5)."""
+
+    APPLICATION = "APPLICATION"
+    CONTRACT = "CONTRACT"
+    LEDGER = "LEDGER"
+    DECLARATION = "DECLARATION"
+
+    @property
+    def label(self) -> str:
+        """Chinese name."""
+        return _PAPER_NAMES[self]
+
+
+_PAPER_NAMES = {
+    PaperKind.APPLICATION: N_("申请表"),
+    PaperKind.CONTRACT: N_("合同、借据与放款凭证"),
+    PaperKind.LEDGER: N_("还款流水"),
+    PaperKind.DECLARATION: N_("未获其他补偿的声明"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     """Loans up to and including ``up_to_fen`` take ``ratio`` (a fraction)."""
@@ -238,6 +260,7 @@ class RuleSet:
     claim_after_expiry_days: int | None = None
     loss_triggers: tuple[LossEvidence, ...] = (LossEvidence.NPL_CLASS,)
     loss_overdue_days: int = 91
+    required_papers: tuple[PaperKind, ...] = tuple(PaperKind)
     bank_public_share: Decimal = Decimal("0.80")
     guarantor_public_share: Decimal = Decimal("1.00")
 
@@ -250,6 +273,9 @@ class RuleSet:
     recovery_reminder_days: tuple[int, ...] = (20, 30, 45)
     split_window_days: int = 30
     early_default_days: int = 90
+    related_window_days: int = 365
+    sample_share: Decimal = Decimal("0.20")
+    sample_flag_weight: int = 2
 
     def __post_init__(self) -> None:
         """Refuse a set that contradicts itself."""
@@ -260,7 +286,7 @@ class RuleSet:
             raise ValueError("tiers rise from a first one above zero")
         ratios = [*(tier.ratio for tier in self.tiers), self.list_or_ip_uplift, self.policy_tool_uplift]
         ratios += [self.ratio_cap, self.guarantee_ratio, self.stop_line, self.guarantee_stop_line]
-        ratios += [self.bank_public_share, self.guarantor_public_share]
+        ratios += [self.bank_public_share, self.guarantor_public_share, self.sample_share]
         if any(not 0 <= ratio <= 1 for ratio in ratios):
             raise ValueError("ratios lie between 0 and 1")
         if min(self.budget_fen, self.guarantee_budget_fen, self.max_loan_fen) < 0:
@@ -396,6 +422,7 @@ SOURCES: dict[str, str] = {
     "left_bank_may_claim": f"{_OPEN} [U]",
     "loss_triggers": f"{_TEXT}: actual principal loss on a bad loan [C1]; further evidence [U]",
     "loss_overdue_days": "商业银行金融资产风险分类办法 (2023 No. 1): over 90 days [U]",
+    "required_papers": "list of claim papers proposed [P]",
     "bank_public_share": "ceiling per payee proposed [P]",
     "guarantor_public_share": "ceiling per payee proposed [P]",
     "formal_check_wd": "claim workflow proposed [P]",
@@ -407,6 +434,9 @@ SOURCES: dict[str, str] = {
     "recovery_reminder_days": "proposed [P]",
     "split_window_days": "proposed [P]",
     "early_default_days": "proposed [P]",
+    "related_window_days": "proposed [P]",
+    "sample_share": "sample or full audit proposed; how large a sample proposed [P]",
+    "sample_flag_weight": "proposed [P]",
 }
 """Where each number comes from, by field: C confirmed in a text read, U unconfirmed, P proposed by the
 project."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.pool import (
+    audit_views,
     batch_api,
     batch_views,
     board_views,
@@ -17,10 +18,12 @@ from app.pool import (
     registers,
     rule_views,
     stress_views,
+    top_up_views,
 )
 from app.pool.door import room
 
 __all__ = [
-    "batch_api", "batch_views", "board_views", "booking_views", "budget_views", "check_views", "claim_views", "cockpit_views",
-    "file_views", "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views",
+    "audit_views", "batch_api", "batch_views", "board_views", "booking_views", "budget_views", "check_views", "claim_views",
+    "cockpit_views", "file_views", "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views",
+    "top_up_views",
 ]

@@ -59,4 +59,6 @@ def test_a_firm_walks_from_its_invoices_to_a_paid_claim(
     address = claim.the_bank_claims(town)
     claim.the_city_checks_audits_and_decides(town, address)
     claim.the_cashier_pays(town, clock, address)
+    claim.the_bank_recovers_and_the_city_gets_its_share(town, address)
+    claim.the_audit_file_holds_all_of_it(town, address)
     claim.one_case_tells_all_of_it(town)

@@ -37,6 +37,7 @@ ALLOWED = {
         (NeedState.OPEN, "withdraw"),
         (NeedState.CLOSED, "withdraw"),
         (NeedState.CLOSED, "choose"),
+        (NeedState.CLOSED, "settle"),
         (NeedState.CLOSED, "lapse"),
         (NeedState.CHOSEN, "fall_back"),
         (NeedState.CHOSEN, "lapse"),

@@ -17,10 +17,9 @@ from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.ledger import Account
-from app.core.lifecycle import refusal
 from app.core.models import Transition
 from app.core.money import WAN
-from app.core.permissions import Permission, Role, permissions_of
+from app.core.permissions import Role, permissions_of
 from app.loans import service as loans
 from app.loans.rules import FiveClass
 from app.pool import audit_service as audits
@@ -427,25 +426,6 @@ def test_no_bank_changes_another_banks_claim(calm: City) -> None:
     with pytest.raises(Refusal) as refused:
         claims.submit_claim(stranger[Role.BANK_APPROVER], claim.id)
     assert refused.value.code is ErrorCode.NOT_FOUND
-
-
-ALLOWED = {(move.source.value, move.event) for move in CLAIM.moves}
-PEOPLE = {
-    Permission.CLAIM_REVIEW: "approver", Permission.CLAIM_PREPARE: "officer", Permission.CLAIM_CHECK: "reviewer",
-    Permission.CLAIM_AUDIT: "auditor", Permission.CLAIM_DECIDE: "leader", Permission.CLAIM_PAY: "cashier",
-    Permission.RECOVERY_REPORT: "officer",
-}
-
-
-@pytest.mark.parametrize("event", CLAIM.events())
-def test_every_state_of_a_claim_meets_every_event(city: City, event: str) -> None:
-    who = next(move.who[0] for move in CLAIM.moves if move.event == event)
-    person = cast.SYSTEM if who is Permission.CLAIM_TICK else getattr(city, PEOPLE[who])
-    for state in ClaimState:
-        code = refusal(person, CLAIM, Claim(state=state.value), event)
-        assert (code is None) == ((state.value, event) in ALLOWED), state
-        if (state.value, event) in ALLOWED:
-            assert refusal(city.firm[Role.FIRM_CLERK], CLAIM, Claim(state=state.value), event) is ErrorCode.FORBIDDEN
 
 
 def test_an_end_is_an_end() -> None:

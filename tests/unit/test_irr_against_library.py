@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.money import WAN, YUAN, split
-from app.market.costs import all_in_rate, free_schedule_rate
+from app.market.costs import all_in_rate, dated_rate, free_schedule_rate
 from app.market.early_rules import early, early_table
 from app.market.schedules import check_plan
 from app.market.statement import statement
@@ -94,6 +95,9 @@ def test_repaying_early_saves_interest_and_makes_the_charge_dearer() -> None:
     assert (f"{half.nominal12:.5f}", f"{half.effective:.5f}", half.total_extra_fen) == ("0.03985", "0.04058", 59_750 * YUAN)
     assert (f"{quarter.nominal12:.5f}", f"{quarter.effective:.5f}") == ("0.04118", "0.04197")
     assert quarter.total_extra_fen == 30_875 * YUAN and quarter.unused_fees_fen == 1_500 * YUAN
+    for one in (half, quarter):
+        monthly = pyxirr.irr([float(flow.amount_fen) for flow in one.flows])
+        assert (f"{one.nominal12:.6f}", f"{one.effective:.6f}") == (f"{12 * monthly:.6f}", f"{(1 + monthly) ** 12 - 1:.6f}")
     assert half.balance_fen == 300 * WAN and half.interest_saved_fen == 57_750 * YUAN
     assert early(offer, 6, Decimal("0.01")).penalty_fen == 3 * WAN
     table = early_table(offer)
@@ -109,6 +113,7 @@ def test_repaying_early_saves_interest_and_makes_the_charge_dearer() -> None:
     ((), "PLAN_EMPTY"),
     ((PlanRow(6, 50 * WAN), PlanRow(6, 50 * WAN)), "PLAN_MONTHS"),
     ((PlanRow(13, 100 * WAN),), "PLAN_MONTHS"),
+    ((PlanRow(12, 50 * WAN), PlanRow(6, 50 * WAN)), "PLAN_MONTHS"),
     ((PlanRow(6, 50 * WAN), PlanRow(12, 40 * WAN)), "PLAN_SUM"),
     ((PlanRow(11, 100 * WAN),), "PLAN_END"),
     (tuple(PlanRow(month, 1) for month in range(1, 62)), "PLAN_LONG"),
@@ -123,3 +128,35 @@ def test_a_free_plan_pays_interest_on_what_is_left() -> None:
     plan = (PlanRow(6, 50 * WAN), PlanRow(12, 50 * WAN))
     found = all_in_rate(Offer(100 * WAN, Decimal("0.036"), 12, RepaymentMethod.FREE, (), plan))
     assert found.interest_fen == 6 * 3_000 * YUAN + 6 * 1_500 * YUAN and f"{found.nominal12:.5f}" == "0.03600"
+
+
+def test_the_broker_of_the_paper_against_the_guarantee() -> None:
+    """A broker at 8 % of principal, a bank at 5.5 % with a guarantee at 0.8 %, "saving 10.8万元": the paper tells no principal.
+
+    10.8万元 over the 7.2 points between them is 150万元; that it was that is inferred, and so is the year."""
+    principal = Decimal(108_000 * YUAN) / (Decimal("0.08") - Decimal("0.008"))
+    assert principal == 150 * WAN
+    guaranteed, brokered = (
+        Offer(150 * WAN, Decimal("0.055"), 12, RepaymentMethod.INTEREST_ONLY, (Fee(kind, yuan * YUAN, payee),))
+        for kind, yuan, payee in (
+            (FeeKind.GUARANTEE, 12_000, Payee.GUARANTOR), (FeeKind.OTHER, 120_000, Payee.OTHER),
+        )
+    )  # fmt: skip
+    costs = all_in_rate(guaranteed), all_in_rate(brokered)
+    assert costs[1].total_extra_fen - costs[0].total_extra_fen == 108_000 * YUAN
+    assert [f"{cost.simple:.3f}" for cost in costs] == ["0.063", "0.135"]
+    for cost, told in zip(costs, ("0.06328", "0.14125"), strict=True):
+        monthly = pyxirr.irr([float(flow.amount_fen) for flow in cost.flows])
+        assert f"{cost.nominal12:.5f}" == f"{12 * monthly:.5f}" == told
+
+
+@settings(max_examples=60)
+@given(offers(), st.dates(date(2024, 1, 1), date(2030, 12, 31)))
+def test_the_dated_rate_is_that_of_the_library(offer: Offer, drawn_on: date) -> None:
+    """Σ CF/(1+r)^(days/365) over the days of the months, whatever the day of the drawdown; near the rate by whole months."""
+    months = [drawn_on.year * 12 + drawn_on.month - 1 + flow.month for flow in all_in_rate(offer).flows]
+    days = [date(at // 12, at % 12 + 1, min(drawn_on.day, monthrange(at // 12, at % 12 + 1)[1])) for at in months]
+    found = dated_rate(offer, drawn_on)
+    yearly = pyxirr.xirr(days, [float(flow.amount_fen) for flow in all_in_rate(offer).flows])
+    assert abs(yearly - float(found.effective)) < 1e-6
+    assert abs(12 * ((1 + yearly) ** (1 / 12) - 1) - float(found.nominal12)) < 1e-6

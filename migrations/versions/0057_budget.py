@@ -2,8 +2,8 @@
 
 from migrations.tools import SYSTEM, grant, guard, run
 
-revision = "0053"
-down_revision = "0052"
+revision = "0057"
+down_revision = "0056"
 branch_labels = None
 depends_on = None
 

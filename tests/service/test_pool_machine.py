@@ -1,0 +1,234 @@
+"""Whatever officers do in whatever order: money is conserved, limits hold, every reservation ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import make_url, text
+
+from app.core.calendar import today
+from app.core.database import session, transaction
+from app.core.errors import ErrorCode, Refusal
+from app.core.ledger import transfer
+from app.core.money import WAN
+from app.pool import decision_service as decisions
+from app.pool import money
+from app.pool import recovery_service as recoveries
+from app.pool import service as pool
+from app.pool.check_service import check_pool
+from tests import cast
+from tests.database import TestDatabase
+from tests.pool_cast import City, cut, rule_set, terms
+
+pytestmark = pytest.mark.service
+
+LOSS, WORTH, BUDGET = 300 * WAN, 120 * WAN, 250 * WAN
+"""Every claim loses 300万 and is worth 120万; the year has money for two of three."""
+EXAMPLES, STEPS, CLAIMS = 15, 14, 3
+_COPIES = """
+create temporary table copy as select n, gen_random_uuid() as loan, gen_random_uuid() as booking, gen_random_uuid() as claim
+  from generate_series(1, {count}) n;
+insert into loan select (jsonb_populate_record(l, jsonb_build_object(
+  'id', k.loan, 'number', l.number || '-' || k.n, 'note_no', l.note_no || '-' || k.n))).* from loan l, copy k
+  where l.id = (select loan_id from claim where id = '{claim}');
+insert into instalment select (jsonb_populate_record(i, jsonb_build_object('loan_id', k.loan))).* from instalment i, copy k
+  where i.loan_id = (select loan_id from claim where id = '{claim}');
+insert into booking select (jsonb_populate_record(b, jsonb_build_object(
+  'id', k.booking, 'loan_id', k.loan, 'note_no', b.note_no || '-' || k.n))).* from booking b, copy k
+  where b.id = (select booking_id from claim where id = '{claim}');
+insert into claim select (jsonb_populate_record(c, jsonb_build_object(
+  'id', k.claim, 'loan_id', k.loan, 'booking_id', k.booking, 'audit_id', null))).* from claim c, copy k where c.id = '{claim}';
+"""
+
+
+@dataclass
+class World:
+    """What all examples share: the city, and claims that wait for a decision, a few for each example."""
+
+    city: City
+    waiting: Iterator[UUID]
+
+
+WORLD: list[World] = []
+
+
+@dataclass
+class Case:
+    """A claim as it must be, in 分."""
+
+    id: UUID
+    state: str = "DECISION"
+    approved: int = 0
+    paid: int = 0
+    recovered: int = 0
+    cost: int = 0
+    returned: int = 0
+    due: list[tuple[UUID, int]] = field(default_factory=list)
+
+    @property
+    def owed(self) -> int:
+        """What was made due back so far."""
+        return self.returned + sum(amount for _, amount in self.due)
+
+
+def accounts() -> dict[str, Any]:
+    with transaction(cast.SYSTEM, read_only=True):
+        rows = session().execute(text(
+            "select code, credits_posted_fen - debits_posted_fen as balance, debits_pending_fen as held from ledger_account"))
+        return {row.code: row for row in rows}
+
+
+class Officers(RuleBasedStateMachine):
+    """Approve, take back, refuse, pay, recover, confirm, claw back: any of them on any claim, at any time."""
+
+    @initialize()
+    def a_year_begins(self) -> None:
+        self.city, year = WORLD[0].city, today().year
+        self.budget, self.bank = f"pool:budget:{year}", f"pool:paid:{self.city.bank.id}"
+        self.cases = [Case(next(WORLD[0].waiting)) for _ in range(CLAIMS)]
+        self.number = 0
+        with transaction(cast.SYSTEM):
+            over = money.budget(year).available_fen - BUDGET
+            ways = (money.budget(year), money.treasury()) if over > 0 else (money.treasury(), money.budget(year))
+            if over:
+                transfer(*ways, abs(over), reference=f"test:{self.cases[0].id}")
+        self.before = accounts().get(self.bank)
+
+    def does(self, case: Case, allowed: bool, call: Any) -> Any:
+        """Runs a step; where the claim does not stand there the portal must refuse it."""
+        if allowed:
+            return call()
+        with pytest.raises(Refusal) as refused:
+            call()
+        assert refused.value.code is ErrorCode.STATE_CHANGED
+        return None
+
+    @rule(which=st.integers(0, CLAIMS - 1), less=st.integers(0, 119))
+    def approve(self, which: int, less: int) -> None:
+        case, parts = self.cases[which], [cut(less, "核减")] if less else []
+        amount = WORTH - less * WAN
+
+        def call() -> None:
+            decisions.approve_claim(self.city.leader, case.id, parts)
+
+        if case.state == "DECISION" and amount > self.left():
+            with pytest.raises(Refusal) as refused:
+                call()
+            assert refused.value.code is ErrorCode.BUDGET_EXHAUSTED
+            return
+        self.does(case, case.state == "DECISION", call)
+        if case.state == "DECISION":
+            case.state, case.approved = "PUBLICISED", amount
+
+    @rule(which=st.integers(0, CLAIMS - 1))
+    def take_back(self, which: int) -> None:
+        case = self.cases[which]
+        allowed = case.state == "PUBLICISED"
+        self.does(case, allowed, lambda: decisions.reopen_decision(self.city.leader, case.id, "重新研究"))
+        if allowed:
+            case.state, case.approved = "DECISION", 0
+
+    @rule(which=st.integers(0, CLAIMS - 1))
+    def refuse(self, which: int) -> None:
+        case = self.cases[which]
+        allowed = case.state == "DECISION"
+        self.does(case, allowed, lambda: decisions.refuse_claim(self.city.leader, case.id, "不实"))
+        if allowed:
+            case.state = "REFUSED"
+
+    @rule(which=st.integers(0, CLAIMS - 1))
+    def pay(self, which: int) -> None:
+        case, allowed = self.cases[which], self.cases[which].state == "PUBLICISED"
+        self.does(case, allowed, lambda: decisions.pay_claim(self.city.cashier, case.id, f"付-{case.id}", today()))
+        if allowed:
+            case.state, case.paid = "PAID", case.approved
+
+    @rule(which=st.integers(0, CLAIMS - 1), came=st.integers(1, 400 * WAN), part=st.integers(0, 100))
+    def recover(self, which: int, came: int, part: int) -> None:
+        case, spent = self.cases[which], came * part // 100
+        allowed = case.state in ("PAID", "RECOVERING")
+        made = self.does(case, allowed, lambda: recoveries.report_recovery(
+            self.city.officer, case.id, today(), came, spent, "执行款"))
+        if allowed:
+            case.state, case.recovered, case.cost = "RECOVERING", case.recovered + came, case.cost + spent
+            share = min(case.paid, max(0, case.recovered - case.cost) * case.paid // LOSS)
+            assert made.due_fen == max(0, share - case.owed)
+            if made.due_fen:
+                case.due.append((made.id, made.due_fen))
+
+    @rule(which=st.integers(0, CLAIMS - 1))
+    def confirm(self, which: int) -> None:
+        case = self.cases[which]
+        if case.due:
+            recovery, amount = case.due.pop(0)
+            self.number += 1
+            recoveries.confirm_return(self.city.cashier, recovery, f"回-{case.id}-{self.number}", today())
+            case.returned += amount
+
+    @rule(which=st.integers(0, CLAIMS - 1))
+    def claw_back(self, which: int) -> None:
+        case = self.cases[which]
+        allowed = case.state in ("PAID", "RECOVERING")
+        self.does(case, allowed, lambda: recoveries.claw_back(self.city.leader, case.id, "材料不实"))
+        if allowed:
+            case.state = "CLAWED_BACK"
+            with transaction(cast.SYSTEM, read_only=True):
+                rows = session().execute(text(
+                    "select id, due_fen from recovery where claim_id = :id and kind = 'claw_back'"), {"id": case.id})
+                case.due += [(row.id, row.due_fen) for row in rows]
+            assert case.owed == case.paid, "all of it is due back, no more"
+
+    def left(self) -> int:
+        """What the year must still have."""
+        held = sum(case.approved for case in self.cases if case.state == "PUBLICISED")
+        return BUDGET - held - sum(case.paid - case.returned for case in self.cases)
+
+    @invariant()
+    def money_is_conserved_and_limits_hold(self) -> None:
+        if not hasattr(self, "cases"):
+            return
+        now = accounts()
+        held = sum(case.approved for case in self.cases if case.state == "PUBLICISED")
+        assert now[self.budget].held == held and now[self.budget].balance - held == self.left() >= 0
+        paid = now[self.bank].balance if self.bank in now else 0
+        assert paid - (self.before.balance if self.before else 0) == sum(case.paid - case.returned for case in self.cases) >= 0
+        assert sum(row.balance for row in now.values()) == 0, "what one account has another one gave"
+        assert all(case.owed <= case.paid <= WORTH for case in self.cases)
+
+    def teardown(self) -> None:
+        """Every reservation ends: what is still held is taken back, and then nothing is pending anywhere."""
+        for case in getattr(self, "cases", ()):
+            if case.state == "PUBLICISED":
+                decisions.reopen_decision(self.city.leader, case.id, "年末")
+        with transaction(cast.SYSTEM, read_only=True):
+            assert session().scalar(text("select sum(debits_pending_fen) from ledger_account")) == 0
+            assert session().scalar(text(
+                "select count(*) from ledger_transfer p where kind = 'pending' and (select count(*) from ledger_transfer e "
+                "where e.pending_id = p.id) <> 1")) == 0, "each reservation ended exactly once"
+
+
+def test_money_is_conserved_limits_hold_and_every_reservation_ends(database: TestDatabase) -> None:
+    city = City()
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CALM", stop_line=Decimal(1), publicity_days=0))
+    claim = city.at_decision(city.claimed(city.booked(terms(300))))
+    plain = make_url(database.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as owner:
+        # Hypothesis may run an example more than once; spare claims cost nothing.
+        owner.execute(_COPIES.format(claim=claim.id, count=EXAMPLES * CLAIMS * 20))
+        ids = [row[0] for row in owner.execute("select claim from copy order by n")]
+    WORLD[:] = [World(city, iter(ids))]
+    run_state_machine_as_test(Officers, settings=settings(
+        max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, print_blob=True,
+        suppress_health_check=list(HealthCheck)))
+    with transaction(cast.SYSTEM, read_only=True):
+        found = check_pool()
+    assert found.findings == [] and found.claims > EXAMPLES, "the nightly check agrees"
