@@ -66,7 +66,7 @@ def begin_sealed(
     step: Step, subject_type: str, subject_id: UUID, org_id: UUID, *, limit: datetime, seal_id: UUID | None, case_id: UUID | None,
     path: str,
 ) -> None:
-    """Starts a clock that nobody but its organisation reads while a seal is closed; the database reminds (migration 0047).
+    """Starts a clock that nobody but its organisation reads while a seal is closed; the database reminds (migration 0051).
 
     The caller speaks for the portal.
     """

@@ -1,4 +1,4 @@
-"""What is known of one firm for the rules of products, in two statements, under the running identity.
+"""What is known of firms for the rules of products, under the running identity: of one in two statements, of many in one.
 
 A firm reads its own evidence here; any other identity gets what row-level security gives it, and the rest is unknown.
 """
@@ -6,6 +6,7 @@ A firm reads its own evidence here; any other identity gets what row-level secur
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -33,7 +34,7 @@ class FirmFacts:
 
 # A list or a register that was taken in says "none" of a firm that is not on it; before, nothing is known.
 _FACTS = text("""
-select e.industry_code, e.district, nullif(e.size_class, 'unknown') as size, e.form, e.headcount, e.revenue_fen,
+select e.id, e.industry_code, e.district, nullif(e.size_class, 'unknown') as size, e.form, e.headcount, e.revenue_fen,
   (select r.established_on from registration r where r.firm_no = e.firm_no and r.current order by r.as_of desc limit 1)
     as established_on,
   (select g.grade from tax_grade g where g.firm_no = e.firm_no and g.current order by g.year desc limit 1) as tax_grade,
@@ -62,7 +63,7 @@ left join lateral (
          count(distinct l.counterparty) filter (where l.side = 1 and not l.void and l.net_fen > 0 and l.day >= :debtors_since)
            as debtors
   from invoice_line l where l.firm_no = e.firm_no and l.current) i on true
-where e.id = :firm
+where e.id = any(:firms)
 """)
 
 
@@ -76,13 +77,19 @@ def _age_months(established: date, day: date) -> int:
     return max(0, months - (day.day < established.day))
 
 
+def load_many(firm_ids: Sequence[UUID]) -> dict[UUID, Facts]:
+    """The facts of many firms in one statement. Whom the running identity may read is worked out once, not once a firm."""
+    day = today()
+    rows = session().execute(_FACTS, {
+        "firms": list(firm_ids), "day": day, "since": _months_before(day, WINDOW_MONTHS),
+        "debtors_since": _months_before(day, DEBTOR_MONTHS),
+    })  # fmt: skip
+    return {row.id: _known(row, day) for row in rows}
+
+
 def load(firm_id: UUID) -> FirmFacts:
     """The facts of a firm; all unknown where the running identity may not know it."""
-    day = today()
-    row: Any = session().execute(_FACTS, {
-        "firm": firm_id, "day": day, "since": _months_before(day, WINDOW_MONTHS),
-        "debtors_since": _months_before(day, DEBTOR_MONTHS),
-    }).one_or_none()  # fmt: skip
+    facts = load_many([firm_id])
     consents: dict[UUID, set[str]] = defaultdict(set)
     given = select(Consent.receiver_org_id, Consent.item_code).where(
         Consent.firm_id == firm_id, Consent.receiver_org_id.is_not(None), *in_force()
@@ -90,7 +97,7 @@ def load(firm_id: UUID) -> FirmFacts:
     for receiver, item in session().execute(given):
         assert receiver is not None
         consents[receiver].add(item)
-    return FirmFacts({} if row is None else _known(row, day), {bank: frozenset(items) for bank, items in consents.items()})
+    return FirmFacts(facts.get(firm_id, {}), {bank: frozenset(items) for bank, items in consents.items()})
 
 
 def _known(row: Any, day: date) -> dict[str, Value]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MOST_PAPERS = 20
-"""Of one need; the database counts too (migration 0046)."""
+"""Of one need; the database counts too (migration 0050)."""
 
 _ALWAYS = ("LICENCE", "STATEMENTS")
 _BY_KIND: Mapping[str, tuple[str, ...]] = {

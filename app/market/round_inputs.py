@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +32,7 @@ from app.market.rank_service import BLOCK, acting_for
 from app.market.round_rules import Entrant, Obstacle, Offered, Preference, RoundRules, obstacle, preference
 from app.market.words import ANY, NeedState
 
+T = TypeVar("T")
 NO_HURRY = 99
 """Working days left as ranking is told: when bidding closes is no merit of a need here."""
 UNTOLD = frozenset(reason.value for reason in MatchReason if reason.startswith(("PROFILE_", "PRICE_")))
@@ -163,7 +164,7 @@ def _desks(terms: Terms) -> list[_Desk]:
     return [desk for desk in desks.values() if desk.products]
 
 
-def _blocks(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+def _blocks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     for begin in range(0, len(ids), BLOCK):
         yield ids[begin : begin + BLOCK]
 
@@ -175,22 +176,48 @@ def _visit(
     """Fills in one bank's doors, as that bank. Its own rule is judged by what it may know of the firm; the rest refuses none."""
     for block in _blocks([need.id for need in terms.needs]):
         desk.visible.update(session().scalars(select(Need.id).where(among(Need.id, block), Need.state == NeedState.OPEN.value)))
-    ruled = any(rule for _, _, _, rule in desk.products)
+    ruled: dict[int, list[tuple[int, Offered, dict[str, Any]]]] = {}
     for index, (need, entrant) in enumerate(zip(terms.needs, entrants, strict=True)):
         if need.id not in desk.visible:
             against[index][Obstacle.HIDDEN.value] += 1
             continue
-        facts: dict[str, Any] | None = None
         for number, offered, _, rule in desk.products:
             code = obstacle(entrant, offered)
-            if code is None and ruled and rule:
-                facts = facts if facts is not None else dict(fit_facts.load(need.org_id).facts)
-                code = Obstacle.RULE if evaluate(rule, {**facts, **_card(need, offered.asked(entrant))}) is Verdict.NO else None
             if code is not None:
                 against[index][code.value] += 1
-                continue
-            liking = preference(entrant, offered, seed, need.id, terms.products[number].id)
-            listed[index].append((liking, number, offered.asked(entrant)))
+            elif rule:
+                ruled.setdefault(index, []).append((number, offered, rule))
+            else:
+                _list(terms, index, number, entrant, offered, seed, listed)
+    for index, number, offered in _passed(terms, entrants, ruled, against):
+        _list(terms, index, number, entrants[index], offered, seed, listed)
+
+
+def _list(
+    terms: Terms, index: int, number: int, entrant: Entrant, offered: Offered, seed: str, listed: list[list[Wish]]
+) -> None:
+    liking = preference(entrant, offered, seed, terms.needs[index].id, terms.products[number].id)
+    listed[index].append((liking, number, offered.asked(entrant)))
+
+
+def _passed(
+    terms: Terms, entrants: Sequence[Entrant], ruled: dict[int, list[tuple[int, Offered, dict[str, Any]]]],
+    against: list[Counter[str]],
+) -> Iterator[tuple[int, int, Offered]]:
+    """Needs and products whose rule does not say no, with the facts of their firms asked for in blocks.
+
+    Firm by firm the database would work out each time whom the bank may read: that grew with the square of the firms.
+    """
+    for block in _blocks(list(ruled)):
+        known = fit_facts.load_many(list({terms.needs[index].org_id for index in block}))
+        for index in block:
+            need = terms.needs[index]
+            for number, offered, rule in ruled[index]:
+                facts = {**known.get(need.org_id, {}), **_card(need, offered.asked(entrants[index]))}
+                if evaluate(rule, facts) is Verdict.NO:
+                    against[index][Obstacle.RULE.value] += 1
+                else:
+                    yield index, number, offered
 
 
 def _card(need: Any, asked: int) -> dict[str, Any]:
@@ -212,9 +239,13 @@ def _scores(
     """Where every need stands with every product on its list, by the points of the bank's queue without the hurry."""
     scores: Scores = {}
     reasons: dict[tuple[int, int], tuple[str, ...]] = {}
+    listing: dict[UUID, list[tuple[int, int]]] = {desk.bank: [] for desk in desks}
+    for index, wishes in enumerate(chosen):
+        for _, number, _ in wishes:
+            listing[terms.products[number].org_id].append((index, number))
     for desk in desks:
         facts = {number: facts for number, _, facts, _ in desk.products}
-        waiting = [(index, number) for index, wishes in enumerate(chosen) for _, number, _ in wishes if number in facts]
+        waiting = listing[desk.bank]
         with acting_for(desk.bank):
             firms = list({terms.needs[index].org_id for index, _ in waiting})
             profiles: dict[UUID, Any] = {}

@@ -197,7 +197,8 @@ def _only_tried() -> bool:
 
 def _form_page(form: ClaimForm, booking: Booking, back: str) -> str:
     tried, trouble = None, ""
-    if all([field.validate(form) for field in (form.guarantor_paid, form.collateral, form.other_public)]):
+    read = [field.validate(form) for field in (form.guarantor_paid, form.collateral, form.other_public)]
+    if all(read):
         try:
             tried = service.preview(booking, form.parts())
         except Refusal as refused:

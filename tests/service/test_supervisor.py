@@ -17,7 +17,8 @@ import psutil
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.database import ROOT, TestDatabase, place
+from tests.database import ROOT, TestDatabase
+from tests.shared import place
 
 PATIENCE = 120  # seconds until the portal must have answered or ended
 KEYS = {"HUIQIAO_SECRET_KEY": "k" * 40, "HUIQIAO_FIELD_KEYS": Fernet.generate_key().decode()}

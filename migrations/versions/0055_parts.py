@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, run
 
-revision = "0053"
-down_revision = "0052"
+revision = "0055"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 

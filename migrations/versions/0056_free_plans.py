@@ -2,8 +2,8 @@
 
 from migrations.tools import run
 
-revision = "0054"
-down_revision = "0053"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 
