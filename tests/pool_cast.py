@@ -19,8 +19,10 @@ from app.loans.models import Loan
 from app.loans.rules import FiveClass
 from app.loans.service import Drawdown, LoanTerms, RepaymentReport
 from app.pool import audit_service as audits
+from app.pool import budget_service as budget
 from app.pool import claim_service as claims
 from app.pool import service as pool
+from app.pool.budget_models import Funding
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.decision_service import Deduction
@@ -55,7 +57,12 @@ class City:
     def __post_init__(self) -> None:
         pool.register_agreement(self.leader, self.bank.id, "协议-1", date(2025, 10, 1))
         if self.budget:
-            pool.fund_pool(self.leader, today().year, self.budget * WAN, "预算-1")
+            self.fund(self.budget, "预算-1")
+
+    def fund(self, amount: int, document_no: str, guarantee: int = 0, year: int = 0) -> Funding:
+        """``amount`` 万元 proposed by the cashier and confirmed by the leader."""
+        made = budget.propose_funding(self.cashier, year or today().year, amount * WAN, document_no, guarantee * WAN)
+        return budget.decide_funding(self.leader, made.id, "confirm", "按文件拨入")
 
     @property
     def officer(self) -> Context:

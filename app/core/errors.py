@@ -48,7 +48,6 @@ class ErrorCode(StrEnum):
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
     CLAIM_OUTDATED = "claim_outdated"
-    CORRECTION_OPEN = "correction_open"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
     COMMITMENT_EXPIRED = "commitment_expired"
@@ -59,6 +58,7 @@ class ErrorCode(StrEnum):
     CONSENT_TEXT_CHANGED = "consent_text_changed"
     CONSTRAINT = "constraint"
     CORRECTED_ONCE = "corrected_once"
+    CORRECTION_OPEN = "correction_open"
     DATA_INSTEAD = "data_instead"
     DATA_REPLACES = "data_replaces"
     DATE_OUT_OF_RANGE = "date_out_of_range"
@@ -67,6 +67,7 @@ class ErrorCode(StrEnum):
     DEDUCTION_REPAID = "deduction_repaid"
     DISPUTE_NO_PROVIDER = "dispute_no_provider"
     DISPUTE_OPEN = "dispute_open"
+    DOCUMENT_TAKEN = "document_taken"
     EDITION_EXISTS = "edition_exists"
     EDITION_SAME = "edition_same"
     EDITION_WAITING = "edition_waiting"
@@ -124,6 +125,7 @@ class ErrorCode(StrEnum):
     PUSH_TYPE = "push_type"
     PUSH_UNSIGNED = "push_unsigned"
     REASON_NEEDED = "reason_needed"
+    PAYMENT_OPEN = "payment_open"
     RECOVERY_SETTLED = "recovery_settled"
     REFUSED_ALREADY = "refused_already"
     REPAYMENT_ORDER = "repayment_order"
@@ -150,6 +152,8 @@ class ErrorCode(StrEnum):
     USCC_INVALID = "uscc_invalid"
     USCC_KIND = "uscc_kind"
     VOUCHER_TAKEN = "voucher_taken"
+    YEAR_CLOSED = "year_closed"
+    YEAR_RUNNING = "year_running"
 
 
 MESSAGES: dict[ErrorCode, str] = {
@@ -184,7 +188,6 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
     ErrorCode.CHOICE_EXISTS: N_("该需求已经选定一家银行，不能再选第二家。"),
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
-    ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
@@ -198,6 +201,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CONSENT_TEXT_CHANGED: N_("授权文本与您读到的不同（可能刚有新版本），请重新阅读后再签署。"),
     ErrorCode.CONSTRAINT: N_("提交的内容与已有记录冲突，请刷新页面后重试。"),
     ErrorCode.CORRECTED_ONCE: N_("需求公开后只能更正一次。需要再改，请撤回后重新发起。"),
+    ErrorCode.CORRECTION_OPEN: N_("这笔补偿已有一项更正在办，请先办完。"),
     ErrorCode.DATA_INSTEAD: N_("企业已授权本行查看能代替这份材料的数据，请直接查看，不必再要材料。"),
     ErrorCode.DATA_REPLACES: N_("已授权的数据能说明同样的内容，不需要这份材料。"),
     ErrorCode.DATE_OUT_OF_RANGE: N_("日期应在 %(low)s 至 %(high)s 之间，请核对。"),
@@ -263,6 +267,10 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.PUSH_TYPE: N_("只接受未压缩的 application/json 或 application/x-ndjson。"),
     ErrorCode.PUSH_UNSIGNED: N_("请求头 %(header)s 缺少，或写法不对。"),
     ErrorCode.REASON_NEEDED: N_("请写明理由。"),
+    ErrorCode.PAYMENT_OPEN: N_("这笔补偿还有一部分在等候资金或支付，请先办完。"),
+    ErrorCode.DOCUMENT_TAKEN: N_("这个文号在这一年已经用过。"),
+    ErrorCode.YEAR_CLOSED: N_("这个预算年度已经结账或正在结账，不能再记账。"),
+    ErrorCode.YEAR_RUNNING: N_("这个预算年度还没有结束，不能结账。"),
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
     ErrorCode.REFUSED_ALREADY: N_("本行已婉拒这份需求，不能再报价或重复婉拒。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),

@@ -66,7 +66,20 @@ def _cell_value(column: Column, row: Any) -> Any:
 
 def export_xlsx(table: Table, rows: Sequence[Any], title: Text, limit: int = EXPORT_LIMIT) -> bytes:
     """The rows as an XLSX file, at most `limit` of them; where there are more, the last row says so."""
+    return export_sheets([(table, rows, title)], limit)
+
+
+def export_sheets(parts: Sequence[tuple[Table, Sequence[Any], Text]], limit: int = EXPORT_LIMIT) -> bytes:
+    """Several lists as the sheets of one XLSX file."""
     book = Workbook(write_only=True)
+    for table, rows, title in parts:
+        _add_sheet(book, table, rows, title, limit)
+    target = BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def _add_sheet(book: Workbook, table: Table, rows: Sequence[Any], title: Text, limit: int) -> None:
     sheet = book.create_sheet(_sheet_name(str(title)))
     sheet.freeze_panes = "A2"
     for index, column in enumerate(table.columns, start=1):
@@ -77,9 +90,6 @@ def export_xlsx(table: Table, rows: Sequence[Any], title: Text, limit: int = EXP
     if len(rows) > limit:
         note = gettext("只导出了前 %(limit)s 行。请用筛选缩小范围后再导出其余部分。", limit=f"{limit:,}")
         sheet.append([_styled(sheet, note, None, bold=True)])
-    target = BytesIO()
-    book.save(target)
-    return target.getvalue()
 
 
 def export_csv(table: Table, rows: Sequence[Any], limit: int = EXPORT_LIMIT) -> bytes:

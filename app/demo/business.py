@@ -36,6 +36,7 @@ from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
 from app.pool import audit_service, claim_service
+from app.pool import budget_service as budget
 from app.pool import service as pool
 from app.pool.ruleset import RULE_2025
 
@@ -85,7 +86,8 @@ def _shelves(staff: Staff) -> Products:
 
 def _pool(staff: Staff) -> None:
     leader = staff["bureau.leader"]
-    pool.fund_pool(leader, today().year, 100_000 * WAN, "演示预算", guarantee_fen=5_000 * WAN)
+    made = budget.propose_funding(staff["bureau.cashier"], today().year, 100_000 * WAN, "演示预算", 5_000 * WAN)
+    budget.decide_funding(leader, made.id, "confirm", "演示预算")
     for bank in BANKS:
         bank_id = staff[f"{bank}.officer"].org_id
         assert bank_id is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
@@ -14,12 +14,12 @@ from app.core.context import Context
 from app.core.formats import money_parts
 from app.core.pages import Figure
 from app.core.permissions import Permission
-from app.core.queries import reason_text
 from app.core.use_case import reading
-from app.core.web import attempt, context, filled
-from app.pool import queries, service
+from app.core.web import attempt, context
+from app.pool import budget_queries, queries, recovery_queries, service
 from app.pool.door import claim_chip, room
-from app.pool.forms import AgreementForm, FundForm
+from app.pool.forms import AgreementForm
+from app.pool.recovery_views import return_chip
 from app.pool.rules import RuleSet
 from app.pool.states import OPEN_FOR_BUREAU
 
@@ -27,7 +27,7 @@ from app.pool.states import OPEN_FOR_BUREAU
 def board_figures(ctx: Context) -> list[Figure]:
     """Budget left, claims waiting, paid this year, banks near the stop line."""
     year = today().year
-    money, paid = money_parts(queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
+    money, paid = money_parts(budget_queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
     stored = service.rule_set_on(today())
     line = RuleSet.from_json(stored.rules).stop_line if stored else None
     near = [one for one in queries.bank_lines(year) if line is not None and one.near(line)]
@@ -51,32 +51,8 @@ def board() -> Any:
         return render_template(
             "pool/board.html", figures=board_figures(ctx), claims=queries.due_claims(OPEN_FOR_BUREAU, limit=15),
             banks=queries.bank_lines(today().year), rules=rules, late=queries.late_bookings(), chip=claim_chip,
-            unsound=queries.last_found(),
+            unsound=queries.last_found(), late_returns=recovery_queries.late_returns(), return_chip=return_chip,
         )
-
-
-@room.page("/pool/ledger", Permission.POOL_READ)
-def ledger() -> Any:
-    """Every movement of a year's budget."""
-    ctx = context()
-    year = request.args.get("year", type=int) or today().year
-    with reading(ctx, Permission.POOL_READ):
-        return render_template(
-            "pool/ledger.html", money=queries.year_money(year), rows=queries.ledger_of(year), year=year, memo_text=reason_text,
-        )
-
-
-@room.page("/pool/fund", Permission.POOL_FUND, methods=["GET", "POST"])
-def fund() -> Any:
-    """Money for the year's budget."""
-    ctx, form = context(), FundForm()
-    if form.validate_on_submit():
-        done = attempt(form, lambda: service.fund_pool(
-            ctx, form.year.data, filled(form.amount.data), form.document_no.data or "", form.guarantee.data or 0))
-        if done is not None:
-            flash(gettext("已拨入年度预算。"), "success")
-            return redirect(url_for("pool.ledger", year=form.year.data))
-    return render_template("pool/fund.html", form=form)
 
 
 @room.page("/pool/agreements", Permission.POOL_READ)

@@ -27,6 +27,7 @@ from app.loans.models import Loan
 from app.loans.queries import awaits_firm
 from app.loans.rules import FiveClass, is_bad
 from app.pool import queries, service
+from app.pool.cockpit_filters import BOOKING_FILTERS
 from app.pool.door import booking_chip, check_texts, room, steps
 from app.pool.forms import BookingForm
 from app.pool.judging import LIVE
@@ -56,6 +57,7 @@ BOOKINGS = Table(
         Filter("q", _l("借据、编号或名称"), "text", apply=lambda stmt, value: stmt.where(
             Booking.note_no.icontains(value, autoescape=True) | Loan.number.icontains(value, autoescape=True)
             | queries.FIRM.name.icontains(value, autoescape=True) | queries.BANK.name.icontains(value, autoescape=True))),
+        *BOOKING_FILTERS,
     ],
     default_sort="-submitted_on",
     row_url=lambda row: url_for("pool.booking", booking_id=row.id),

@@ -98,7 +98,9 @@ _CLAIMS = text("""
            c.other_public_fen, c.net_principal_loss_fen, c.compensation_fen, c.basis_fen, c.approved_fen, c.paid_fen,
            c.rule_set_id, b.mode, b.product, b.snapshot, t.amount_fen as held_fen, p.kind as ended, p.amount_fen as ended_fen,
            coalesce(r.recovered, 0) as recovered, coalesce(r.cost, 0) as cost, coalesce(r.due, 0) as due,
-           coalesce(r.clawed, false) as clawed, coalesce(k.topped, 0) as topped, k.worth_fen as worth, k.loss_fen as worth_loss
+           coalesce(r.clawed, false) as clawed, coalesce(w.waiting, 0) as waiting,
+           coalesce(w.held, 0) as rest_held, coalesce(w.rests, 0) as rests, coalesce(k.topped, 0) as topped, k.worth_fen as worth,
+           k.loss_fen as worth_loss
     from claim c join booking b on b.id = c.booking_id join loan l on l.id = c.loan_id
     left join ledger_transfer t on t.id = c.reservation_id
     left join ledger_transfer p on p.pending_id = c.reservation_id
@@ -111,6 +113,11 @@ _CLAIMS = text("""
              (array_agg(worth_fen order by decided_at desc) filter (where state = 'PAID' or change_fen <= 0))[1] as worth_fen,
              (array_agg(loss_fen order by decided_at desc) filter (where state = 'PAID' or change_fen <= 0))[1] as loss_fen
       from claim_correction where claim_id = c.id and state in ('CONFIRMED', 'PAID') and c.paid_fen is not null) k on true
+    left join lateral (
+      select sum(amount_fen) filter (where state = 'WAITING')::bigint as waiting,
+             sum(covered_fen) filter (where kind = 'rest' and state in ('COVERED', 'PAID'))::bigint as held,
+             sum(covered_fen) filter (where state = 'PAID')::bigint as rests
+      from claim_wait where claim_id = c.id) w on true
     where c.id > :after order by c.id limit :chunk
 """)
 
@@ -162,9 +169,10 @@ def _differences(row: Row[Any], rules: RuleSet) -> Iterator[tuple[str, Any, Any]
     worth = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules).amount_fen
     if worth != row.compensation_fen:
         yield "COMPENSATION", worth, row.compensation_fen
-    if row.approved_fen is not None and row.held_fen != row.approved_fen:
-        yield "RESERVED", row.approved_fen, row.held_fen
-    if row.paid_fen is not None and (row.ended != "post" or row.ended_fen != row.paid_fen):
+    held = (row.held_fen or 0) + row.waiting + row.rest_held  # reserved, in the line, or a rest that got money later
+    if row.approved_fen is not None and row.state != "CLAWED_BACK" and held != row.approved_fen:
+        yield "RESERVED", row.approved_fen, held
+    if row.paid_fen is not None and (row.ended != "post" or row.ended_fen + row.rests != row.paid_fen):
         yield "PAID", row.paid_fen, row.ended_fen
     if row.paid_fen is None and row.ended == "post":
         yield "PAID", "—", row.ended_fen

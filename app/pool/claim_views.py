@@ -30,6 +30,8 @@ from app.pool import audit_queries, audit_service, decision_service, queries, re
 from app.pool import claim_service as service
 from app.pool.audit_models import Question, Scope
 from app.pool.booking_views import snapshot_facts
+from app.pool.budget_queries import waits_of
+from app.pool.cockpit_filters import CLAIM_FILTERS
 from app.pool.decision_models import DeductionKind
 from app.pool.door import check_texts, claim_chip, room, steps
 from app.pool.flag_queries import flags_of
@@ -68,6 +70,7 @@ CLAIMS = Table(
         Filter("q", _l("编号或名称"), "text", apply=lambda stmt, value: stmt.where(
             Loan.number.icontains(value, autoescape=True) | queries.FIRM.name.icontains(value, autoescape=True)
             | queries.BANK.name.icontains(value, autoescape=True))),
+        *CLAIM_FILTERS,
     ],
     default_sort="due_at",
     row_url=lambda row: url_for("pool.claim", claim_id=row.id),
@@ -130,7 +133,7 @@ def claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             can_confirm=ctx.can(Permission.CLAIM_PAY), decision=queries.decision_of(found),
             audit=audit_queries.audit_of(found), scope=Scope(found.audit_scope).label, questions=list(Question),
             flag_names=FLAG_NAMES, demanded=check_texts(service.papers_demanded(found, rules)) if can_amend else [],
-            **_district(found, booking), publicity=queries.publicity_of(found.id),
+            **_district(found, booking), publicity=queries.publicity_of(found.id), waits=waits_of(found.id),
             objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
             answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )
@@ -322,9 +325,11 @@ def approve(claim_id: UUID) -> Any:
         get_or_404(Claim, claim_id)
     form = ApproveForm()
     if form.validate_on_submit():
-        done = attempt(form, lambda: decision_service.approve_claim(ctx, claim_id, form.listed(), form.reason.data or ""))
+        done = attempt(form, lambda: decision_service.approve_claim(
+            ctx, claim_id, form.listed(), form.reason.data or "", may_wait=bool(form.may_wait.data)))
         if done is not None:
-            return _held_or(lambda: done, gettext("已同意补偿，资金已预留。"), claim_id)
+            told = gettext("已同意补偿，资金已预留。") if done.reservation_id else gettext("已同意补偿，正在排队等候资金。")
+            return _held_or(lambda: done, told, claim_id)
     return claim_page(claim_id, "pool/approve.html", form=form)
 
 

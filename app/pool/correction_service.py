@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import select
+
 from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
@@ -21,8 +23,10 @@ from app.core.notices import notify
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.pool import money
+from app.pool.budget_models import Wait
 from app.pool.correction_models import Correction
 from app.pool.correction_states import CORRECTION, CorrectionState
+from app.pool.line_service import account_of, mode_of
 from app.pool.models import Booking, Claim
 from app.pool.positions import ask_back, position_of
 from app.pool.records import line_rows
@@ -64,6 +68,10 @@ def propose_correction(ctx: Context, claim_id: UUID, facts: Facts, reason: str) 
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.state not in CORRECTABLE:
         raise Refusal(ErrorCode.STATE_CHANGED)
+    if session().scalar(select(Wait.id).where(
+        Wait.claim_id == claim.id, Wait.kind == "rest", Wait.state.in_(("WAITING", "COVERED")),
+    )):
+        raise Refusal(ErrorCode.PAYMENT_OPEN)
     if not reason.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
     if not 0 <= facts.loss_fen <= claim.principal_drawn_fen:
@@ -124,7 +132,7 @@ def _settle(ctx: Context, claim: Claim, correction: Correction) -> None:
     change = correction.change_fen or 0
     if change > 0:
         held = money.or_exhausted(lambda: reserve(
-            money.budget(today().year), money.paid_to(claim.org_id), change, case_id=claim.case_id,
+            account_of(mode_of(claim), today().year), money.paid_to(claim.org_id), change, case_id=claim.case_id,
             reference=f"correction:{correction.id}:reserve", memo=N_("补付预留"),
         ))
         correction.reservation_id = held.id

@@ -17,16 +17,16 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
-from app.core.ledger import Transfer, post, reserve, void
+from app.core.ledger import Transfer, post, void
 from app.core.lifecycle import fire, refusal
 from app.core.models import Transition
 from app.core.outbox import timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
-from app.pool import money
 from app.pool.claim_service import lapse
 from app.pool.claim_steps import release, still_the_loss, tell_bank, working_deadline
 from app.pool.decision_models import ClaimObjection, Decision, DeductionKind, ObjectionState, Verdict
+from app.pool.line_service import hold, leave
 from app.pool.models import Claim
 from app.pool.publicity import end_publicity, open_objections, publish
 from app.pool.service import rules_of
@@ -75,10 +75,13 @@ class Deduction:
 
 
 @use_case(Permission.CLAIM_DECIDE, "claim.approve", returns=Claim)
-def approve_claim(ctx: Context, claim_id: UUID, deductions: Sequence[Deduction] = (), reason: str = "") -> Claim:
+def approve_claim(
+    ctx: Context, claim_id: UUID, deductions: Sequence[Deduction] = (), reason: str = "", *, may_wait: bool = False,
+) -> Claim:
     """Approves the computed compensation less the deductions, each with its reason; reserves it and starts publicity.
 
-    Above the stop line the claim comes back HELD. Raises ``Refusal(BUDGET_EXHAUSTED)`` (the claim waits for money),
+    Above the stop line the claim comes back HELD. Raises ``Refusal(BUDGET_EXHAUSTED)`` where money is short and the claim may
+    not wait in line for it (``line_service``),
     ``Refusal(APPROVAL_LIMIT)``, ``Refusal(DEDUCTIONS_WRONG)``, ``Refusal(CLAIM_OUTDATED)`` for the whole amount where
     principal came back since; it may be approved with a deduction for what came back (``DEDUCTION_REPAID`` without it).
     """
@@ -99,7 +102,8 @@ def approve_claim(ctx: Context, claim_id: UUID, deductions: Sequence[Deduction] 
         return claim
     told = reason.strip() or "；".join(one.reason.strip() for one in deductions)
     fire(ctx, CLAIM, claim, event, reason=told)
-    _reserve(claim, amount)
+    held = hold(claim, amount, may_wait=may_wait)
+    claim.reservation_id = held.id if held else None
     verdict = Verdict.PARTLY_APPROVED if deductions else Verdict.APPROVED
     decision = _decide(ctx, claim, verdict, amount, deductions, told)
     claim.approved_fen, claim.decided_on = amount, today()
@@ -125,18 +129,6 @@ def _still_owed(claim: Claim, deductions: Sequence[Deduction]) -> None:
             raise
         if all(one.kind is not DeductionKind.REPAID for one in deductions):
             raise Refusal(ErrorCode.DEDUCTION_REPAID) from refused
-
-
-def _reserve(claim: Claim, amount_fen: int) -> None:
-    earlier = session().scalar(
-        select(func.count()).select_from(Transfer).where(
-            Transfer.case_id == claim.case_id, Transfer.reference.like(f"claim:{claim.id}:reserve:%"))
-    )
-    held = money.or_exhausted(lambda: reserve(
-        money.budget(today().year), money.paid_to(claim.org_id), amount_fen, case_id=claim.case_id,
-        reference=f"claim:{claim.id}:reserve:{earlier}", memo=N_("补偿预留"),
-    ))
-    claim.reservation_id = held.id
 
 
 def _decide(
@@ -183,8 +175,10 @@ def reopen_decision(ctx: Context, claim_id: UUID, reason: str) -> Claim:
 
 def take_back(claim: Claim) -> None:
     """Ends what an approval began: its reservation and its publicity. The decision itself stays on record."""
-    pending = session().get_one(Transfer, claim.reservation_id)
-    void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
+    if claim.reservation_id is not None:
+        pending = session().get_one(Transfer, claim.reservation_id)
+        void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
+    leave(claim)
     end_publicity(claim, "REOPENED")
     claim.decision_id = claim.reservation_id = claim.approved_fen = None
     claim.decider_id = claim.decided_on = claim.public_until = None
@@ -221,7 +215,8 @@ def settle_due(ctx: Context) -> int:
 
 @use_case(Permission.CLAIM_PAY, "claim.pay", returns=Claim)
 def pay_claim(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) -> Claim:
-    """The cashier pays: the reservation is posted to the bank's account. Raises ``Refusal(VOUCHER_TAKEN)``."""
+    """The cashier pays: the reservation is posted to the bank's account. Raises ``Refusal(VOUCHER_TAKEN)``,
+    ``Refusal(BUDGET_EXHAUSTED)`` while it waits in line for money."""
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.decided_on is not None and not claim.decided_on <= paid_on <= today():
         raise Refusal(
@@ -230,9 +225,11 @@ def pay_claim(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) -> C
     code = refusal(ctx, CLAIM, claim, "pay")
     if code is not None:
         raise Refusal(code)
+    if claim.reservation_id is None:  # it waits in line for money
+        raise Refusal(ErrorCode.BUDGET_EXHAUSTED)
     pending = session().get_one(Transfer, claim.reservation_id)
     post(pending, reference=f"claim:{claim.id}:pay", memo=voucher_no)
-    claim.paid_fen, claim.paid_on, claim.voucher_no = claim.approved_fen, paid_on, voucher_no.strip()
+    claim.paid_fen, claim.paid_on, claim.voucher_no = pending.amount_fen, paid_on, voucher_no.strip()
     fire(ctx, CLAIM, claim, "pay")
     tell_bank(ctx, claim, N_("补偿款已支付。此后追偿所得请在收到后登记并按比例返还。"))
     about(claim, paid_fen=claim.paid_fen, voucher_no=claim.voucher_no)

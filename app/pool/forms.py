@@ -9,12 +9,22 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, DateField, FieldList, Form, FormField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.core.calendar import today
 from app.core.errors import N_, ErrorCode, Refusal
-from app.core.money import WAN, YUAN
+from app.core.money import YUAN
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
@@ -29,7 +39,8 @@ PAPER_NAMES = {
 }
 
 
-def _not_negative(form: FlaskForm, field: MoneyField) -> None:
+def not_negative(form: FlaskForm, field: MoneyField) -> None:
+    """Refuses an amount below zero."""
     if field.data is not None and field.data < 0:
         raise ValidationError(gettext("金额不能是负数。"))
 
@@ -83,10 +94,10 @@ class ClaimForm(FlaskForm):
     """What the bank states of a loss beside the loan's own ledger."""
 
     guarantor_paid = MoneyField(
-        _l("担保或保险已赔付的本金"), [Optional(), _not_negative], unit=YUAN, description=_l("没有则填 0 或不填。"))
-    collateral = MoneyField(_l("抵质押物处置已收回的本金"), [Optional(), _not_negative], unit=YUAN)
+        _l("担保或保险已赔付的本金"), [Optional(), not_negative], unit=YUAN, description=_l("没有则填 0 或不填。"))
+    collateral = MoneyField(_l("抵质押物处置已收回的本金"), [Optional(), not_negative], unit=YUAN)
     other_public = MoneyField(
-        _l("其他财政性补偿"), [Optional(), _not_negative], unit=YUAN, description=_l("例如区级叠加补偿；用于核对分担上限。"))
+        _l("其他财政性补偿"), [Optional(), not_negative], unit=YUAN, description=_l("例如区级叠加补偿；用于核对分担上限。"))
     statement = TextAreaField(
         _l("尽职与催收情况"), [InputRequired(_l("请简要写明尽职调查和催收情况。")), Length(max=2000)])
     idempotency_token = TokenField()
@@ -114,7 +125,7 @@ class DeductionForm(Form):
     """One deduction; an empty row is none."""
 
     kind = SelectField(_l("核减类别"), [Optional()])
-    amount = MoneyField(_l("核减金额"), [Optional(), _not_negative], unit=YUAN)
+    amount = MoneyField(_l("核减金额"), [Optional(), not_negative], unit=YUAN)
     reason = StringField(_l("核减理由"), [Optional(), Length(max=500)])
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -127,6 +138,8 @@ class ApproveForm(FlaskForm):
 
     deductions = FieldList(FormField(DeductionForm), min_entries=3, max_entries=12)
     reason = TextAreaField(_l("审定说明"), [Optional(), Length(max=1000)])
+    may_wait = BooleanField(
+        _l("资金不足时排队等候"), description=_l("不勾选时，资金不足就不能同意；勾选后按审定先后等候资金，公示照常进行。"))
     idempotency_token = TokenField()
 
     def listed(self) -> list[Deduction]:
@@ -180,7 +193,7 @@ class RecoveryForm(FlaskForm):
     """Money recovered after payment."""
 
     recovered = MoneyField(_l("收回金额"), [InputRequired(_l("请填写收回金额。"))], unit=YUAN)
-    cost = MoneyField(_l("合理的追偿费用"), [Optional(), _not_negative], unit=YUAN)
+    cost = MoneyField(_l("合理的追偿费用"), [Optional(), not_negative], unit=YUAN)
     received_on = DateField(_l("到账日期"), [InputRequired(_l("请填写到账日期。"))], default=today)
     reference = StringField(_l("流水号"), [InputRequired(_l("请填写流水号。")), Length(max=80)])
     idempotency_token = TokenField()
@@ -191,17 +204,6 @@ class ReturnForm(FlaskForm):
 
     voucher_no = StringField(_l("收款凭证号"), [InputRequired(_l("请填写收款凭证号。")), Length(max=80)])
     returned_on = DateField(_l("到账日期"), [InputRequired(_l("请填写到账日期。"))], default=today)
-    idempotency_token = TokenField()
-
-
-class FundForm(FlaskForm):
-    """Money for the year's budget."""
-
-    year = IntegerField(_l("年度"), [InputRequired(_l("请填写年度。")), NumberRange(
-        min=2025, max=2100, message=_l("请填写四位数的年度。"))], default=lambda: today().year)
-    amount = MoneyField(_l("拨入金额"), [InputRequired(_l("请填写拨入金额。"))], unit=WAN)
-    guarantee = MoneyField(_l("其中留给政担模式"), [Optional(), _not_negative], unit=WAN)
-    document_no = StringField(_l("文号"), [InputRequired(_l("请填写文号。")), Length(max=80)])
     idempotency_token = TokenField()
 
 

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.core.calendar import today
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.core.ledger import Account, open_account
+from app.pool.budget_models import Closing
 
 T = TypeVar("T")
 
@@ -38,6 +41,20 @@ def guarantee_budget(year: int) -> Account:
 def paid_to(bank_id: UUID) -> Account:
     """What a bank has received and not returned."""
     return open_account(f"pool:paid:{bank_id}", "pool_paid", org_id=bank_id)
+
+
+def is_closed(year: int) -> bool:
+    """Whether a budget year was closed: nothing moves in it any more."""
+    found = session().scalar(select(Closing.id).where(Closing.year == year, Closing.state == "CONFIRMED"))
+    return found is not None
+
+
+def returned_to(paid_from: Account) -> Account:
+    """Where money that comes back belongs: into the budget it was paid from, or into this year's where that one is closed."""
+    _, kind, year = paid_from.code.split(":")
+    if not is_closed(int(year)):
+        return paid_from
+    return (guarantee_budget if kind == "guarantee" else budget)(today().year)
 
 
 def or_exhausted(move: Callable[[], T], code: ErrorCode = ErrorCode.BUDGET_EXHAUSTED) -> T:

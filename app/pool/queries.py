@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from app.core.calendar import SHANGHAI, today
 from app.core.database import session
-from app.core.ledger import Account, Transfer
+from app.core.ledger import Account
 from app.core.models import Transition
 from app.identity.models import Organisation, Person
 from app.loans.models import Loan
@@ -220,46 +220,6 @@ def banks() -> list[tuple[UUID, str]]:
     return [(row.id, row.name) for row in rows]
 
 
-@dataclass(frozen=True)
-class YearMoney:
-    """A year's budget in 分: what came in for banks, what is reserved, paid out, and left."""
-
-    year: int
-    funded_fen: int
-    reserved_fen: int
-    left_fen: int
-    guarantee_fen: int
-
-
-def year_money(year: int) -> YearMoney:
-    """The budget of a year; zeros where none was opened."""
-    codes = (f"pool:budget:{year}", f"pool:guarantee:{year}")
-    found = {one.code: one for one in session().scalars(select(Account).where(Account.code.in_(codes)))}
-    budget, guarantee = found.get(codes[0]), found.get(codes[1])
-    return YearMoney(
-        year, budget.credits_posted_fen if budget else 0, budget.debits_pending_fen if budget else 0,
-        budget.available_fen if budget else 0, guarantee.balance_fen if guarantee else 0,
-    )
-
-
-def ledger_of(year: int) -> list[Any]:
-    """Movements of the year's budget, newest first, with whether money came in or went out."""
-    account = session().scalar(select(Account).where(Account.code == f"pool:budget:{year}"))
-    if account is None:
-        return []
-    other = aliased(Account)
-    incoming = Transfer.credit_account_id == account.id
-    return list(session().execute(
-        select(
-            Transfer.id, Transfer.kind, Transfer.amount_fen, Transfer.reference, Transfer.memo, Transfer.at,
-            incoming.label("incoming"), other.code.label("other_code"), BANK.name.label("bank_name"),
-        )
-        .join(other, other.id == case((incoming, Transfer.debit_account_id), else_=Transfer.credit_account_id))
-        .outerjoin(BANK, BANK.id == other.org_id)
-        .where(or_(incoming, Transfer.debit_account_id == account.id)).order_by(Transfer.at.desc()).limit(200)
-    ))
-
-
 def paid_in(year: int) -> int:
     """Compensation paid in a calendar year (分)."""
     return int(session().scalar(
@@ -313,10 +273,11 @@ def bank_lines(year: int) -> list[BankLine]:
     return sorted(lines, key=lambda line: (line.ratio is not None, -(line.ratio or 0), line.name))
 
 
-def due_claims(states: tuple[ClaimState, ...], limit: int = 10) -> list[Any]:
-    """Claims in these states, the most urgent first."""
+def due_claims(states: tuple[ClaimState, ...], limit: int = 10, *, funded: bool = False) -> list[Any]:
+    """Claims in these states, the most urgent first; ``funded`` leaves out those that wait for money."""
     return list(session().execute(
-        claims_query().where(Claim.state.in_([one.value for one in states]))
+        claims_query().where(
+            Claim.state.in_([one.value for one in states]), *((Claim.reservation_id.is_not(None),) if funded else ()))
         .order_by(Claim.due_at.nulls_last(), Claim.prepared_at).limit(limit)
     ))
 

@@ -14,7 +14,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
-from app.core.ledger import Transfer, transfer
+from app.core.ledger import Account, Transfer, transfer
 from app.core.lifecycle import fire
 from app.core.notices import notify
 from app.core.outbox import timed
@@ -24,6 +24,7 @@ from app.identity.models import Organisation
 from app.pool import money
 from app.pool.correction_models import Correction
 from app.pool.correction_states import CorrectionState
+from app.pool.line_service import leave
 from app.pool.models import Claim, Recovery
 from app.pool.positions import ask_back, morning, position_of, record
 from app.pool.recovery_rules import reminder_day
@@ -118,9 +119,10 @@ def confirm_return(ctx: Context, recovery_id: UUID, voucher_no: str, returned_on
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="returned_on", low=low, high=high)
     claim = get_or_404(Claim, recovery.claim_id)
     pending = session().get_one(Transfer, claim.reservation_id)
+    into = money.returned_to(session().get_one(Account, pending.debit_account_id))
     transfer(
-        money.paid_to(claim.org_id), money.budget(pending.at.year), recovery.due_fen, case_id=claim.case_id,
-        reference=f"recovery:{recovery.id}", memo=voucher_no,
+        money.paid_to(claim.org_id), into, recovery.due_fen, case_id=claim.case_id, reference=f"recovery:{recovery.id}",
+        memo=voucher_no,
     )
     recovery.returned_on, recovery.voucher_no = returned_on, voucher_no.strip()
     recovery.confirmed_by, recovery.next_reminder_at = ctx.actor_id, None
@@ -147,6 +149,7 @@ def claw_back(ctx: Context, claim_id: UUID, reason: str) -> Claim:
     """Takes a payment back on fraud or error: everything not yet due back becomes due (paper §5 [P])."""
     claim = get_or_404(Claim, claim_id, lock=True)
     fire(ctx, CLAIM, claim, "claw_back", reason=reason)
+    leave(claim)
     if session().scalar(select(Correction.id).where(
         Correction.claim_id == claim.id, or_(
             Correction.state == CorrectionState.PROPOSED,

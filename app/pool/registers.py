@@ -121,11 +121,11 @@ def links(ctx: Context, case: Case) -> list[CaseLink]:
     return shown
 
 
-def _claim_waits(text: Any, states: tuple[ClaimState, ...], order: int = 20) -> list[Wait]:
+def _claim_waits(text: Any, states: tuple[ClaimState, ...], order: int = 20, *, funded: bool = False) -> list[Wait]:
     return [
         Wait(text, f"{row.bank_name} · {row.firm_name} · {money_text(row.compensation_fen)}",
              url_for("pool.claim", claim_id=row.id), due=row.due_at, tone="wait", order=order)
-        for row in queries.due_claims(states)
+        for row in queries.due_claims(states, funded=funded)
     ]
 
 
@@ -184,7 +184,7 @@ def cashier_waits(ctx: Context) -> list[Wait]:
              url_for("pool.claim_recoveries", claim_id=row.claim_id), due=end_of_working_day(row.due_on), order=30)
         for row in queries.due_returns()
     ]
-    return _claim_waits(_l("支付补偿"), (ClaimState.PUBLICISED,), 10) + due
+    return _claim_waits(_l("支付补偿"), (ClaimState.PUBLICISED,), 10, funded=True) + due
 
 
 def bank_only(ctx: Context) -> list[Wait]:

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.formats import count_text, date_text, money_text, rate_text
 from app.core.pages import Text
 from app.enterprises.rules import SIZE_NAMES, SizeClass
-from app.pool.ruleset import RULE_2025, SOURCES, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod
+from app.pool.ruleset import RULE_2025, SOURCES, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
 
 NAMES: dict[str, Text] = {
     "code": _l("版本代号"), "title": _l("办法名称"), "document_no": _l("文号"), "valid_from": _l("施行日"),
@@ -25,6 +25,7 @@ NAMES: dict[str, Text] = {
     "ratio_cap": _l("补偿比例上限"), "guarantee_ratio": _l("政担补偿比例"), "max_loan_fen": _l("单笔贷款上限（政银）"),
     "guarantee_max_loan_fen": _l("单笔贷款上限（政担）"),
     "budget_fen": _l("年度预算上限"), "guarantee_budget_fen": _l("其中政担"), "budget_mode": _l("预算不足时"),
+    "year_end": _l("年度结账时的预留"),
     "stop_line": _l("熔断线（政银）"), "guarantee_stop_line": _l("熔断线（政担）"),
     "bank_public_share": _l("银行得到的财政性分担上限"), "guarantor_public_share": _l("担保机构得到的财政性分担上限"),
     "products": _l("可入库产品（政银）"), "guarantee_products": _l("可入库产品（政担）"),
@@ -54,8 +55,8 @@ GROUPS: tuple[tuple[Text, tuple[str, ...]], ...] = (
         "max_loan_fen", "guarantee_max_loan_fen",
     )),
     (_l("预算、熔断和分担"), (
-        "budget_fen", "guarantee_budget_fen", "budget_mode", "stop_line", "guarantee_stop_line", "bank_public_share",
-        "guarantor_public_share",
+        "budget_fen", "guarantee_budget_fen", "budget_mode", "year_end", "stop_line", "guarantee_stop_line",
+        "bank_public_share", "guarantor_public_share",
     )),
     (_l("哪些贷款可以入库"), (
         "products", "guarantee_products", "sizes", "key_list_sizes", "other_borrowers", "excluded_industries", "excluded_uses",
@@ -74,6 +75,7 @@ WORDS: dict[StrEnum, Text] = {
     TierMethod.BRACKET: _l("整笔按所在档次"), TierMethod.MARGINAL: _l("分段累进"),
     TierBasis.LOAN: _l("单笔贷款本金"), TierBasis.BORROWER_AT_BANK: _l("借款人在该行的合计"),
     BudgetMode.QUEUE: _l("按顺序等待"), BudgetMode.PRO_RATA: _l("按比例支付"),
+    YearEnd.CARRY: _l("连同资金结转下年"), YearEnd.RELEASE: _l("释放，申请排队等候"),
 }
 """Names of choices that carry none themselves."""
 

@@ -30,13 +30,14 @@ from app.pool.ruleset import (
     TierBasis,
     TierMethod,
     UseOfFunds,
+    YearEnd,
 )
 
 __all__ = [
     "RULE_2025", "SOURCES", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
     "Compensation", "JudgeDate", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
     "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
-    "UseOfFunds", "WorkingLine", "budget_left", "claim_in_time", "compensation", "eligibility",
+    "UseOfFunds", "WorkingLine", "YearEnd", "budget_left", "claim_in_time", "compensation", "eligibility",
     "is_eligible", "judging_date", "loss_proved", "net_principal_loss", "payable", "pro_rata", "public_share_ceiling",
     "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "split_flag", "stop_line",
     "within_budget",

@@ -114,6 +114,13 @@ class BudgetMode(StrEnum):
     PRO_RATA = "PRO_RATA"
 
 
+class YearEnd(StrEnum):
+    """What becomes of reservations when a budget year is closed: carried over with their money, or released into the line."""
+
+    CARRY = "CARRY"
+    RELEASE = "RELEASE"
+
+
 class UseOfFunds(StrEnum):
     """What the money is for."""
 
@@ -226,6 +233,7 @@ class RuleSet:
     budget_fen: int = 15 * YI
     guarantee_budget_fen: int = 5000 * WAN
     budget_mode: BudgetMode = BudgetMode.QUEUE
+    year_end: YearEnd = YearEnd.CARRY
     stop_line: Decimal = Decimal("0.03")
     guarantee_stop_line: Decimal = Decimal("0.03")
 
@@ -400,6 +408,7 @@ SOURCES: dict[str, str] = {
     "budget_fen": f"official interpretation of {_TEXT}: up to 15 亿元 a year [C2][C4]",
     "guarantee_budget_fen": f"official interpretation of {_TEXT}: of which up to 5000 万元 [C2][C4]",
     "budget_mode": f"{_OPEN}; queue proposed [P]",
+    "year_end": f"{_OPEN}; carrying over proposed [P]",
     "stop_line": f"{_SUMMARY}: above 3 % of the principal booked in the year payment is held [C4]",
     "guarantee_stop_line": f"{_SUMMARY}: yearly payout rate above 3 % is held [C4]",
     "products": f"official interpretation of {_TEXT} [C2]",

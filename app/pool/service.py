@@ -1,4 +1,4 @@
-"""Use cases of the pool: rule sets, agreements, the budget, and bookings. Claims are in ``claim_service``.
+"""Use cases of the pool: rule sets, agreements and bookings. Claims are in ``claim_service``, money in ``budget_service``.
 
 Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕1号); what its text leaves open is a parameter of the rule set.
 """
@@ -10,15 +10,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from app.core.calendar import now, today
 from app.core.cases import join_case
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
-from app.core.formats import money_text
-from app.core.ledger import Account, transfer
 from app.core.lifecycle import begin, fire
 from app.core.notices import notify
 from app.core.outbox import handles
@@ -34,7 +32,6 @@ from app.loans.rules import FiveClass, is_bad
 from app.loans.states import LoanState
 from app.market.models import Need
 from app.market.service import mark_bookable
-from app.pool import money
 from app.pool.batch_models import PoolBatchRow
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Agreement, Booking, StoredRuleSet
@@ -58,7 +55,7 @@ constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "documen
 constraint("uq_rule_set_code", ErrorCode.EDITION_EXISTS, "code")
 
 
-# --- rule sets, agreements, money --------------------------------------------------------------------------------------
+# --- rule sets, agreements ---------------------------------------------------------------------------------------------
 
 
 @use_case(Permission.RULES_LOAD, "pool.rule_set", returns=StoredRuleSet)
@@ -105,33 +102,6 @@ def register_agreement(
     return agreement
 
 
-@use_case(Permission.POOL_FUND, "pool.fund")
-def fund_pool(ctx: Context, year: int, amount_fen: int, document_no: str, guarantee_fen: int = 0) -> Account:
-    """Puts money into the year's budget (分), of which ``guarantee_fen`` is set aside for guarantors.
-
-    Raises ``Refusal(AMOUNT_OUT_OF_RANGE)`` beyond the yearly ceiling of the rule (15 亿元, 政担 5000 万元 of it [C2]).
-    """
-    stored = rule_set_on(today())
-    if stored is None:
-        raise Refusal(ErrorCode.NOT_FOUND)
-    rules = RuleSet.from_json(stored.rules)
-    # Two payments into one year at once would each see the ceiling free.
-    session().execute(text("select pg_advisory_xact_lock(hashtext('pool.fund'), :year)"), {"year": year})
-    account, guarantee = money.budget(year), money.guarantee_budget(year)
-    session().refresh(account)
-    session().refresh(guarantee)
-    left = rules.budget_fen - account.credits_posted_fen
-    if not 0 < amount_fen <= left:
-        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(max(0, left)))
-    most = min(amount_fen, rules.guarantee_budget_fen - guarantee.credits_posted_fen)
-    if not 0 <= guarantee_fen <= most:
-        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="guarantee", low=money_text(0), high=money_text(max(0, most)))
-    reference = f"pool:fund:{year}:{document_no.strip()}"
-    transfer(money.treasury(), account, amount_fen, reference=reference, memo=document_no)
-    if guarantee_fen:
-        transfer(account, guarantee, guarantee_fen, reference=f"{reference}:guarantee", memo=document_no)
-    about(account, year=year, amount_fen=amount_fen, guarantee_fen=guarantee_fen)
-    return account
 
 
 # --- booking -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from app.core.pages import Text
 from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import attempt, context
-from app.pool import queries, service, stress_service
+from app.pool import budget_queries, queries, service, stress_service
 from app.pool.door import room
 from app.pool.models import StoredRuleSet
 from app.pool.rule_fields import word
@@ -46,7 +46,7 @@ def new_stress() -> Any:
     with reading(ctx, P.STRESS_RUN):
         editions = queries.rule_sets()
         standing = service.rule_set_on(today())
-        left = queries.year_money(today().year).left_fen
+        left = budget_queries.year_money(today().year).left_fen
     form = StressForm()
     form.offer(editions)
     if form.rule_set.data is None and standing is not None:

@@ -8,8 +8,10 @@ from app.pool import (
     batch_views,
     board_views,
     booking_views,
+    budget_views,
     check_views,
     claim_views,
+    cockpit_views,
     file_views,
     publicity_views,
     recovery_views,
@@ -21,6 +23,7 @@ from app.pool import (
 from app.pool.door import room
 
 __all__ = [
-    "audit_views", "batch_api", "batch_views", "board_views", "booking_views", "check_views", "claim_views", "file_views",
-    "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views", "top_up_views",
+    "audit_views", "batch_api", "batch_views", "board_views", "booking_views", "budget_views", "check_views", "claim_views",
+    "cockpit_views", "file_views", "publicity_views", "recovery_views", "registers", "room", "rule_views", "stress_views",
+    "top_up_views",
 ]

@@ -39,12 +39,15 @@ def pdf(kind: str) -> dict[str, Any]:
 
 
 def the_city_opens_the_pool(town: Town, last_day: date) -> None:
-    """The leader puts money into the budget of each year of the story and registers the bank's agreement."""
+    """The cashier proposes money for the budget of each year of the story, the leader confirms it and registers the bank."""
     for year in range(today().year, last_day.year + 1):
-        page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/fund")
+        page = town.as_(town.bureau, Role.BUREAU_CASHIER, "/pool/fund")
         write(page, year=str(year), amount="5,000", document_no=f"穗财金〔{year}〕8号")
-        press(page, "拨入")
-        assert "已拨入年度预算" in said(page)
+        press(page, "提出拨入")
+        assert "请另一人确认" in said(page)
+        page = town.as_(town.bureau, Role.BUREAU_LEADER, f"/pool/ledger?year={year}")
+        decide(page, "确认拨入", "按文件拨入")
+        assert "已确认" in said(page)
     page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/agreements/new")
     write(page, bank=str(town.bank.id), document_no="协议2025-11", valid_from="2025-10-01")
     town.look_over(page)
@@ -159,7 +162,7 @@ def the_cashier_pays(town: Town, clock: Clock, claim: str) -> None:
     town.look_over(page)
     assert _budget(town, year) == FUNDED - APPROVED
     page = town.as_(town.bureau, Role.BUREAU_LEADER, f"/pool/ledger?year={year}")
-    assert [_yuan(row[4]) for row in table(page, "预算台账") if row[1].startswith("支付")] == [APPROVED]
+    assert [_yuan(row[5]) for row in table(page, "预算台账") if row[1].startswith("支付")] == [APPROVED]
     assert _wan(facts(page)["已预留未支付"]) == 0
     town.look_over(page)
     page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool")

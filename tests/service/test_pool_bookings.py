@@ -15,7 +15,6 @@ from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.lifecycle import refusal
 from app.core.models import Notice, Transition
-from app.core.money import WAN
 from app.core.permissions import Role
 from app.pool import service as pool
 from app.pool.models import Booking, StoredRuleSet
@@ -172,18 +171,6 @@ def test_a_rule_set_of_the_city_replaces_the_earlier_one_and_a_booking_keeps_its
     with pytest.raises(Refusal) as refused:
         pool.load_rule_set(cast.SYSTEM, rule_set("GZ-2025-T"))
     assert refused.value.code is ErrorCode.EDITION_EXISTS
-
-
-def test_the_budget_has_a_ceiling_and_money_comes_in_once_per_document(city: City) -> None:
-    pool.fund_pool(city.leader, today().year, 1000 * WAN, "穗财〔2026〕1号", guarantee_fen=100 * WAN)
-    with pytest.raises(Refusal):
-        pool.fund_pool(city.leader, today().year, 1000 * WAN, "穗财〔2026〕1号")
-    with pytest.raises(Refusal) as refused:
-        pool.fund_pool(city.leader, today().year, 150_000 * WAN, "穗财〔2026〕2号")
-    assert (refused.value.code, refused.value.field) == (ErrorCode.AMOUNT_OUT_OF_RANGE, "amount")
-    with pytest.raises(Refusal) as refused:
-        pool.fund_pool(city.leader, today().year, 6000 * WAN, "穗财〔2026〕3号", guarantee_fen=5000 * WAN)
-    assert refused.value.field == "guarantee"
 
 
 ALLOWED = {

@@ -79,9 +79,9 @@ def test_the_city_does_not_restate_a_loss(city: City) -> None:
 def test_a_bank_neither_confirms_nor_rewrites_what_it_reported_as_recovered(city: City) -> None:
     claim = city.claimed(city.booked())
     values = {"claim": claim.id, "case": claim.case_id, "org": claim.org_id}
-    row = ("insert into recovery (id, claim_id, case_id, org_id, kind, received_on, recovered_fen, cost_fen, due_fen, due_on, "
-           "reference, reported_at, returned_on, voucher_no) values (gen_random_uuid(), :claim, :case, :org, 'recovery', "
-           "current_date, 1, 0, 1, current_date, '', now(), {})")
+    row = ("insert into recovery (id, claim_id, case_id, org_id, kind, received_on, recovered_fen, cost_fen, due_fen, "
+           "due_on, reference, reported_at, reminders, returned_on, voucher_no) values (gen_random_uuid(), "
+           ":claim, :case, :org, 'recovery', current_date, 1, 0, 1, current_date, '', now(), 0, {})")
     refused(city.officer, "row-level security", row.format("current_date, 'x'"), **values)
     assert done(city.officer, row.format("null, null"), **values) == 1
     assert done(city.officer, "update recovery set returned_on = current_date, voucher_no = 'x'") == 0

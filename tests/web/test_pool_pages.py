@@ -168,13 +168,8 @@ def test_a_paper_of_the_wrong_type_is_refused_with_the_types_that_are_taken(app:
     assert "不支持这种文件" in words(page)
 
 
-def test_the_leader_funds_the_year_and_registers_a_bank(app: Flask, city: City) -> None:
+def test_the_leader_registers_a_bank(app: Flask, city: City) -> None:
     leader = visit(app, city.leader)
-    funded = send(leader, "/pool/fund", year=str(today().year), amount="1000", guarantee="100", document_no="穗财 2 号")
-    assert "已拨入年度预算" in words(funded)
-    assert "年度" in words(send(leader, "/pool/fund", year="1", amount="1000", document_no="穗财 3 号"))
-    assert "金额不在允许的范围内" in words(
-        send(leader, "/pool/fund", year=str(today().year), amount="9999999", document_no="穗财 4 号"))
     bank = cast.bank("新合作银行")
     done = send(leader, "/pool/agreements/new", bank=str(bank.id), document_no="协议-7", valid_from="2026-01-01")
     assert "新合作银行" in words(done) and "有效" in words(done)
