@@ -90,7 +90,7 @@ def the_bank_claims(town: Town) -> str:
     press(page, "计算补偿")
     assert "已算出补偿金额" in said(page)
     assert _yuan(table(page, "补偿怎么算的")[-1][1]) == COMPENSATION
-    assert {row[1] for row in table(page, "办法要求的证据和材料")} == {"通过", "未通过"}
+    assert {row[1] for row in table(page, "办法要求的证据和材料")} == {"通过", "✕未通过"}
     for kind in PaperKind:
         write(page, kind=kind.value)
         page.locator("[name=file]").set_input_files(pdf(kind.value))
