@@ -19,6 +19,7 @@ from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.ledger import open_account, transfer
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
+from app.pool.budget_models import Wait
 from app.pool.claim_steps import tell_bank
 from app.pool.models import Booking, Claim, Recovery
 from app.pool.records import line_rows
@@ -81,13 +82,16 @@ def record_top_up(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) 
     """Records that the district paid its share of a claim, after the city, once.
 
     Raises ``Refusal(TOP_UP_NOTHING)`` where no district covers the loan or the ceiling leaves nothing,
-    ``Refusal(STATE_CHANGED)``, ``Refusal(ALREADY_DONE)``, ``Refusal(VOUCHER_TAKEN)``.
+    ``Refusal(TOP_UP_TOO_EARLY)`` while a rest of the city's part is unpaid, ``Refusal(STATE_CHANGED)``,
+    ``Refusal(ALREADY_DONE)``, ``Refusal(VOUCHER_TAKEN)``.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.state not in PAID or claim.paid_on is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     if top_up_of(claim.id) is not None:
         raise Refusal(ErrorCode.ALREADY_DONE)
+    if session().scalar(select(Wait.id).where(Wait.claim_id == claim.id, Wait.state.in_(("WAITING", "COVERED")))) is not None:
+        raise Refusal(ErrorCode.TOP_UP_TOO_EARLY)  # the ceiling is for both together: the city's part must be whole
     if not claim.paid_on <= paid_on <= today():
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="paid_on", low=claim.paid_on.isoformat(), high=today().isoformat())
     booking = get_or_404(Booking, claim.booking_id)

@@ -24,6 +24,7 @@ from app.pool import budget_service as budget
 from app.pool import decision_service as decisions
 from app.pool import recovery_service as recoveries
 from app.pool import service as pool
+from app.pool import top_up_service as top_ups
 from app.pool.budget_models import Closing, Funding, Wait
 from app.pool.check_service import check_pool
 from app.pool.models import Claim
@@ -143,6 +144,9 @@ def test_pro_rata_pays_each_the_same_share_and_the_rest_keeps_its_place_until_th
     assert [decisions.pay_claim(city.cashier, one.id, f"付-{one.id}", today()).paid_fen for one in (first, second)] == [
         90 * WAN, 45 * WAN]
     assert sound() == []
+    with pytest.raises(Refusal) as refused:
+        top_ups.record_top_up(city.cashier, first.id, "区-1", today())
+    assert refused.value.code is ErrorCode.TOP_UP_TOO_EARLY
     recoveries.report_recovery(city.officer, first.id, today(), 100 * WAN, 0, "执行款")  # 90/300 of it: 30
     city.fund(45, "追加-2")
     line_service.spread(city.leader, Mode.BANK, "资金到位")
