@@ -16,7 +16,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
-from app.core.lifecycle import fire, refusal
+from app.core.lifecycle import ensure, fire
 from app.core.notices import notify
 from app.core.permissions import OrgKind
 from app.identity.models import Organisation
@@ -28,9 +28,7 @@ def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) 
     Raises ``Refusal`` where the state or the actor does not allow the event.
     """
     bridge = get_or_404(Bridge, bridge_id, lock=True)
-    code = refusal(ctx, LIFECYCLE, bridge, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, LIFECYCLE, bridge, event)
     if only is not None and getattr(bridge, only) != ctx.org_id:
         raise Refusal(ErrorCode.FORBIDDEN)
     return bridge

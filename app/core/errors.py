@@ -147,7 +147,6 @@ class ErrorCode(StrEnum):
     TIE_BANNED = "tie_banned"
     TOO_MANY_TRIES = "too_many_tries"
     TOP_UP_NOTHING = "top_up_nothing"
-    TOP_UP_TOO_EARLY = "top_up_too_early"
     TRAINING_OPEN = "training_open"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
@@ -292,7 +291,6 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),
     ErrorCode.TIE_BANNED: N_("存款、信用卡和理财不得作为贷款的条件，请删除或改为非必须。"),
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
-    ErrorCode.TOP_UP_TOO_EARLY: N_("市级补偿还有余款未付，付清后再登记区级支付。"),
     ErrorCode.TOP_UP_NOTHING: N_("没有可以叠加的区级补偿：该区没有有效办法，或已达财政性分担上限。"),
     ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),

@@ -91,6 +91,13 @@ def refusal(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> Err
     return None
 
 
+def ensure(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> None:
+    """Asks before the work what ``fire`` asks after it. Raises ``Refusal``."""
+    code = refusal(ctx, lifecycle, subject, event)
+    if code is not None:
+        raise Refusal(code)
+
+
 def can_fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> bool:
     """Whether a page shows the button."""
     return refusal(ctx, lifecycle, subject, event) is None
@@ -101,9 +108,7 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
 
     The caller has locked the subject (``get_or_404(…, lock=True)``), so that two people at once make one move.
     """
-    code = refusal(ctx, lifecycle, subject, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, lifecycle, subject, event)
     move = lifecycle.find(subject.state, event)
     assert move is not None
     if move.needs_reason and not (reason or "").strip():

@@ -216,7 +216,7 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
         recognise()
         messages = {
             404: gettext("没有找到这个页面。"), 405: gettext("不能这样打开这个页面。"),
-            413: gettext("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。", limit=_limit_text(app)),
+            413: gettext("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。", limit=upload_limit_text()),
             429: gettext("请求太频繁，请稍后再试。"),
         }
         return render_template("error.html", code=code, message=messages.get(code, gettext("请求有误，请返回重试。"))), code
@@ -234,5 +234,11 @@ def init_gate(app: Flask, load_context: Callable[[], Context]) -> None:
         ), 500
 
 
-def _limit_text(app: Flask) -> str:
-    return f"{int(app.config['UPLOAD_LIMIT']) // (1024 * 1024)} MB"
+def upload_limit() -> int:
+    """The largest file that a page takes, in bytes."""
+    return int(current_app.config["UPLOAD_LIMIT"])
+
+
+def upload_limit_text() -> str:
+    """The same for people."""
+    return f"{upload_limit() // (1024 * 1024)} MB"

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, redirect, render_template, request, session, url_for
+from flask import Response, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 
 from app.core.database import get_or_404
@@ -18,7 +18,7 @@ from app.core.queries import organisation_names
 from app.core.storage import take_in
 from app.core.tables import remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_list, send_xlsx
+from app.core.web import act, attempt, context, send_list, send_xlsx, upload_limit, upload_limit_text
 from app.evidence import quality_display, queries, service
 from app.evidence.delivery_progress import progress_of
 from app.evidence.delivery_tables import DELIVERIES, OWN_DELIVERIES, mending_table, quarantine_table
@@ -59,7 +59,7 @@ def upload() -> Any:
         if found is not None:
             return redirect(url_for("evidence.delivery", delivery_id=found.id))
     return render_template(
-        "evidence/upload.html", form=form, limit=_limit_text(), items=items, invoices=INVOICES in items,
+        "evidence/upload.html", form=form, limit=upload_limit_text(), items=items, invoices=INVOICES in items,
         columns={code: columns_of(code) for code in items},
     )
 
@@ -68,7 +68,7 @@ def _receive(form: UploadForm) -> Delivery:
     data, item = form.file.data, form.item.data
     side = int(form.side.data) if form.side.data and item == INVOICES else None
     with closing(data):
-        stored = take_in(data.stream, limit=int(current_app.config["UPLOAD_LIMIT"]), limit_text=_limit_text())
+        stored = take_in(data.stream, limit=upload_limit(), limit_text=upload_limit_text())
     return service.receive_delivery(context(), item, stored, data.filename or "", side=side)
 
 
@@ -80,10 +80,6 @@ def _in_words(call: Any) -> Any:
         if "detail" in refusal.params:
             refusal.params["detail"] = gettext(refusal.params["detail"])
         raise
-
-
-def _limit_text() -> str:
-    return f"{int(current_app.config['UPLOAD_LIMIT']) // (1024 * 1024)} MB"
 
 
 @room.page("/deliveries/template/<item>.<kind>", Permission.DELIVERY_READ)

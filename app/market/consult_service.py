@@ -220,7 +220,7 @@ def _known(words: Any, codes: Sequence[str]) -> list[str]:
 def advise(
     ctx: Context, consultation_id: UUID, advice: Sequence[str], text: str = "", product_kinds: Sequence[str] = ()
 ) -> Consultation:
-    """Ends it with advice of the closed list. Raises ``REASON_NEEDED`` (no advice, no product, no word on what to improve)."""
+    """Ends it with advice of the closed list. Raises ``REASON_NEEDED`` (no advice)."""
     found = get_or_404(Consultation, consultation_id, lock=True)
     found.advice = [one.value for one in Advice if one.value in set(advice)]
     if not found.advice:

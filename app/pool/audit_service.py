@@ -13,7 +13,7 @@ from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal
-from app.core.lifecycle import fire, refusal
+from app.core.lifecycle import ensure, fire
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.core.working import Check
@@ -58,9 +58,7 @@ def audit_claim(
     ``Refusal(AUDIT_INCOMPLETE)``, ``Refusal(REASON_NEEDED)``.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
-    code = refusal(ctx, CLAIM, claim, "audit")
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CLAIM, claim, "audit")
     if not opinion.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
     flags = flags_of(ctx, claim, rules_of(claim.rule_set_id))

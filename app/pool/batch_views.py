@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, redirect, render_template, request, session, url_for
+from flask import Response, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -25,7 +25,7 @@ from app.core.permissions import Permission
 from app.core.storage import take_in
 from app.core.tables import remembered
 from app.core.use_case import reading
-from app.core.web import act, attempt, context, send_list, send_xlsx
+from app.core.web import act, attempt, context, send_list, send_xlsx, upload_limit, upload_limit_text
 from app.evidence.delivery_templates import columns_for, csv_of, xlsx_of
 from app.market.fields import TokenField
 from app.pool import batch_offline, batch_service
@@ -87,7 +87,7 @@ def batch_new() -> Any:
         if made is not None:
             return redirect(url_for("pool.batch", batch_id=made.id))
     return render_template(
-        "pool/batch_new.html", form=form, limit=_limit_text(), rows=ROW_LIMIT,
+        "pool/batch_new.html", form=form, limit=upload_limit_text(), rows=ROW_LIMIT,
         kinds=[(kind.value, gettext(kind.label), columns_for(item.fields)) for kind, item in ITEMS.items()],
     )
 
@@ -95,17 +95,13 @@ def batch_new() -> Any:
 def _receive(form: BatchForm) -> PoolBatch:
     data = form.file.data
     with closing(data):
-        stored = take_in(data.stream, limit=int(current_app.config["UPLOAD_LIMIT"]), limit_text=_limit_text())
+        stored = take_in(data.stream, limit=upload_limit(), limit_text=upload_limit_text())
     try:
         return batch_service.receive_batch(context(), BatchKind(form.kind.data), stored, data.filename or "")
     except Refusal as refusal:
         if "detail" in refusal.params:  # itself a sentence
             refusal.params["detail"] = gettext(refusal.params["detail"])
         raise
-
-
-def _limit_text() -> str:
-    return f"{int(current_app.config['UPLOAD_LIMIT']) // (1024 * 1024)} MB"
 
 
 @room.page("/pool/batches/template/<kind>.<ending>", Permission.BOOKING_FILES)

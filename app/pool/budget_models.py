@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,22 @@ class Closing(_Proposed, Base):
     year: Mapped[int]
     year_end: Mapped[str]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class WaitKind(StrEnum):
+    """What waits for money: a whole claim, or what a part payment left."""
+
+    CLAIM = "claim"
+    REST = "rest"
+
+
+class WaitState(StrEnum):
+    """Where a place in the line stands. A whole claim that got its money stays COVERED: its payment is the claim's own."""
+
+    WAITING = "WAITING"
+    COVERED = "COVERED"
+    PAID = "PAID"
+    RELEASED = "RELEASED"
 
 
 class Wait(Identified, Base):

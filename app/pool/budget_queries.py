@@ -14,7 +14,7 @@ from app.core.database import session
 from app.core.ledger import Account, Transfer
 from app.identity.models import Person
 from app.loans.models import Loan
-from app.pool.budget_models import Closing, Funding, Wait
+from app.pool.budget_models import Closing, Funding, Wait, WaitKind, WaitState
 from app.pool.models import Claim
 from app.pool.queries import BANK, FIRM
 from app.pool.rules import Mode
@@ -124,14 +124,15 @@ def line() -> list[Any]:
     return list(session().execute(
         select(Wait, Loan.number, FIRM.name.label("firm_name"), BANK.name.label("bank_name"))
         .join(Claim, Claim.id == Wait.claim_id).join(Loan, Loan.id == Claim.loan_id).join(FIRM, FIRM.id == Claim.firm_id)
-        .join(BANK, BANK.id == Wait.org_id).where(Wait.state == "WAITING").order_by(Wait.mode, Wait.since, Wait.id).limit(200)
+        .join(BANK, BANK.id == Wait.org_id)
+        .where(Wait.state == WaitState.WAITING).order_by(Wait.mode, Wait.since, Wait.id).limit(200)
     ))
 
 
 def waits_of(claim_id: UUID) -> list[Wait]:
     """A claim's places in the line and the rests of its payment, oldest first."""
     return list(session().scalars(
-        select(Wait).where(Wait.claim_id == claim_id, Wait.state != "RELEASED").order_by(Wait.since, Wait.id)
+        select(Wait).where(Wait.claim_id == claim_id, Wait.state != WaitState.RELEASED).order_by(Wait.since, Wait.id)
     ))
 
 
@@ -140,5 +141,6 @@ def rests_to_pay() -> list[Any]:
     return list(session().execute(
         select(Wait.id, Wait.covered_fen, BANK.name.label("bank_name")).join(BANK, BANK.id == Wait.org_id)
         .join(Claim, Claim.id == Wait.claim_id)
-        .where(Wait.kind == "rest", Wait.state == "COVERED", Claim.paid_fen.is_not(None)).order_by(Wait.covered_at).limit(10)
+        .where(Wait.kind == WaitKind.REST, Wait.state == WaitState.COVERED, Claim.paid_fen.is_not(None))
+        .order_by(Wait.covered_at).limit(10)
     ))

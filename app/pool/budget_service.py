@@ -17,11 +17,11 @@ from app.core.database import get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.ledger import Account, Transfer, reserve, transfer, void
-from app.core.lifecycle import begin, fire, refusal
+from app.core.lifecycle import begin, ensure, fire
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.pool import money
-from app.pool.budget_models import Closing, Funding, Wait
+from app.pool.budget_models import Closing, Funding, Wait, WaitKind, WaitState
 from app.pool.budget_states import CLOSING, FUNDING
 from app.pool.correction_models import Correction
 from app.pool.judging import rule_set_on
@@ -108,9 +108,7 @@ def judge_funding(ctx: Context, funding_id: UUID, event: str, reason: str) -> Fu
     # Two fundings of one year at once would each see the ceiling free.
     session().execute(text("select pg_advisory_xact_lock(hashtext('pool.fund'))"))
     funding = get_or_404(Funding, funding_id, lock=True)
-    code = refusal(ctx, FUNDING, funding, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, FUNDING, funding, event)
     if event == "confirm":
         _checked(funding.year, funding.amount_fen, funding.guarantee_fen)
     funding.decided_at = now()
@@ -168,9 +166,7 @@ def withdraw_closing(ctx: Context, closing_id: UUID, event: str, reason: str) ->
 def judge_closing(ctx: Context, closing_id: UUID, event: str, reason: str) -> Closing:
     """Confirmed, what is reserved is carried or released, what is left goes back, and the year is closed."""
     closing = get_or_404(Closing, closing_id, lock=True)
-    code = refusal(ctx, CLOSING, closing, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CLOSING, closing, event)
     if event == "confirm":
         result = _close(closing)
         closing.result = result
@@ -239,7 +235,7 @@ def _carry(pending: Transfer, account: Account, following: Account) -> None:
 def _let_go(pending: Transfer, mode: Mode) -> None:
     """The reservation released: its claim stands in the line, at the place of its decision."""
     void(pending, reference=f"{pending.reference}:year_end", memo=N_("年末释放"))
-    wait = session().scalar(select(Wait).where(Wait.reservation_id == pending.id, Wait.state == "COVERED"))
+    wait = session().scalar(select(Wait).where(Wait.reservation_id == pending.id, Wait.state == WaitState.COVERED))
     if wait is not None:
         wait.state = "RELEASED"
         session().flush()
@@ -247,11 +243,11 @@ def _let_go(pending: Transfer, mode: Mode) -> None:
     since = wait.since if wait is not None else pending.at
     if claim is not None and claim.paid_fen is None:
         claim.reservation_id = None
-        rest = session().scalar(select(Wait).where(Wait.claim_id == claim.id, Wait.state == "WAITING"))
+        rest = session().scalar(select(Wait).where(Wait.claim_id == claim.id, Wait.state == WaitState.WAITING))
         if rest is not None:  # it had a part; now it waits for the whole again
             rest.state = "RELEASED"
             session().flush()
-        join(claim, mode_of(claim), "claim", claim.approved_fen or pending.amount_fen, since)
+        join(claim, mode_of(claim), WaitKind.CLAIM, claim.approved_fen or pending.amount_fen, since)
     elif wait is not None:
-        join(get_or_404(Claim, wait.claim_id), mode, "rest", pending.amount_fen, since)
+        join(get_or_404(Claim, wait.claim_id), mode, WaitKind.REST, pending.amount_fen, since)
     session().flush()

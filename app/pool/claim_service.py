@@ -19,7 +19,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
-from app.core.lifecycle import begin, fire, refusal
+from app.core.lifecycle import begin, ensure, fire
 from app.core.models import Paper
 from app.core.notices import notify
 from app.core.permissions import Permission
@@ -44,7 +44,6 @@ from app.pool.rules import (
     net_principal_loss,
     payable,
 )
-from app.pool.ruleset import PaperKind
 from app.pool.service import rules_of
 from app.pool.states import BOOKING, CLAIM, BookingState, ClaimState
 from app.pool.stop_line import hold_if_above
@@ -52,7 +51,6 @@ from app.pool.stop_line import hold_if_above
 constraint("uq_claim_live", ErrorCode.CLAIM_EXISTS)
 constraint("ck_claim_five_people", ErrorCode.SAME_PERSON)
 
-PAPER_KINDS = (*(kind.value for kinds in (LossEvidence, PaperKind) for kind in kinds), "OTHER")
 EDITABLE = (ClaimState.DRAFT, ClaimState.RETURNED)
 
 
@@ -196,9 +194,7 @@ def submit_claim(ctx: Context, claim_id: UUID) -> Claim:
     claim = get_or_404(Claim, claim_id, lock=True)
     event = "submit" if claim.state == ClaimState.DRAFT else "resubmit"
     rules = rules_of(claim.rule_set_id)
-    code = refusal(ctx, CLAIM, claim, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CLAIM, claim, event)
     _check_evidence(claim, rules)
     still_the_loss(claim)
     fire(ctx, CLAIM, claim, event)

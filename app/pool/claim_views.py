@@ -41,7 +41,7 @@ from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
 from app.pool.records import lines_of
 from app.pool.rules import RuleSet, TierMethod
 from app.pool.sheet import computation_sheet
-from app.pool.states import CLAIM, OPEN_FOR_BUREAU, ClaimState
+from app.pool.states import CLAIM, OPEN_FOR_BUREAU, PAID_OUT, ClaimState
 
 METHODS = {
     TierMethod.BRACKET.value: _l("按贷款金额分档，全部损失适用一个比例"), TierMethod.MARGINAL.value: _l("损失逐段累计计算"),
@@ -134,6 +134,7 @@ def claim_page(claim_id: UUID, template: str, **forms: Any) -> Any:
             audit=audit_queries.audit_of(found), scope=Scope(found.audit_scope).label, questions=list(Question),
             flag_names=FLAG_NAMES, demanded=check_texts(service.papers_demanded(found, rules)) if can_amend else [],
             **_district(found, booking), publicity=queries.publicity_of(found.id), waits=waits_of(found.id),
+            paid_out=found.state in PAID_OUT,
             objections=queries.objections_of(found.id), deduction_names={one.value: one.label for one in DeductionKind},
             answer_objections=ctx.can(Permission.CLAIM_CHECK) and found.decider_id != ctx.actor_id, **forms,
         )

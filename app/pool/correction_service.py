@@ -10,36 +10,31 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
-
 from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.ledger import Transfer, post, reserve
-from app.core.lifecycle import begin, fire, refusal
+from app.core.lifecycle import begin, ensure, fire, refusal
 from app.core.notices import notify
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.pool import money
-from app.pool.budget_models import Wait
 from app.pool.correction_models import Correction
 from app.pool.correction_states import CORRECTION, CorrectionState
-from app.pool.line_service import account_of, mode_of
+from app.pool.line_service import account_of, mode_of, rest_is_open
 from app.pool.models import Booking, Claim
 from app.pool.positions import ask_back, position_of
 from app.pool.records import line_rows
 from app.pool.rules import Compensation, Mode, RatioFacts, payable
 from app.pool.service import rules_of
-from app.pool.states import ClaimState
+from app.pool.states import PAID_OUT
 
 constraint("uq_claim_correction_open", ErrorCode.CORRECTION_OPEN)
 constraint("uq_claim_correction_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 constraint("ck_claim_correction_people", ErrorCode.SAME_PERSON)
 constraint("ck_claim_correction_hands", ErrorCode.STATE_CHANGED)
-
-CORRECTABLE = (ClaimState.PAID, ClaimState.RECOVERING, ClaimState.CLOSED)
 
 
 @dataclass(frozen=True)
@@ -66,11 +61,9 @@ def propose_correction(ctx: Context, claim_id: UUID, facts: Facts, reason: str) 
     AMOUNT_OUT_OF_RANGE (a loss above what was lent, a worth above the formula's)."""
     assert ctx.actor_id is not None
     claim = get_or_404(Claim, claim_id, lock=True)
-    if claim.state not in CORRECTABLE:
+    if claim.state not in PAID_OUT:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    if session().scalar(select(Wait.id).where(
-        Wait.claim_id == claim.id, Wait.kind == "rest", Wait.state.in_(("WAITING", "COVERED")),
-    )):
+    if rest_is_open(claim.id):
         raise Refusal(ErrorCode.PAYMENT_OPEN)
     if not reason.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
@@ -112,12 +105,10 @@ def judge_correction(ctx: Context, correction_id: UUID, event: str, reason: str)
     """The second person's word: what is too much is due back from today on, what is too little is reserved for payment."""
     correction = get_or_404(Correction, correction_id, lock=True)
     claim = get_or_404(Claim, correction.claim_id, lock=True)
-    code = refusal(ctx, CORRECTION, correction, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CORRECTION, correction, event)
     change = None
     if event == "confirm":
-        if claim.state not in CORRECTABLE:
+        if claim.state not in PAID_OUT:
             raise Refusal(ErrorCode.STATE_CHANGED)
         change = position_of(claim).change(correction.worth_fen, correction.loss_fen)
     correction.decided_at, correction.change_fen = now(), change

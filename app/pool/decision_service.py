@@ -18,7 +18,7 @@ from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.ledger import Transfer, post, void
-from app.core.lifecycle import fire, refusal
+from app.core.lifecycle import ensure, fire
 from app.core.models import Transition
 from app.core.outbox import timed
 from app.core.permissions import Permission
@@ -87,9 +87,7 @@ def approve_claim(
     """
     claim = get_or_404(Claim, claim_id, lock=True)
     event = "approve_part" if deductions else "approve"
-    code = refusal(ctx, CLAIM, claim, event)
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CLAIM, claim, event)
     amount = claim.compensation_fen - sum(one.amount_fen for one in deductions)
     if amount <= 0 or any(one.amount_fen <= 0 or not one.reason.strip() for one in deductions):
         raise Refusal(ErrorCode.DEDUCTIONS_WRONG)
@@ -222,9 +220,7 @@ def pay_claim(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) -> C
         raise Refusal(
             ErrorCode.DATE_OUT_OF_RANGE, field="paid_on", low=claim.decided_on.isoformat(), high=today().isoformat()
         )
-    code = refusal(ctx, CLAIM, claim, "pay")
-    if code is not None:
-        raise Refusal(code)
+    ensure(ctx, CLAIM, claim, "pay")
     if claim.reservation_id is None:  # it waits in line for money
         raise Refusal(ErrorCode.BUDGET_EXHAUSTED)
     pending = session().get_one(Transfer, claim.reservation_id)

@@ -24,15 +24,24 @@ from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
 from app.pool import money
 from app.pool.budget import BudgetResult, within_budget
-from app.pool.budget_models import Wait
+from app.pool.budget_models import Wait, WaitKind, WaitState
 from app.pool.judging import rule_set_on
 from app.pool.models import Booking, Claim
 from app.pool.positions import ask_back, position_of
 from app.pool.rules import BudgetMode, Mode, RuleSet
-from app.pool.states import ClaimState
+from app.pool.states import PAID_OUT
 
 constraint("uq_claim_wait_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 constraint("uq_claim_wait_open", ErrorCode.STATE_CHANGED)
+
+
+_STANDING = (WaitState.WAITING, WaitState.COVERED)
+
+
+def rest_is_open(claim_id: UUID) -> bool:
+    """Whether a part of an approved compensation still waits for money or for its payment."""
+    return session().scalar(select(Wait.id).where(
+        Wait.claim_id == claim_id, Wait.kind == WaitKind.REST, Wait.state.in_(_STANDING)).limit(1)) is not None
 
 
 def account_of(mode: Mode, year: int) -> Account:
@@ -53,7 +62,7 @@ def _lock(mode: Mode) -> None:
 def line(mode: Mode) -> list[Wait]:
     """Who waits for money, in the order of decision."""
     return list(session().scalars(
-        select(Wait).where(Wait.mode == mode.value, Wait.state == "WAITING").order_by(Wait.since, Wait.id)
+        select(Wait).where(Wait.mode == mode.value, Wait.state == WaitState.WAITING).order_by(Wait.since, Wait.id)
     ))
 
 
@@ -66,7 +75,7 @@ def hold(claim: Claim, amount_fen: int, *, may_wait: bool) -> Transfer | None:
     _lock(mode)
     earlier = session().scalar(select(func.count()).select_from(Transfer).where(
         Transfer.case_id == claim.case_id, Transfer.reference.like(f"claim:{claim.id}:reserve:%")))
-    ahead = session().scalar(select(Wait.id).where(Wait.mode == mode.value, Wait.state == "WAITING").limit(1)) is not None
+    ahead = session().scalar(select(Wait.id).where(Wait.mode == mode.value, Wait.state == WaitState.WAITING).limit(1)) is not None
     if not ahead:
         try:
             return money.or_exhausted(lambda: _reserve(claim, mode, amount_fen, f"claim:{claim.id}:reserve:{earlier}"))
@@ -75,7 +84,7 @@ def hold(claim: Claim, amount_fen: int, *, may_wait: bool) -> Transfer | None:
                 raise
     if not may_wait:
         raise Refusal(ErrorCode.BUDGET_EXHAUSTED)
-    join(claim, mode, "claim", amount_fen, now())
+    join(claim, mode, WaitKind.CLAIM, amount_fen, now())
     return None
 
 
@@ -86,10 +95,10 @@ def _reserve(claim: Claim, mode: Mode, amount_fen: int, reference: str) -> Trans
     )
 
 
-def join(claim: Claim, mode: Mode, kind: str, amount_fen: int, since: datetime) -> Wait:
+def join(claim: Claim, mode: Mode, kind: WaitKind, amount_fen: int, since: datetime) -> Wait:
     """A place in the line."""
     wait = Wait(
-        claim_id=claim.id, case_id=claim.case_id, org_id=claim.org_id, mode=mode.value, kind=kind, state="WAITING",
+        claim_id=claim.id, case_id=claim.case_id, org_id=claim.org_id, mode=mode.value, kind=kind, state=WaitState.WAITING,
         amount_fen=amount_fen, since=since,
     )
     session().add(wait)
@@ -99,11 +108,11 @@ def join(claim: Claim, mode: Mode, kind: str, amount_fen: int, since: datetime) 
 
 def leave(claim: Claim) -> None:
     """Takes a claim out of the line: its approval was taken back, or its payment."""
-    for wait in session().scalars(select(Wait).where(Wait.claim_id == claim.id, Wait.state.in_(("WAITING", "COVERED")))):
-        if wait.state == "COVERED" and wait.kind == "rest":
+    for wait in session().scalars(select(Wait).where(Wait.claim_id == claim.id, Wait.state.in_(_STANDING))):
+        if wait.state == WaitState.COVERED and wait.kind == WaitKind.REST:
             pending = session().get_one(Transfer, wait.reservation_id)
             void(pending, reference=f"{pending.reference}:void", memo=N_("撤销审定"))
-        wait.state = "RELEASED"
+        wait.state = WaitState.RELEASED
     session().flush()
 
 
@@ -121,7 +130,8 @@ def serve_lines(ctx: Context) -> int:
 def _first_fits(mode: Mode) -> bool:
     """Whether there is money for whoever stands first in a line."""
     first = session().scalar(
-        select(Wait.amount_fen).where(Wait.mode == mode.value, Wait.state == "WAITING").order_by(Wait.since, Wait.id).limit(1))
+        select(Wait.amount_fen).where(Wait.mode == mode.value, Wait.state == WaitState.WAITING)
+        .order_by(Wait.since, Wait.id).limit(1))
     name = "guarantee" if mode is Mode.GUARANTEE else "budget"
     account = session().scalar(select(Account).where(Account.code == f"pool:{name}:{today().year}"))
     return first is not None and account is not None and first <= account.available_fen
@@ -165,12 +175,12 @@ def _cover(ctx: Context, wait: Wait, mode: Mode, part_fen: int) -> None:
     """Money for one in the line; what it does not get keeps its place."""
     claim = get_or_404(Claim, wait.claim_id, lock=True)
     held = money.or_exhausted(lambda: _reserve(claim, mode, part_fen, f"wait:{wait.id}"))
-    wait.state, wait.covered_fen, wait.covered_at, wait.reservation_id = "COVERED", part_fen, now(), held.id
-    if wait.kind == "claim":
+    wait.state, wait.covered_fen, wait.covered_at, wait.reservation_id = WaitState.COVERED, part_fen, now(), held.id
+    if wait.kind == WaitKind.CLAIM:
         claim.reservation_id = held.id
     session().flush()
     if part_fen < wait.amount_fen:
-        join(claim, mode, "rest", wait.amount_fen - part_fen, wait.since)
+        join(claim, mode, WaitKind.REST, wait.amount_fen - part_fen, wait.since)
         message = N_("补偿资金已安排 %(part)s，其余 %(rest)s 继续排队。")
     else:
         message = N_("补偿资金已安排 %(part)s。")
@@ -187,8 +197,8 @@ def pay_rest(ctx: Context, wait_id: UUID, voucher_no: str, paid_on: date) -> Wai
     """
     wait = get_or_404(Wait, wait_id, lock=True)
     claim = get_or_404(Claim, wait.claim_id, lock=True)
-    paid_before = claim.state in (ClaimState.PAID, ClaimState.RECOVERING, ClaimState.CLOSED)
-    if wait.kind != "rest" or wait.state != "COVERED" or not paid_before or wait.covered_at is None or wait.covered_fen is None:
+    covered = wait.kind == WaitKind.REST and wait.state == WaitState.COVERED
+    if not covered or claim.state not in PAID_OUT or wait.covered_at is None or wait.covered_fen is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     if ctx.actor_id in (claim.preparer_id, claim.reviewer_id, claim.auditor_id, claim.decider_id):
         raise Refusal(ErrorCode.SAME_PERSON)
@@ -197,7 +207,7 @@ def pay_rest(ctx: Context, wait_id: UUID, voucher_no: str, paid_on: date) -> Wai
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="paid_on", low=first.isoformat(), high=today().isoformat())
     post(session().get_one(Transfer, wait.reservation_id), reference=f"wait:{wait.id}:pay", memo=voucher_no)
     claim.paid_fen = (claim.paid_fen or 0) + wait.covered_fen
-    wait.state, wait.voucher_no, wait.paid_on, wait.paid_by = "PAID", voucher_no.strip(), paid_on, ctx.actor_id
+    wait.state, wait.voucher_no, wait.paid_on, wait.paid_by = WaitState.PAID, voucher_no.strip(), paid_on, ctx.actor_id
     session().flush()
     rest = position_of(claim).open_fen  # recoveries so far were shared by the smaller payment
     if rest:

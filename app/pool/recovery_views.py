@@ -36,7 +36,7 @@ from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
 from app.pool.positions import position_of
 from app.pool.records import lines_of
 from app.pool.recovery_queries import Flow
-from app.pool.states import ClaimState
+from app.pool.states import PAID_OUT, ClaimState
 
 P = Permission
 KINDS: dict[str, Text] = {"recovery": _l("追偿回收"), "claw_back": _l("追回补偿"), "correction": _l("补偿更正")}
@@ -150,7 +150,7 @@ def _claim_page(claim_id: UUID, template: str, **more: Any) -> Any:
             ],
             buttons=BUTTONS, can_confirm=ctx.can(P.CLAIM_PAY),
             can_recover=ctx.can(P.RECOVERY_REPORT) and claim.state in (ClaimState.PAID, ClaimState.RECOVERING),
-            can_correct=ctx.can(P.CLAIM_AUDIT) and claim.state in service.CORRECTABLE and not any(
+            can_correct=ctx.can(P.CLAIM_AUDIT) and claim.state in PAID_OUT and not any(
                 row.Correction.state == CorrectionState.PROPOSED
                 or (row.Correction.state == CorrectionState.CONFIRMED and (row.Correction.change_fen or 0) > 0) for row in rows),
             **more,

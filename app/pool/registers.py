@@ -21,7 +21,7 @@ from app.pool.batch_states import BATCH_TEXTS
 from app.pool.board_views import board_figures
 from app.pool.models import Booking, Claim
 from app.pool.rules import RuleSet
-from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, BookingState, ClaimState
+from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, PAID_OUT, BookingState, ClaimState
 
 menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10)
 menu.add(_l("入库"), "pool.bookings", Permission.BOOKING_READ, 40)
@@ -36,7 +36,7 @@ for _event, _text in BATCH_TEXTS.items():
 
 _AT_CITY = (ClaimState.SUBMITTED, ClaimState.AUDIT, ClaimState.DECISION)
 _AGREED = (ClaimState.APPROVED, ClaimState.PARTLY_APPROVED, ClaimState.PUBLICISED)
-_AFTER = (ClaimState.PAID, ClaimState.RECOVERING, ClaimState.CLOSED, ClaimState.CLAWED_BACK)
+_AFTER = (*PAID_OUT, ClaimState.CLAWED_BACK)
 
 
 def booking_station(ctx: Context, case: Case) -> list[Station]:

@@ -100,6 +100,8 @@ _CLAIM_TONES: dict[ClaimState, Tone] = {
 
 NOT_COUNTED = (_C.DRAFT, _C.REFUSED, _C.LAPSED, _C.WITHDRAWN, _C.CLAWED_BACK)
 """Claims whose loss does not count against the stop line (risk-compensation paper §3 [P])."""
+PAID_OUT = (_C.PAID, _C.RECOVERING, _C.CLOSED)
+"""Claims whose compensation the payee has and keeps."""
 OPEN_FOR_BUREAU = (_C.SUBMITTED, _C.HELD, _C.AUDIT, _C.DECISION, _C.APPROVED, _C.PARTLY_APPROVED, _C.PUBLICISED)
 
 _BANK = ("preparer_id", "reviewer_id")

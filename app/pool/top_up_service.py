@@ -19,13 +19,13 @@ from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.ledger import open_account, transfer
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
-from app.pool.budget_models import Wait
 from app.pool.claim_steps import tell_bank
+from app.pool.line_service import rest_is_open
 from app.pool.models import Booking, Claim, Recovery
 from app.pool.records import line_rows
 from app.pool.rules import Mode, returned_total
 from app.pool.service import rules_of
-from app.pool.states import ClaimState
+from app.pool.states import PAID_OUT
 from app.pool.top_up_models import DistrictPool, TopUp
 from app.pool.top_up_rules import TopUpWorth, top_up_worth
 
@@ -33,8 +33,6 @@ constraint("uq_district_pool_document_no", ErrorCode.AGREEMENT_EXISTS, "document
 constraint("uq_top_up_claim_id", ErrorCode.ALREADY_DONE)
 constraint("uq_top_up_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 constraint("ck_top_up_within_loss", ErrorCode.TOP_UP_NOTHING)
-
-PAID = (ClaimState.PAID, ClaimState.RECOVERING, ClaimState.CLOSED)
 
 
 @use_case(Permission.POOL_FUND, "pool.district", returns=DistrictPool)
@@ -82,16 +80,16 @@ def record_top_up(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) 
     """Records that the district paid its share of a claim, after the city, once.
 
     Raises ``Refusal(TOP_UP_NOTHING)`` where no district covers the loan or the ceiling leaves nothing,
-    ``Refusal(TOP_UP_TOO_EARLY)`` while a rest of the city's part is unpaid, ``Refusal(STATE_CHANGED)``,
+    ``Refusal(PAYMENT_OPEN)`` while a rest of the city's part is unpaid, ``Refusal(STATE_CHANGED)``,
     ``Refusal(ALREADY_DONE)``, ``Refusal(VOUCHER_TAKEN)``.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
-    if claim.state not in PAID or claim.paid_on is None:
+    if claim.state not in PAID_OUT or claim.paid_on is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     if top_up_of(claim.id) is not None:
         raise Refusal(ErrorCode.ALREADY_DONE)
-    if session().scalar(select(Wait.id).where(Wait.claim_id == claim.id, Wait.state.in_(("WAITING", "COVERED")))) is not None:
-        raise Refusal(ErrorCode.TOP_UP_TOO_EARLY)  # the ceiling is for both together: the city's part must be whole
+    if rest_is_open(claim.id):
+        raise Refusal(ErrorCode.PAYMENT_OPEN)  # the ceiling is for both together: the city's part must be whole
     if not claim.paid_on <= paid_on <= today():
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="paid_on", low=claim.paid_on.isoformat(), high=today().isoformat())
     booking = get_or_404(Booking, claim.booking_id)

@@ -146,7 +146,7 @@ def test_pro_rata_pays_each_the_same_share_and_the_rest_keeps_its_place_until_th
     assert sound() == []
     with pytest.raises(Refusal) as refused:
         top_ups.record_top_up(city.cashier, first.id, "区-1", today())
-    assert refused.value.code is ErrorCode.TOP_UP_TOO_EARLY
+    assert refused.value.code is ErrorCode.PAYMENT_OPEN
     recoveries.report_recovery(city.officer, first.id, today(), 100 * WAN, 0, "执行款")  # 90/300 of it: 30
     city.fund(45, "追加-2")
     line_service.spread(city.leader, Mode.BANK, "资金到位")
@@ -157,6 +157,9 @@ def test_pro_rata_pays_each_the_same_share_and_the_rest_keeps_its_place_until_th
     assert "支付余下的补偿" in words(cashier.get("/"))
     assert "30 万元" in words(send(cashier, f"/pool/rests/{rests[0].id}/pay", voucher_no="余-1", paid_on=today().isoformat()))
     assert again(first).paid_fen == 120 * WAN
+    with pytest.raises(Refusal) as refused:
+        top_ups.record_top_up(city.cashier, first.id, "区-1", today())
+    assert refused.value.code is ErrorCode.TOP_UP_NOTHING, "paid whole, it no longer waits: there is only no district that adds"
     with transaction(cast.SYSTEM, read_only=True):
         assert session().scalar(text("select sum(due_fen) from recovery")) == 40 * WAN, "of the whole payment 120/300 go back"
     assert sound() == []
