@@ -61,6 +61,7 @@ def environment(instance: Path, **more: str) -> dict[str, str]:
     own = {
         "HUIQIAO_INSTANCE": str(instance),
         "HUIQIAO_DEMO": "0",
+        "HUIQIAO_WORKERS": "2",
         "HUIQIAO_WEB_WORKERS": "1",
         "PORT": str(free_port()),
     }
@@ -161,11 +162,11 @@ def test_a_killed_worker_is_started_again_and_ctrl_c_twice_stops_everything_in_o
         supervisor = psutil.Process(portal.pid)
         for _ in range(PATIENCE * 10):
             now = [child for child in supervisor.children() if "workers.worker" in child.cmdline()]
-            if now:
+            if len(now) == 2:
                 break
             psutil.wait_procs([supervisor], timeout=0.1)
-        assert now
-        assert now[0].pid != worker.pid
+        assert len(now) == 2
+        assert worker.pid not in [child.pid for child in now]
         portal.send_signal(signal.SIGINT)
         portal.send_signal(signal.SIGINT)
         assert portal.wait(PATIENCE) == 0
