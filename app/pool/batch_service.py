@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import polars as pl
@@ -32,14 +32,25 @@ from app.evidence.file_tools import broken
 from app.evidence.files import media_type_of, open_file, reading_of
 from app.evidence.push_rules import KeyUsed
 from app.evidence.rows import typed
-from app.pool.batch_booking import Ending, Judge, Sender, raw_rows, write
-from app.pool.batch_items import ITEMS, ROW_LIMIT
+from app.pool.batch_booking import Ending, Judge, Sender, raw_rows
+from app.pool.batch_items import AMOUNTS, ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch, PoolBatchRow
+from app.pool.batch_report import ReportTaker
 from app.pool.batch_states import BATCH, BatchKind, BatchState
 
 constraint("ck_pool_batch_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_pool_batch_frozen", ErrorCode.STATE_CHANGED)
 
+
+
+class Taker(Protocol):
+    """Takes the rows of one file, piece by piece, and keeps what it must know of the pieces before."""
+
+    def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
+        """Endings of the sound rows of a piece; with ``released`` what they say is written."""
+
+
+TAKERS: dict[BatchKind, Callable[[Context, Sender], Taker]] = {BatchKind.BOOKING: Judge, BatchKind.REPORT: ReportTaker}
 PIECE = 10_000
 """Rows judged and written at once."""
 TELL_SECONDS = 0.5
@@ -144,7 +155,7 @@ def _page(batch: PoolBatch) -> str:
 
 @dataclass
 class Counts:
-    """Endings of a file so far; ``amount_fen`` the principal of the rows that could be read."""
+    """Endings of a file so far; ``amount_fen`` the principal, or the balance, of the rows that could be read."""
 
     done: int = 0
     known: int = 0
@@ -221,19 +232,17 @@ def _take_in(ctx: Context, batch: PoolBatch, released: bool, told: Callable[[int
         raise broken(N_("存储中的文件不完整"))
     item = ITEMS[BatchKind(batch.kind)]
     session().execute(delete(PoolBatchRow).where(PoolBatchRow.batch_id == batch.id))
-    sender, counts = sender_of(batch), Counts()
-    judge = Judge(ctx, sender)
+    counts, kind = Counts(), BatchKind(batch.kind)
+    taker = TAKERS[kind](ctx, sender_of(batch))
     for piece in open_file(path, batch.media_type, reading_of(item)).batches(PIECE):
         if counts.total + piece.height > ROW_LIMIT:
             raise Refusal(ErrorCode.BATCH_ROWS, field="file", limit=ROW_LIMIT)
         sound, troubled = typed(piece, item)
-        endings, made = judge.judge(sound, piece)
-        if released:
-            write(ctx, sender, made)
+        endings = taker.take(sound, piece, released=released)
         _keep(batch, piece, endings, troubled, waiting=released)
         counts.add(endings)
         counts.refused += troubled.height
-        counts.amount_fen += int(sound["principal_fen"].sum())
+        counts.amount_fen += int(sound[AMOUNTS[kind]].sum())
         told(counts.total)
     return counts
 
@@ -281,10 +290,10 @@ def _finish(ctx: Context, batch_id: UUID, counts: Counts) -> PoolBatch:
     fire(ctx, BATCH, batch, "finish" if released else "present")
     about(batch, sha256=bytes(batch.sha256), rows=counts.total, done=counts.done, known=counts.known, waiting=counts.waiting,
           refused=counts.refused, amount_fen=counts.amount_fen)
-    message = N_("文件 %(name)s 已办完：入库 %(done)s 行，待修改 %(refused)s 行。") if released else \
-        N_("文件 %(name)s 已检查完，等待复核：可入库 %(done)s 行，待修改 %(refused)s 行。")
+    message = N_("文件 %(name)s 已办完：办成 %(done)s 行，待修改 %(refused)s 行。") if released else \
+        N_("文件 %(name)s 已检查完，等待复核：可办成 %(done)s 行，待修改 %(refused)s 行。")
     notify(batch.org_id, message, path=_page(batch), name=batch.filename, done=counts.done, refused=counts.refused)
-    if released and counts.waiting:
+    if released and counts.waiting and batch.kind == BatchKind.BOOKING:
         emit("pool.batch_offline", batch_id=batch.id)
     return batch
 

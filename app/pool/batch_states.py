@@ -14,6 +14,7 @@ class BatchKind(StrEnum):
     """What the rows of a file say."""
 
     BOOKING = "booking"
+    REPORT = "report"
 
     @property
     def label(self) -> str:
@@ -21,7 +22,7 @@ class BatchKind(StrEnum):
         return _KIND_NAMES[self]
 
 
-_KIND_NAMES = {BatchKind.BOOKING: N_("批量入库")}
+_KIND_NAMES = {BatchKind.BOOKING: N_("批量入库"), BatchKind.REPORT: N_("贷款月报")}
 
 
 class BatchState(StrEnum):

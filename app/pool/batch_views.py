@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,22 @@ __all__ = ["batch_offline"]
 """Its handlers are registered with these pages."""
 
 menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the endings of a kind of file are called on its page, and what ends a wait."""
+
+    done: Any
+    waiting: Any
+    why: Any
+
+
+WORDS = {
+    BatchKind.BOOKING: Words(_l("入库"), _l("等待企业确认或金融局决定"), _l("企业确认后自动检查并入库，无需重报。")),
+    BatchKind.REPORT: Words(_l("登记"), _l("登记，但与平台看到的不同"),
+                            _l("这些行已经登记；以后的月报与平台一致时，等待自动结束。")),
+}
 
 
 class BatchForm(FlaskForm):
@@ -130,7 +147,8 @@ def batch(batch_id: UUID) -> Any:
         refused = counted and bool(found.rows_refused)
         waiting = found.state == BatchState.DONE and bool(found.rows_waiting)
         return render_template(
-            "pool/batch.html", batch=found, kind=gettext(BatchKind(found.kind).label), chip=batch_chip(found.state),
+            "pool/batch.html", batch=found, words=WORDS[BatchKind(found.kind)],
+            kind=gettext(BatchKind(found.kind).label), chip=batch_chip(found.state),
             running=found.state in RUNNING, counted=counted, done=found.state == BatchState.DONE, failure=failure_text(found),
             entries=steps("pool_batch", found.id), may_mend=ctx.can(Permission.BOOKING_SUBMIT),
             can={event: can_fire(ctx, BATCH, found, event) for event in ("release", "refuse", "withdraw", "retry")},
