@@ -149,6 +149,9 @@ class Judge:
             write(self.ctx, self.sender, made)
         return endings
 
+    def finish(self, *, released: bool) -> None:
+        """Nothing is left after the last row."""
+
     def judge(self, rows: pl.DataFrame, raw: pl.DataFrame) -> tuple[list[Ending], list[Made]]:
         """Endings of all rows, and the bookings that those which end booked (or wait for the bureau) become.
 

@@ -15,7 +15,7 @@ from app.pool.rules import Product, UseOfFunds
 LONGEST = 100
 ROW_LIMIT = 100_000
 """Rows of one file [P]: a bank sends a larger month in several files."""
-AMOUNTS = {BatchKind.BOOKING: "principal_fen", BatchKind.REPORT: "balance_fen"}
+AMOUNTS = {BatchKind.BOOKING: "principal_fen", BatchKind.REPORT: "balance_fen", BatchKind.RECONCILE: "balance_fen"}
 """The column of each kind whose sum stands on the page of a file (分)."""
 
 
@@ -75,6 +75,13 @@ REPORT_FIELDS = (
     Field("due_on", N_("重组后到期日"), Kind.DAY, ("展期后到期日",), required=False),
     _text("new_note_no", N_("续贷新借据编号"), "新借据编号"),
 )
+RECONCILE_FIELDS = (
+    NOTE,
+    Field("month", N_("对账月份"), Kind.MONTH, ("月份", "所属月份")),
+    Field("balance", N_("月末余额"), Kind.MONEY, ("贷款余额", "余额")),
+    Field("five_class", N_("五级分类"), Kind.WORD, ("分类",), words=_words(FiveClass)),
+    Field("due_on", N_("到期日"), Kind.DAY, ("贷款到期日",)),
+)
 
 
 def _item(kind: BatchKind, fields: tuple[Field, ...], at: str) -> Item:
@@ -84,6 +91,7 @@ def _item(kind: BatchKind, fields: tuple[Field, ...], at: str) -> Item:
 ITEMS = {
     BatchKind.BOOKING: _item(BatchKind.BOOKING, BOOKING_FIELDS, "drawn_on"),
     BatchKind.REPORT: _item(BatchKind.REPORT, REPORT_FIELDS, "as_of"),
+    BatchKind.RECONCILE: _item(BatchKind.RECONCILE, RECONCILE_FIELDS, "month"),
 }
 """Items by kind of file."""
 

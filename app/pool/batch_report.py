@@ -102,6 +102,9 @@ class ReportTaker:
         let_go(held)
         return endings
 
+    def finish(self, *, released: bool) -> None:
+        """Nothing is left after the last row."""
+
     def _told(self, loan_ids: list[UUID]) -> dict[tuple[UUID, date], PoolReport]:
         """The latest report of each loan and day."""
         reports = session().scalars(

@@ -38,7 +38,10 @@ class BatchReason(StrEnum):
     DIFFERS = "differs"
     LATE = "late"
     LIST_VERSION = "list_version"
+    LISTED_OTHERWISE = "listed_otherwise"
     LOAN_STATE = "loan_state"
+    MONTH_OTHER = "month_other"
+    MONTH_RUNS = "month_runs"
     NEEDS = "needs"
     NEW_NOTE = "new_note"
     NO_RULES = "no_rules"
@@ -70,6 +73,9 @@ SENTENCES: dict[str, str] = {
     R.BALANCE: N_("余额与平台按还款算出的不同：文件为 %(value)s，平台为 %(ours)s"),
     R.CLASS_BETTER: N_("五级分类比应有的好：文件为“%(value_label)s”，按逾期天数至少为“%(ours_label)s”"),
     R.DAYS_FEWER: N_("逾期天数比平台看到的少：文件为 %(value)s 天，平台为 %(ours)s 天"),
+    R.LISTED_OTHERWISE: N_("与平台不同"),
+    R.MONTH_OTHER: N_("一个文件只对一个月：前面的行是 %(value)s"),
+    R.MONTH_RUNS: N_("这个月还没有结束，月末之后才能对账"),
     R.NEEDS: N_("变动为“%(change_label)s”的，请填写“%(field)s”；不是的，请留空"),
     R.NEW_NOTE: N_("新借据 %(value)s 还没有登记为这笔贷款的续贷，请先入库并填写“原借据编号”"),
     R.NOT_SETTLED: N_("续贷后原借据应已还清，按本行收回金额仍欠 %(value)s"),
@@ -88,6 +94,7 @@ NAMES: dict[str, str] = {
     R.CLAIMED: N_("已申请补偿"), R.DIFFERS: N_("与平台登记不一致"), R.LATE: N_("逾期未写原因"),
     R.LIST_VERSION: N_("缺名录版本"), R.LOAN_STATE: N_("贷款状态不符"), R.NO_RULES: N_("没有有效办法"),
     R.BALANCE: N_("余额不符"), R.CLASS_BETTER: N_("分类偏好"), R.DAYS_FEWER: N_("逾期天数偏少"), R.NEEDS: N_("变动未写全"),
+    R.LISTED_OTHERWISE: N_("与平台不同"), R.MONTH_OTHER: N_("月份不一"), R.MONTH_RUNS: N_("月份未结束"),
     R.NEW_NOTE: N_("新借据未登记"), R.NOT_SETTLED: N_("原借据未还清"), R.NOT_TAKEN: N_("没有登记成功"),
     R.NOTE_UNKNOWN: N_("借据不明"), R.PAID_OTHERWISE: N_("收回金额已报且不同"), R.REPORT_DAY: N_("截止日不对"),
     R.SETTLED: N_("已结清"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,7 +21,8 @@ from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
 from app.core.database import get_or_404, session, transaction
 from app.core.errors import N_, ErrorCode, Refusal, constraint
-from app.core.lifecycle import begin, fire
+from app.core.formats import money_text
+from app.core.lifecycle import begin, ensure, fire
 from app.core.notices import notify
 from app.core.outbox import emit, handles
 from app.core.permissions import OrgKind, Permission
@@ -35,6 +37,7 @@ from app.evidence.rows import typed
 from app.pool.batch_booking import Ending, Judge, Sender, raw_rows
 from app.pool.batch_items import AMOUNTS, ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch, PoolBatchRow
+from app.pool.batch_reconcile import ReconcileTaker
 from app.pool.batch_report import ReportTaker
 from app.pool.batch_states import BATCH, BatchKind, BatchState
 
@@ -49,8 +52,14 @@ class Taker(Protocol):
     def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
         """Endings of the sound rows of a piece; with ``released`` what they say is written."""
 
+    def finish(self, *, released: bool) -> tuple[date, int] | None:
+        """What is to be done after the last row; of a month-end list its month, and how many notes it lacks."""
 
-TAKERS: dict[BatchKind, Callable[[Context, Sender], Taker]] = {BatchKind.BOOKING: Judge, BatchKind.REPORT: ReportTaker}
+
+TAKERS: dict[BatchKind, Callable[[Context, Sender], Taker]] = {
+    BatchKind.BOOKING: Judge, BatchKind.REPORT: ReportTaker,
+    BatchKind.RECONCILE: ReconcileTaker,
+}
 PIECE = 10_000
 """Rows judged and written at once."""
 TELL_SECONDS = 0.5
@@ -104,8 +113,16 @@ def _receive(ctx: Context, kind: BatchKind, stored: Stored, filename: str, chann
 
 @use_case(Permission.BOOKING_RELEASE, "batch.release", returns=PoolBatch)
 def release_batch(ctx: Context, batch_id: UUID) -> PoolBatch:
-    """The second person agrees; the file is taken in. Raises ``Refusal(SAME_PERSON)``, ``Refusal(STATE_CHANGED)``."""
+    """The second person agrees; the file is taken in.
+
+    Raises ``Refusal(SAME_PERSON)``, ``Refusal(STATE_CHANGED)``, and ``Refusal(APPROVAL_LIMIT)`` where a loan of a booking file is
+    larger than the person may approve: a loan that the portal does not know is approved by the release.
+    """
     batch = get_or_404(PoolBatch, batch_id, lock=True)
+    ensure(ctx, BATCH, batch, "release")
+    largest = batch.largest_fen if batch.largest_fen is not None else batch.amount_fen or 0
+    if batch.kind == BatchKind.BOOKING and (ctx.approval_limit_fen is None or largest > ctx.approval_limit_fen):
+        raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
     batch.released_at = now()  # flushed with state and person, which the database holds together
     fire(ctx, BATCH, batch, "release")
     about(batch, sha256=bytes(batch.sha256), rows=batch.rows_total, amount_fen=batch.amount_fen)
@@ -162,6 +179,8 @@ class Counts:
     waiting: int = 0
     refused: int = 0
     amount_fen: int = 0
+    largest_fen: int = 0
+    listed: tuple[date, int] | None = None
 
     @property
     def total(self) -> int:
@@ -243,7 +262,9 @@ def _take_in(ctx: Context, batch: PoolBatch, released: bool, told: Callable[[int
         counts.add(endings)
         counts.refused += troubled.height
         counts.amount_fen += int(sound[AMOUNTS[kind]].sum())
+        counts.largest_fen = max(counts.largest_fen, int(sound[AMOUNTS[kind]].max() or 0))  # type: ignore[arg-type]
         told(counts.total)
+    counts.listed = taker.finish(released=released)
     return counts
 
 
@@ -285,6 +306,9 @@ def _finish(ctx: Context, batch_id: UUID, counts: Counts) -> PoolBatch:
     released = batch.state == BatchState.RELEASED
     batch.rows_total, batch.rows_done, batch.rows_known = counts.total, counts.done, counts.known
     batch.rows_waiting, batch.rows_refused, batch.amount_fen = counts.waiting, counts.refused, counts.amount_fen
+    batch.largest_fen = counts.largest_fen
+    if counts.listed is not None:
+        batch.month, batch.notes_absent = counts.listed
     batch.progress_rows, batch.phase = counts.total, None
     batch.finished_at = now() if released else None
     fire(ctx, BATCH, batch, "finish" if released else "present")
@@ -295,6 +319,8 @@ def _finish(ctx: Context, batch_id: UUID, counts: Counts) -> PoolBatch:
     notify(batch.org_id, message, path=_page(batch), name=batch.filename, done=counts.done, refused=counts.refused)
     if released and counts.waiting and batch.kind == BatchKind.BOOKING:
         emit("pool.batch_offline", batch_id=batch.id)
+    if released and batch.kind != BatchKind.RECONCILE:
+        emit("pool.batch_done", org_id=batch.org_id)
     return batch
 
 

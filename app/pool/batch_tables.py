@@ -24,9 +24,10 @@ from app.pool.batch_items import ITEMS, labels_of
 from app.pool.batch_models import PoolBatch, PoolBatchRow
 from app.pool.batch_rules import NAMES, SENTENCES, BatchReason
 from app.pool.batch_states import BatchKind, BatchState
+from app.pool.reconcile_states import DifferenceKind
 from app.pool.records import checks_of
 
-OUTCOMES = {"done": _l("已办成"), "known": _l("已有"), "refused": _l("未通过")}
+OUTCOMES = {"done": _l("已办成"), "known": _l("已有"), "refused": _l("未通过"), "lapsed": _l("已不再等待")}
 
 
 def batch_chip(state: str) -> Any:
@@ -45,6 +46,8 @@ def reason_text(row: PoolBatchRow, kind: str) -> str:
         return "；".join(gettext(one.message, **shown(one.params, gettext)) for one in checks_of(row.params["checks"]))
     if row.reason == BatchReason.NOT_TAKEN:
         return gettext(MESSAGES[ErrorCode(row.params["code"])], **row.params["params"])
+    if row.reason == BatchReason.LISTED_OTHERWISE:
+        return "；".join(gettext(DifferenceKind(way).label) for way in row.params["ways"])
     params = {"value": "", **row.params}
     if "field" in params:
         params["field"] = gettext(labels_of(kind).get(params["field"], params["field"]))

@@ -29,7 +29,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx, upload_limit, upload_limit_text
 from app.evidence.delivery_templates import columns_for, csv_of, xlsx_of
 from app.market.fields import TokenField
-from app.pool import batch_offline, batch_service
+from app.pool import batch_lapse, batch_offline, batch_service
 from app.pool.batch_items import ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH, COUNTED, RUNNING, BatchKind, BatchState
@@ -45,8 +45,8 @@ from app.pool.batch_tables import (
 )
 from app.pool.door import room, steps
 
-__all__ = ["batch_offline"]
-"""Its handlers are registered with these pages."""
+__all__ = ["batch_lapse", "batch_offline"]
+"""Their handlers and checks are registered with these pages."""
 
 menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
 
@@ -64,6 +64,7 @@ WORDS = {
     BatchKind.BOOKING: Words(_l("入库"), _l("等待企业确认或金融局决定"), _l("企业确认后自动检查并入库，无需重报。")),
     BatchKind.REPORT: Words(_l("登记"), _l("登记，但与平台看到的不同"),
                             _l("这些行已经登记；以后的月报与平台一致时，等待自动结束。")),
+    BatchKind.RECONCILE: Words(_l("一致"), _l("不同"), _l("每一项不同都列在“对账差异”里，逐项了结。")),
 }
 
 
@@ -77,9 +78,9 @@ class BatchForm(FlaskForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.kind.choices = [(one.value, gettext(one.label)) for one in ITEMS]
-        if len(ITEMS) == 1 and not self.kind.data:
-            self.kind.data = next(iter(ITEMS)).value
-            self.kind.raw_data = [self.kind.data]
+        asked = request.args.get("kind")
+        if request.method == "GET" and asked in {one.value for one in ITEMS}:
+            self.kind.data = asked
 
 
 @room.page("/pool/batches", Permission.BOOKING_FILES)

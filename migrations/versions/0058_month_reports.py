@@ -2,7 +2,7 @@
 
 from migrations.tools import SYSTEM, append_only, guard, run
 
-revision = "0062"
+revision = "0058"
 down_revision = "0057"
 branch_labels = None
 depends_on = None
