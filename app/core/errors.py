@@ -80,6 +80,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "forbidden"
     FUND_EXHAUSTED = "fund_exhausted"
     IDEMPOTENCY = "idempotency"
+    INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -223,6 +224,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
+    ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),

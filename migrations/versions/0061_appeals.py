@@ -2,8 +2,8 @@
 
 from migrations.tools import APP, OWN, SYSTEM, grant, guard, run
 
-revision = "0058"
-down_revision = "0057"
+revision = "0061"
+down_revision = "0060"
 branch_labels = None
 depends_on = None
 
