@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     AGREEMENT_EXISTS = "agreement_exists"
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    APPEAL_LATE = "appeal_late"
     APPROVAL_LIMIT = "approval_limit"
     AUDIT_INCOMPLETE = "audit_incomplete"
     BAD_LOGIN = "bad_login"
@@ -161,6 +162,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AGREEMENT_EXISTS: N_("该银行在这段日期内已有合作协议，请核对。"),
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
+    ErrorCode.APPEAL_LATE: N_("申诉的期限已过。您可以重新发起一轮，或联系服务台。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.AUDIT_INCOMPLETE: N_("这份申请被抽中全面审核，还缺：%(missing)s。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
