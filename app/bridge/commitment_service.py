@@ -84,7 +84,7 @@ def meet(ctx: Context, condition_id: UUID) -> CommitmentCondition:
     session().flush()
     bridge = session().get_one(Bridge, session().get_one(Commitment, row.commitment_id).bridge_id)
     tell(ctx, bridge, [bridge.firm_id, *organisations(OrgKind.BRIDGE_CENTRE)],
-         N_("%(bank)s确认续贷条件已落实：%(condition)s（借据 %(note)s）。"), bank=ctx.org_name, condition=CONDITIONS[row.kind])
+         N_("%(bank)s确认续贷承诺里的一项条件已落实（借据 %(note)s）。"), bank=ctx.org_name)
     about(row, kind=row.kind)
     return row
 

@@ -106,8 +106,8 @@ def intend(ctx: Context, loan_id: UUID, intent: str, note: str = "") -> RenewalI
     session().flush()
     if changed:
         with elevated(ctx, "radar"):
-            notify(loan.firm_id, N_("%(bank)s对贷款 %(number)s 的续贷意向：%(intent)s。意向不是承诺。"), bank=ctx.org_name,
-                   path=f"/bridges/radar/{loan.id}", case_id=loan.case_id, number=loan.number, intent=INTENTS[intent][0])
+            notify(loan.firm_id, N_("%(bank)s说明了贷款 %(number)s 的续贷意向，请查看。意向不是承诺。"), bank=ctx.org_name,
+                   path=f"/bridges/radar/{loan.id}", case_id=loan.case_id, number=loan.number)
     about(row, intent=intent)
     return row
 

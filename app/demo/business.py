@@ -21,6 +21,7 @@ from app.core.calendar import add_working_days, now, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
+from app.demo import bridge_days
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -68,6 +69,7 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
     _bridges(staff, maturing[1:3])
+    bridge_days.make(staff, [maturing[0], *maturing[3:]])
     outbox.drain(10_000)
 
 

@@ -2,8 +2,8 @@
 
 from migrations.tools import run
 
-revision = "0062"
-down_revision = "0061"
+revision = "0066"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 
