@@ -21,7 +21,6 @@ from app.core.calendar import add_working_days, now, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
-from app.demo import bridge_days
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -69,7 +68,6 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
     _bridges(staff, maturing[1:3])
-    bridge_days.make(staff, [maturing[0], *maturing[3:]])
     outbox.drain(10_000)
 
 
@@ -255,9 +253,10 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
             continue
         bridge_service.precheck(staff["centre.clerk"], bridge.id, set(TICKS))
         approver = next(staff[f"{bank}.approver"] for bank in BANKS if staff[f"{bank}.approver"].org_id == loan.org_id)
+        last = bridge.old_due_on + timedelta(days=14)  # a letter lasts beyond the old note
         bank_service.commit(approver, bridge.id, bank_service.Promise(
             principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
-            today() + timedelta(days=60), today() + timedelta(days=60), "6222000000000000001",
+            last, last, "6222000000000000001",
             "演示支行", open_kinds=("COLLATERAL",),
         ))
         with transaction(SYSTEM, read_only=True):
