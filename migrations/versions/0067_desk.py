@@ -2,8 +2,8 @@
 
 from migrations.tools import OWN, SYSTEM, grant, guard, run
 
-revision = "0066"
-down_revision = "0065"
+revision = "0067"
+down_revision = "0066"
 branch_labels = None
 depends_on = None
 
