@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from app.bridge import bank_service, fund_service, money_service, service
+from app.bridge import ask_service, bank_service, fund_service, money_service, service
 from app.bridge.checks import TICKS
 from app.bridge.models import Bridge, BridgeQuote, Fund
 from app.bridge.queries import fee_preview
@@ -66,10 +66,11 @@ def fund(centre: Cast, funder: Cast, amount_fen: int, terms: BridgeTerms = SAME_
 
 
 def ask(who: People, note_no: str | None = None, *, granted: bool = False, loan_id: UUID | None = None) -> UUID:
-    """The bank was asked to renew without repayment."""
-    return service.store_ask(who.boss, service.Ask(
-        asked_on=today(), granted=granted, old_loan_id=loan_id, bank_org_id=who.old_bank.id, note_no=note_no or uuid4().hex[:12],
-    )).id
+    """The bank was asked to renew without repayment, and has answered."""
+    asked = ask_service.ask(who.boss, ask_service.OldLoan(
+        loan_id, who.old_bank.id, note_no or uuid4().hex[:12], 300 * WAN, today() + timedelta(days=30),
+    ))
+    return ask_service.answer(who.old_bank[Role.BANK_OFFICER], asked.id, granted, None if granted else "MUST_REPAY").id
 
 
 def wish(who: People, **facts: object) -> service.Application:
@@ -86,7 +87,7 @@ def promise(**facts: object) -> bank_service.Promise:
     values: dict[str, object] = {
         "promised_fen": 400 * WAN, "rate_low": Decimal("0.039"), "rate_high": Decimal("0.039"), "term_months": 12,
         "method": "INTEREST_ONLY", "latest_drawdown_on": today() + timedelta(days=60),
-        "valid_until": today() + timedelta(days=60), "receiving_account": "6222020200112233445", **facts,
+        "valid_until": today() + timedelta(days=60), "receiving_account": "6222020200112233445", "branch": "天河支行", **facts,
     }
     return bank_service.Promise(**values)  # type: ignore[arg-type]
 

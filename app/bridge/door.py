@@ -17,7 +17,8 @@ room = Room("bridge", __name__, template_folder="templates")
 
 WORDS = SimpleNamespace(
     state=display.state_chip, quote=display.quote_chip, kind=display.kind_text, account=display.account_text,
-    charge=display.charge_text, title=display.title_of, checks=display.check_lines, percent=percent_text,
+    charge=display.charge_text, title=display.title_of, checks=display.check_lines,
+    condition=display.condition_text, percent=percent_text,
     same_bank=SAME_BANK, cross_bank=CROSS_BANK, example_fen=EXAMPLE_FEN, example_days=EXAMPLE_DAYS,
     example_fee_fen=fee(EXAMPLE_FEN, EXAMPLE_DAYS).amount_fen,
 )

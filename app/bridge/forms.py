@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.bridge.checks import TICKS
+from app.bridge.commitment_rules import CONDITIONS
 from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms, FeeMethod, FeeStep, check_terms, terms_for
 from app.core.calendar import today
 from app.core.money import WAN
@@ -33,24 +35,6 @@ class StepForm(FlaskForm):
     """Every step carries an idempotency token."""
 
     idempotency_token = TokenField()
-
-
-class AskForm(StepForm):
-    """Step 0: what the bank said. Bank and note are typed only where the loan is not on the portal."""
-
-    bank = SelectField(_l("原贷款银行"), [InputRequired(_l("请选择银行。"))])
-    note_no = StringField(_l("借据号"), [InputRequired(_l("请填写借据号。")), Length(max=80)])
-    asked_on = DateField(_l("向银行申请的日期"), [InputRequired(FILL_DAY)], default=today)
-    granted = RadioField(_l("银行的答复"), [InputRequired(_l("请选择银行的答复。"))],
-                         choices=offers([("yes", _l("同意无还本续贷")), ("no", _l("不同意，或没有答复"))]))
-    note = TextAreaField(_l("说明"), [Optional(), Length(max=500)], description=_l("例如银行给出的理由、经办人。"))
-
-    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.bank.choices = offers(banks)
-        if fixed:
-            del self.bank
-            del self.note_no
 
 
 class ApplyForm(StepForm):
@@ -102,17 +86,20 @@ class CommitForm(StepForm):
         _l("续贷资金收款账户"), [InputRequired(_l("请填写账户。")), Length(min=8, max=40)],
         description=_l("续贷资金只进这个账户，用来归还转贷；页面上只显示首尾几位。"),
     )
-    branch = StringField(_l("出具网点"), [Optional(), Length(max=80)])
-    conditions = TextAreaField(_l("尚待落实的条件"), [Optional(), Length(max=1000)])
+    branch = StringField(_l("出具网点"), [InputRequired(_l("请填写出具网点。")), Length(max=80)])
+    open_kinds = CheckboxesField(_l("尚待落实的条件"), [Optional()],
+                                 description=_l("只有这里勾选、且届时仍未落实的条件，可以作为未履行承诺的理由。"))
+    conditions = TextAreaField(_l("条件说明"), [Optional(), Length(max=1000)])
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.method.choices = offers(named(FIXED_METHODS))
+        self.open_kinds.choices = offers(named(CONDITIONS))
 
     def validate_rate_high(self, field: Any) -> None:
         """The upper end is not below the lower one."""
         if field.data is not None and self.rate_low.data is not None and field.data < self.rate_low.data:
-            raise ValueError(gettext("上限不低于下限。"))
+            raise ValidationError(gettext("上限不低于下限。"))
 
 
 class OfferForm(StepForm):
@@ -162,11 +149,17 @@ class DrawnForm(StepForm):
                         description=_l("少于承诺金额时，差额由企业补足，转贷在归还前保持未结。"))
     drawn_on = DateField(_l("放款日期"), [InputRequired(FILL_DAY)], default=today)
     due_on = DateField(_l("新贷款到期日"), [Optional()])
+    rate = PercentField(_l("新贷款年利率"), [InputRequired(_l("请填写利率。"))])
+    excuse = SelectField(_l("与承诺不一致时，未落实的条件"), [Optional()])
 
-    def __init__(self, *args: Any, ours: bool = False, **options: Any) -> None:
+    def __init__(self, open_kinds: Sequence[str] = (), *args: Any, ours: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.excuse.choices = offers([("", gettext("（没有）")), *((kind, gettext(CONDITIONS[kind])) for kind in open_kinds)])
+        if not open_kinds:
+            del self.excuse
         if ours:
             del self.due_on
+            del self.rate
 
 
 class ReturnForm(StepForm):

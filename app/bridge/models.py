@@ -15,18 +15,44 @@ from app.core.secrets import Encrypted
 
 
 class RenewalAsk(Identified, Base):
-    """Step 0: the firm asked its bank to renew without repayment (无还本续贷, 金规〔2024〕13号), and the answer."""
+    """Step 0: the firm asked its bank to renew without repayment (无还本续贷, 金规〔2024〕13号), and the answer.
+
+    ``source``: asked on the PORTAL, STATED by the firm for a bank outside it, or answered by the RULE itself. ``reason`` is a
+    code of ``ask_rules.REASONS``; ``answer_by`` the end of the bank's time.
+    """
 
     __tablename__ = "renewal_ask"
     firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    firm_name: Mapped[str]
+    firm_uscc: Mapped[str]
     bank_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
     old_loan_id: Mapped[UUID | None] = mapped_column(ForeignKey("loan.id"))
     note_no: Mapped[str]
+    due_on: Mapped[date | None]
+    due_fen: Mapped[int | None]
+    working_capital: Mapped[bool]
     asked_on: Mapped[date]
-    granted: Mapped[bool]
+    source: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
     note: Mapped[str]
+    bank_note: Mapped[str] = mapped_column(default="")
+    answer_by: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None]
+    next_check_at: Mapped[datetime | None]
     stored_at: Mapped[datetime]
     stored_by: Mapped[UUID | None]
+
+    @property
+    def granted(self) -> bool:
+        """Whether the bank renews without repayment, so that no bridge is needed."""
+        return self.state == "GRANTED"
+
+    @property
+    def allows_bridge(self) -> bool:
+        """Whether the bank has said no, or let its time pass."""
+        return self.state in ("REFUSED", "UNANSWERED")
 
 
 class Fund(Identified, Base):
@@ -101,6 +127,7 @@ class Bridge(Identified, Base):
     settled_on: Mapped[date | None]
     clerk_id: Mapped[UUID | None]
     reviewer_id: Mapped[UUID | None]
+    approved_on: Mapped[date | None]
     payer_id: Mapped[UUID | None]
     next_check_at: Mapped[datetime | None]
 
@@ -129,8 +156,15 @@ class Commitment(Identified, Base):
     receiving_account: Mapped[str] = mapped_column(Encrypted)
     valid_until: Mapped[date]
     seal_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    borrower_uscc: Mapped[str]
+    old_note_no: Mapped[str]
+    old_due_fen: Mapped[int]
+    old_due_on: Mapped[date]
     state: Mapped[str]
     signed_at: Mapped[datetime]
+    noticed_at: Mapped[datetime | None]
+    expired_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
 
 
 class BridgeQuote(Identified, Base):

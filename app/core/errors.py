@@ -34,6 +34,10 @@ class ErrorCode(StrEnum):
     BOOKING_EXISTS = "booking_exists"
     BOOKING_LATE = "booking_late"
     BOOKING_REFUSED = "booking_refused"
+    ASK_BANK_OUTSIDE = "ask_bank_outside"
+    ASK_BANK_ON_PORTAL = "ask_bank_on_portal"
+    ASK_NOT_ELIGIBLE = "ask_not_eligible"
+    BRIDGE_ASK_OPEN = "bridge_ask_open"
     BRIDGE_CHECKS = "bridge_checks"
     BRIDGE_EXISTS = "bridge_exists"
     BRIDGE_NOT_NEEDED = "bridge_not_needed"
@@ -179,6 +183,10 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
     ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),
     ErrorCode.BOOKING_REFUSED: N_("这笔贷款没有通过入库检查，请看未通过的各项。"),
+    ErrorCode.ASK_BANK_OUTSIDE: N_("这家银行还没有在平台上办理业务，请填写它的书面答复并上传凭据。"),
+    ErrorCode.ASK_BANK_ON_PORTAL: N_("这家银行在平台上办理业务，请直接向它提出申请，由它答复。"),
+    ErrorCode.ASK_NOT_ELIGIBLE: N_("大型企业不适用无还本续贷，也不能申请转贷。"),
+    ErrorCode.BRIDGE_ASK_OPEN: N_("银行还在答复期内，请等银行答复；到期未答复的可以继续申请转贷。"),
     ErrorCode.BRIDGE_CHECKS: N_("这笔转贷没有通过预审，请看未通过的各项，或写明理由退回。"),
     ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
     ErrorCode.BRIDGE_NOT_NEEDED: N_("银行已同意无还本续贷，不需要转贷。"),

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.bridge import bank_service, fund_service
+from app.bridge import ask_service, bank_service, fund_service
 from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
 from app.bridge.models import BridgeQuote
@@ -248,7 +248,9 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
     fund_service.top_up(staff["centre.reviewer"], fund.id, 2_000 * WAN, "演示凭证-1")
     for number, (firm, loan) in enumerate(maturing):
         principal_fen = loan.principal_fen or 0
-        ask = bridge_service.store_ask(firm.boss, bridge_service.Ask(today(), False, "演示：银行要求先还后贷", loan.id))
+        ask = ask_service.ask(firm.boss, ask_service.OldLoan(loan.id), "演示：下周有回款，希望续贷一年")
+        officer = next(staff[f"{bank}.officer"] for bank in BANKS if staff[f"{bank}.officer"].org_id == loan.org_id)
+        ask_service.answer(officer, ask.id, False, "MUST_REPAY", "演示：本行要求先还后贷")
         bridge = bridge_service.apply(firm.boss, ask.id, bridge_service.Application(
             loan.org_id, own_money_fen=principal_fen // 5, requested_fen=principal_fen * 7 // 10, planned_days=5,
         ))
@@ -256,9 +258,11 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
             continue
         bridge_service.precheck(staff["centre.clerk"], bridge.id, set(TICKS))
         approver = next(staff[f"{bank}.approver"] for bank in BANKS if staff[f"{bank}.approver"].org_id == loan.org_id)
+        last = bridge.old_due_on + timedelta(days=14)  # a letter lasts beyond the old note
         bank_service.commit(approver, bridge.id, bank_service.Promise(
             principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
-            today() + timedelta(days=60), today() + timedelta(days=60), "6222000000000000001",
+            last, last, "6222000000000000001",
+            "演示支行", open_kinds=("COLLATERAL",),
         ))
         with transaction(SYSTEM, read_only=True):
             quote_id = session().scalars(select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge.id)).one()

@@ -40,9 +40,17 @@ def the_firm_books_a_bridge(town: Town) -> None:
     town.look_over(page)
     with page.expect_navigation(wait_until="load"):
         page.locator(".waits a", has_text=f"{town.case}/1").click()
-    write(page, granted="no", note="银行说要先还后贷")
+    write(page, note="下月有回款，希望续贷一年")
     town.look_over(page)
-    press(page, "保存答复，下一步")
+    press(page, "向银行申请")
+    asked = page.url
+    bank = town.as_(town.bank, Role.BANK_OFFICER, asked)
+    write(bank, granted="no", reason="MUST_REPAY")
+    town.look_over(bank)
+    press(bank, "发出答复")
+    page = town.as_firm(asked)
+    town.look_over(page)
+    follow(page, "申请转贷，资料已带入")
     write(page, own_money="15", requested="285", new_bank=str(town.bank.id), planned_days="5", consent=True)
     town.look_over(page)
     press(page, "提交申请")
@@ -63,7 +71,7 @@ def money_is_promised_offered_and_reserved(town: Town) -> None:
     page = _turn(town.approver(LIST), "出具续贷承诺")
     write(page, promised="300", rate_low="3.85", term_months="12", method="INTEREST_ONLY",
           latest_drawdown_on=(today() + timedelta(days=40)).isoformat(), valid_until=(today() + timedelta(days=40)).isoformat(),
-          receiving_account="6222020200112233445")
+          receiving_account="6222020200112233445", branch="天河支行")
     town.look_over(page)
     press(page, "签发承诺")
     assert "续贷承诺已出具" in said(page)

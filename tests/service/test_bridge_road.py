@@ -157,13 +157,19 @@ def test_an_application_that_makes_no_sense_is_refused_at_its_field(facts, code:
 
 
 def test_an_unverified_firm_waits_for_the_desk() -> None:
-    who = dataclasses.replace(road.people(0), firm=cast.firm("新来的公司", verified=False))
-    assert refused(service.apply, who.boss, road.ask(who), road.wish(who)).code is ErrorCode.NOT_VERIFIED
+    who = dataclasses.replace(road.people(0), firm=cast.firm("新来的公司"))
+    asked = road.ask(who)
+    with transaction(cast.SYSTEM):
+        session().execute(text("update enterprise set state = 'unverified', verified_at = null where id = :id"),
+                          {"id": who.firm.id})
+    assert refused(service.apply, who.boss, asked, road.wish(who)).code is ErrorCode.NOT_VERIFIED
 
 
 def test_the_clerk_lets_nothing_through_that_fails_a_check_or_lacks_a_tick() -> None:
-    who = dataclasses.replace(road.people(0), firm=cast.firm("很大的公司", size_class="large"))
+    who = dataclasses.replace(road.people(0), firm=cast.firm("长大了的公司"))
     key = road.walk(who, "APPLIED")
+    with transaction(cast.SYSTEM):
+        session().execute(text("update enterprise set size_class = 'large' where id = :id"), {"id": who.firm.id})
     assert refused(service.precheck, who.clerk, key, tuple(TICKS)).code is ErrorCode.BRIDGE_CHECKS
     small = road.people(0)
     key = road.walk(small, "APPLIED")
