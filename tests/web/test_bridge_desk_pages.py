@@ -85,8 +85,8 @@ def test_the_desk_shares_the_work_out_and_a_branch_confirms_with_two_fields(app:
     page = officer.get("/branch")
     assert who.firm.name in words(page) and "确认旧贷结清" in words(page)
     assert "请填写凭证号" in words(send(officer, f"/branch/{key}", repaid_on=today().isoformat()))
-    page = words(send(officer, f"/branch/{key}", repaid_on=today().isoformat(), reference="JQ-9"))
-    assert "已确认结清" in page and "今天已确认 1 笔" in page and "没有要确认的" in page
+    told = words(send(officer, f"/branch/{key}", repaid_on=today().isoformat(), reference="JQ-9"))
+    assert "已确认结清" in told and "今天已确认 1 笔" in told and "没有要确认的" in told
     assert "不用确认结清" in words(officer.get(f"/branch/{waiting}", follow_redirects=True))
     assert visit(app, who.boss).get("/bridges/desk").status_code == 403
 
@@ -110,6 +110,6 @@ def test_every_figure_of_the_report_opens_and_the_letters_are_counted(app: Flask
     road.walk(who, "PICKED")
     assert statements(leader, f"/bridges/reports?month={month}") == few
     for visitor in (who.boss, who.clerk, who.new_bank[Role.BANK_OFFICER]):
-        page = words(visit(app, visitor).get("/bridges/promises"))
-        assert "1 / 1" in page and who.firm.name in page
+        told = words(visit(app, visitor).get("/bridges/promises"))
+        assert "1 / 1" in told and who.firm.name in told
     assert visit(app, who.boss).get("/bridges/reports").status_code == 403
