@@ -23,16 +23,16 @@ from app.core import pages
 from app.core.calendar import end_of_working_day
 from app.core.context import Context
 from app.core.errors import ErrorCode, Refusal
-from app.core.formats import is_english, money_parts
+from app.core.formats import money_parts
 from app.core.pages import Figure, Wait
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list
+from app.credit.warning_levels import level_text, level_tone
 from app.identity.forms import offers
 from app.loans.models import Loan
-from scoring.signal_words import Level, level_name
 
 pages.menu.add(_l("到期雷达"), "bridge.radar", Permission.RADAR_READ, 51)
 
@@ -58,7 +58,7 @@ def warning_chip(level: int | None) -> Any:
     """The worst open warning the viewer may read."""
     if level is None:
         return "—"
-    return chip(level_name(Level(level), "en" if is_english() else "zh"), "bad" if level == Level.ALARM else "wait")
+    return chip(level_text(level), level_tone(level))
 
 
 def next_of(row: Any) -> tuple[Any, str]:
@@ -87,7 +87,7 @@ RADAR = Table(
         Column("intent", _l("续贷意向"), sortable=False, render=lambda row: intent_chip(row.intent, row.asked_at),
                export=lambda row: gettext(INTENTS[row.intent][0]) if row.intent else ""),
         Column("warning", _l("预警"), sortable=False, hide_small=True, render=lambda row: warning_chip(row.warning),
-               export=lambda row: "" if row.warning is None else level_name(Level(row.warning), "en" if is_english() else "zh")),
+               export=lambda row: "" if row.warning is None else level_text(row.warning)),
         Column("way", _l("进展"), sortable=False, render=way_chip,
                export=lambda row: state_text(row.bridge_state) if row.bridge_id else (row.ask_state or "")),
     ],

@@ -82,8 +82,8 @@ def test_the_desk_shares_the_work_out_and_a_branch_confirms_with_two_fields(app:
     road.walk(who, "APPLIED")
     assert statements(clerk, "/bridges/desk?whose=") == few
     officer = visit(app, who.old_bank[Role.BANK_OFFICER])
-    page = officer.get("/branch")
-    assert who.firm.name in words(page) and "确认旧贷结清" in words(page)
+    branch = words(officer.get("/branch"))
+    assert who.firm.name in branch and "确认旧贷结清" in branch
     assert "请填写凭证号" in words(send(officer, f"/branch/{key}", repaid_on=today().isoformat()))
     told = words(send(officer, f"/branch/{key}", repaid_on=today().isoformat(), reference="JQ-9"))
     assert "已确认结清" in told and "今天已确认 1 笔" in told and "没有要确认的" in told
