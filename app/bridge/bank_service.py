@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.bridge.account_numbers import account_digest, plain_number
 from app.bridge.fund_service import invite_open_funds
 from app.bridge.models import Bridge, Commitment
 from app.bridge.parties import everybody, move, organisations, take, tell, within_limit
@@ -77,7 +78,9 @@ def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
         branch=promise.branch.strip(), promised_fen=promise.promised_fen, rate_low=promise.rate_low,
         rate_high=promise.rate_high, term_months=promise.term_months, method=RepaymentMethod(promise.method).value,
         conditions=promise.conditions.strip(), latest_drawdown_on=promise.latest_drawdown_on,
-        receiving_account=promise.receiving_account.strip(), valid_until=promise.valid_until,
+        receiving_account=promise.receiving_account.strip(),
+        receiving_digest=account_digest(plain_number(promise.receiving_account, "receiving_account")),
+        valid_until=promise.valid_until,
         seal_digest=seal_of(bridge, promise, ctx), state="LIVE", signed_at=now(),
     )
     session().add(row)
