@@ -23,6 +23,7 @@ constraint("uq_bridge_hop_voucher", ErrorCode.VOUCHER_TAKEN)
 constraint("uq_bridge_hop_voucher_once", ErrorCode.VOUCHER_TAKEN)
 constraint("ck_bridge_hop_negative", ErrorCode.HOP_NEGATIVE)
 constraint("ck_bridge_hop_books", ErrorCode.STATE_CHANGED)
+constraint("ck_bridge_hop_moved", ErrorCode.STATE_CHANGED)
 constraint("uq_bridge_hop_corrects_id", ErrorCode.ALREADY_DONE)
 
 
@@ -68,12 +69,13 @@ def write_hops(ctx: Context, bridge: Bridge, amount_fen: int, legs: Sequence[Leg
 def counter_hops(ctx: Context, correction_id: UUID, wrong: Sequence[BridgeHop], vouchers: Sequence[str]) -> list[BridgeHop]:
     """The same money on its way back, the last hop first; ``wrong`` stays as it was recorded."""
     no = max(session().scalars(select(BridgeHop.no).where(BridgeHop.bridge_id == wrong[0].bridge_id)))
+    at = now()  # once: a movement is never later than its record
     made = [
         BridgeHop(
             bridge_id=hop.bridge_id, no=no + place, from_account=hop.to_account, to_account=hop.from_account,
-            amount_fen=hop.amount_fen, on_day=today(), voucher_no=voucher.strip(), at=now(), actor_id=ctx.actor_id,
-            from_account_id=hop.to_account_id, to_account_id=hop.from_account_id, moved_at=now(), corrects_id=hop.id,
-            correction_id=correction_id,
+            amount_fen=hop.amount_fen, on_day=at.astimezone(SHANGHAI).date(), voucher_no=voucher.strip(), at=at,
+            actor_id=ctx.actor_id, from_account_id=hop.to_account_id, to_account_id=hop.from_account_id, moved_at=at,
+            corrects_id=hop.id, correction_id=correction_id,
         )
         for place, (hop, voucher) in enumerate(zip(reversed(wrong), vouchers, strict=True), start=1)
     ]

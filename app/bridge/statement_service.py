@@ -150,8 +150,8 @@ def expected_sides() -> list[ExpectedSide]:
         .join(source, source.id == BridgeHop.from_account_id).join(target, target.id == BridgeHop.to_account_id)
         .join(Bridge, Bridge.id == BridgeHop.bridge_id).outerjoin(Case, Case.id == Bridge.case_id)
     ).all()
-    taken = set(session().execute(select(StatementDecision.hop_id, StatementDecision.side).where(
-        StatementDecision.undone_at.is_(None), StatementDecision.hop_id.is_not(None))).tuples())
+    taken = {(hop_id, side) for hop_id, side in session().execute(select(StatementDecision.hop_id, StatementDecision.side).where(
+        StatementDecision.undone_at.is_(None), StatementDecision.hop_id.is_not(None)))}
     found = []
     for hop, out_of, into, note, agreement, number in rows:
         assert hop.moved_at is not None  # every hop between accounts has its moment

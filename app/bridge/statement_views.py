@@ -162,7 +162,7 @@ def statement_row(row_id: UUID) -> Any:
 def _hops(ids: set[Any]) -> dict[Any, tuple[BridgeHop, Bridge, str]]:
     """Hops by id with their bridge and way in words."""
     rows = db_session().execute(
-        select(BridgeHop, Bridge).join(Bridge, Bridge.id == BridgeHop.bridge_id).where(BridgeHop.id.in_(ids))).tuples()
+        select(BridgeHop, Bridge).join(Bridge, Bridge.id == BridgeHop.bridge_id).where(BridgeHop.id.in_(ids)))
     return {
         hop.id: (hop, bridge, f"{gettext(HopAccount(hop.from_account).label)} → {gettext(HopAccount(hop.to_account).label)}")
         for hop, bridge in rows

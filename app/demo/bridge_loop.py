@@ -55,7 +55,8 @@ def _statements(clerk: Context, bridge_id: UUID) -> None:
     def told(kind: HopAccount) -> list[Movement]:
         return [
             Movement(NUMBERS[kind], NUMBERS[HopAccount(hop.from_account if hop.to_account == kind else hop.to_account)],
-                     "演示户名", hop.to_account == kind, hop.amount_fen, (hop.moved_at or now()).astimezone(SHANGHAI), hop.voucher_no, "转贷")
+                     "演示户名", hop.to_account == kind, hop.amount_fen, (hop.moved_at or now()).astimezone(SHANGHAI),
+                     hop.voucher_no, "转贷")
             for hop in hops if kind.value in (hop.from_account, hop.to_account)
         ]
 

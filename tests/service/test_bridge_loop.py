@@ -159,9 +159,8 @@ class Loop(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.key = road.walk(self.who, "SIGNED")
-        self.out = 0
-        self.acts: list[int] = []
+        self.key = road.walk(self.who, "FUNDED")
+        self.out, self.acts = 300 * WAN, [300 * WAN]
 
     def state(self) -> str:
         return road.seen(self.key).state
@@ -227,6 +226,6 @@ class Loop(RuleBasedStateMachine):
 def test_every_bridge_ends_in_zero_or_in_a_named_open_claim() -> None:
     Loop.who = road.people(900_000 * WAN)
     run_state_machine_as_test(Loop, settings=settings(
-        max_examples=5, stateful_step_count=9, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+        max_examples=5, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck), database=None,
     ))
 
