@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FetchedValue, ForeignKey, LargeBinary
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -79,3 +79,13 @@ class StoredBillLine(Identified, Base):
     principal_fen: Mapped[int]
     days: Mapped[int]
     rate: Mapped[Decimal]
+    exact_fen: Mapped[Decimal | None] = mapped_column(Numeric, server_default=FetchedValue())
+
+
+class FeeListEntry(Base):
+    """The fee list: what may be charged and up to which fraction of the principal. Read by the database's own checks."""
+
+    __tablename__ = "bridge_fee_kind"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    ceiling: Mapped[Decimal]
+    basis: Mapped[str]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -171,6 +171,7 @@ class BridgeHop(Identified, Base):
     actor_id: Mapped[UUID | None]
     from_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
     to_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
+    from_digest: Mapped[bytes | None] = mapped_column(LargeBinary, server_default=FetchedValue())
     moved_at: Mapped[datetime | None]
     corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_hop.id"))
     correction_id: Mapped[UUID | None]
