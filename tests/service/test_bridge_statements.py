@@ -20,6 +20,7 @@ from app.core.calendar import SHANGHAI
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.money import WAN
+from app.demo.bridge_loop import run_loop
 from app.demo.statements import CCB_HEADS, Movement, ccb_xlsx, icbc_csv
 from tests import bridge_cast as road
 from tests import cast
@@ -153,3 +154,13 @@ def test_a_file_is_checked_before_a_cell_of_it_is_believed() -> None:
     shifted = replace(move, at=move.at + timedelta(minutes=1), voucher_no="V-2")
     without = icbc_csv([shifted]).decode("gbk").replace("本方账号", "备用列").replace(f"\t{CUSTODY}\t", "\t\t")
     assert statements.take_in(who.clerk, "own.csv", without.encode(), "4400 5555 6666 7777").rows_new == 1
+
+
+def test_the_demo_leaves_one_row_for_a_person_to_decide() -> None:
+    who = road.people()
+    key = road.walk(who, "PARTNER_OFFERED")
+    run_loop({"centre.clerk": who.clerk, "centre.reviewer": who.reviewer}, who.boss, key)
+    assert (road.seen(key).state, road.seen(key).outstanding_fen) == ("FUNDED", 225 * WAN)
+    with transaction(cast.SYSTEM, read_only=True):
+        waiting = [(row.amount_fen, row.notes) for row in statements.open_rows()]
+    assert waiting == [(20_00, "转账 账户管理费")] and len(decisions()) == 6
