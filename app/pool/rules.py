@@ -18,7 +18,6 @@ from app.pool.budget import BudgetResult, budget_left, pro_rata, queue, within_b
 from app.pool.eligibility import LoanFacts, eligibility, is_eligible, judging_date
 from app.pool.ruleset import (
     RULE_2025,
-    SOURCES,
     BorrowerKind,
     BudgetMode,
     JudgeDate,
@@ -34,7 +33,7 @@ from app.pool.ruleset import (
 )
 
 __all__ = [
-    "RULE_2025", "SOURCES", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
+    "RULE_2025", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
     "Compensation", "JudgeDate", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
     "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
     "UseOfFunds", "WorkingLine", "YearEnd", "budget_left", "claim_in_time", "compensation", "eligibility",
