@@ -7,11 +7,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from app.bridge import ask_service, bank_service, fund_service, money_service, service
+from app.bridge import account_service, ask_service, bank_service, fund_service, money_service, service
 from app.bridge.checks import TICKS
 from app.bridge.models import Bridge, BridgeQuote, Fund
 from app.bridge.queries import fee_preview
 from app.bridge.rules import SAME_BANK, BridgeTerms
+from app.bridge.states import HopAccount
 from app.core import ledger
 from app.core.calendar import today
 from app.core.database import session, transaction
@@ -123,8 +124,26 @@ def offer(who: People, bridge_id: UUID, amount_fen: int | None = None, rate: Dec
     return fund_service.offer(who.funder[Role.FUNDER_CLERK], quote_of(who, bridge_id), quoted).id
 
 
+NUMBERS = {HopAccount.FUNDER: "4400 1111 2222 3333", HopAccount.CUSTODY: "4400-5555-6666-7777",
+           HopAccount.REPAYMENT: "4400888899990000"}
+"""Account numbers of the loop, as people type them; the renewal money's stands in ``promise``."""
+
+
+def accounts(who: People, bridge_id: UUID) -> Bridge:
+    """The clerk enters the accounts, the reviewer types the numbers again."""
+    holders = {HopAccount.FUNDER: who.funder.name, HopAccount.CUSTODY: "转贷托管专户", HopAccount.REPAYMENT: who.firm.name}
+    account_service.enter_accounts(who.clerk, bridge_id, {
+        kind: account_service.Entry(holders[kind], "示例银行广州分行", number) for kind, number in NUMBERS.items()
+    })
+    return account_service.confirm_accounts(who.reviewer, bridge_id, NUMBERS)
+
+
 def sign(who: People, bridge_id: UUID) -> Bridge:
-    """The firm signs what the preview shows."""
+    """The firm signs what the preview shows, over accounts that two people have entered."""
+    with transaction(cast.SYSTEM, read_only=True):
+        done = account_service.complete(session().get_one(Bridge, bridge_id))
+    if not done:
+        accounts(who, bridge_id)
     shown = fee_preview(seen(bridge_id))
     assert shown is not None
     return service.sign(who.boss, bridge_id, "XY-2026-1", shown.total_fen)
@@ -161,7 +180,7 @@ STEPS = {
     "OLD_REPAID": lambda who, key: bank_service.confirm_repaid(who.old_bank[Role.BANK_OFFICER], key, today(), "JQ-1"),
     "NEW_DRAWN": drawn,
     "BRIDGE_RETURNED": lambda who, key: give_back(who, key, seen(key).outstanding_fen),
-    "SETTLED": lambda who, key: money_service.settle(who.clerk, key, "FEE-1"),
+    "SETTLED": lambda who, key: money_service.settle(who.clerk, key, f"FEE-{key.hex}"),
 }
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.bridge.account_numbers import account_digest, plain_number
 from app.bridge.commitment_rules import Deed
 from app.bridge.commitment_service import first_check, known_kinds, leave_open, record, seal_of
 from app.bridge.fund_service import invite_open_funds
@@ -80,7 +81,9 @@ def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
         branch=promise.branch.strip(), promised_fen=promise.promised_fen, rate_low=promise.rate_low,
         rate_high=promise.rate_high, term_months=promise.term_months, method=RepaymentMethod(promise.method).value,
         conditions=promise.conditions.strip(), latest_drawdown_on=promise.latest_drawdown_on,
-        receiving_account=promise.receiving_account.strip(), valid_until=promise.valid_until,
+        receiving_account=promise.receiving_account.strip(),
+        receiving_digest=account_digest(plain_number(promise.receiving_account, "receiving_account")),
+        valid_until=promise.valid_until,
         borrower_uscc=get_or_404(Enterprise, bridge.firm_id).uscc, old_note_no=bridge.old_note_no, old_due_fen=bridge.old_due_fen,
         old_due_on=bridge.old_due_on, state="LIVE", signed_at=now(),
     )

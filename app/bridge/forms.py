@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    DateTimeLocalField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    TimeField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.bridge.checks import TICKS
 from app.bridge.commitment_rules import CONDITIONS
 from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms, FeeMethod, FeeStep, check_terms, terms_for
-from app.core.calendar import today
+from app.core.calendar import SHANGHAI, now, today
 from app.core.money import WAN
 from app.core.working import shown
 from app.identity.forms import offers
@@ -29,6 +41,16 @@ FILL_DAY = _l("请选择日期。")
 FILL_VOUCHER = _l("请填写凭证号。")
 
 FEE_METHODS = {"DAILY": _l("按天"), "STEPS": _l("按天分两段"), "ONE_OFF": _l("一次性")}
+
+
+def this_minute() -> datetime:
+    """This minute in Shanghai, as a field of day and time holds it."""
+    return now().astimezone(SHANGHAI).replace(second=0, microsecond=0, tzinfo=None)
+
+
+def in_shanghai(typed: datetime | None) -> datetime | None:
+    """What a field of day and time holds, with its zone."""
+    return None if typed is None else typed.replace(tzinfo=SHANGHAI)
 
 
 class StepForm(FlaskForm):
@@ -124,7 +146,9 @@ class PayForm(StepForm):
 
     own_money_seen = MoneyField(_l("还款账户上已到的自有资金"), [InputRequired(FILL_AMOUNT)])
     voucher_out = StringField(_l("资金方账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    out_at = DateTimeLocalField(_l("资金方账户 → 托管账户，时间"), [Optional()], default=this_minute)
     voucher_on = StringField(_l("托管账户 → 贷款还款账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    on_at = DateTimeLocalField(_l("托管账户 → 贷款还款账户，时间"), [Optional()], default=this_minute)
 
 
 class RepaidForm(StepForm):
@@ -168,14 +192,18 @@ class ReturnForm(StepForm):
     amount = MoneyField(_l("归还金额"), [InputRequired(FILL_AMOUNT)])
     on_day = DateField(_l("到账日期"), [InputRequired(FILL_DAY)], default=today,
                        description=_l("到托管账户的日期；放款当日归还按 0 天计，不收费。"))
-    voucher_in = StringField(_l("贷款账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    in_at = TimeField(_l("到账时间"), [Optional()])
+    source = RadioField(_l("从哪个账户来"), [Optional()], choices=offers([
+        ("REPAYMENT", _l("贷款还款账户")), ("RENEWAL", _l("续贷资金收款账户"))]), default="REPAYMENT")
+    voucher_in = StringField(_l("转入托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
     voucher_out = StringField(_l("托管账户 → 资金方账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    out_at = DateTimeLocalField(_l("托管账户 → 资金方账户，时间"), [Optional()])
 
 
 class SettleForm(StepForm):
     """The fee's voucher."""
 
-    fee_voucher_no = StringField(_l("费用凭证号或发票号"), [Optional(), Length(max=80)])
+    fee_voucher_no = StringField(_l("费用付款凭证号"), [Optional(), Length(max=80)])
 
 
 class FundForm(StepForm):

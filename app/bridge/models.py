@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -154,6 +154,7 @@ class Commitment(Identified, Base):
     conditions: Mapped[str]
     latest_drawdown_on: Mapped[date]
     receiving_account: Mapped[str] = mapped_column(Encrypted)
+    receiving_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     valid_until: Mapped[date]
     seal_digest: Mapped[bytes] = mapped_column(LargeBinary)
     borrower_uscc: Mapped[str]
@@ -186,7 +187,11 @@ class BridgeQuote(Identified, Base):
 
 
 class BridgeHop(Identified, Base):
-    """One movement of bridge money between two of the three whitelisted accounts. Never changed."""
+    """One movement of bridge money between two whitelisted accounts. Never changed; ``corrects_id`` names what it takes back.
+
+    ``moved_at`` is when the bank moved it, ``at`` when it was recorded. The database fills ``from_digest``, under which a voucher
+    number counts once.
+    """
 
     __tablename__ = "bridge_hop"
     bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
@@ -198,3 +203,9 @@ class BridgeHop(Identified, Base):
     voucher_no: Mapped[str]
     at: Mapped[datetime]
     actor_id: Mapped[UUID | None]
+    from_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
+    to_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
+    from_digest: Mapped[bytes | None] = mapped_column(LargeBinary, server_default=FetchedValue())
+    moved_at: Mapped[datetime | None]
+    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_hop.id"))
+    correction_id: Mapped[UUID | None]

@@ -263,14 +263,18 @@ def sign(ctx: Context, bridge_id: UUID, agreement_no: str, seen_fee_fen: int) ->
     ``seen_fee_fen`` (分) is the total that stood on the page; raises ``Refusal(IDEMPOTENCY)`` where it is no longer that,
     so that nobody signs another fee than the one they read.
     """
+    from app.bridge.account_service import confirmed_accounts
+    from app.bridge.agreement_service import issue_agreement
     from app.bridge.queries import fee_preview
 
     bridge = take(ctx, bridge_id, "sign", only="firm_id")
     shown = fee_preview(bridge)
     if shown is None or shown.total_fen != seen_fee_fen:
         raise Refusal(ErrorCode.IDEMPOTENCY)
+    confirmed_accounts(bridge)
     bridge.agreement_no, bridge.signed_at, bridge.signed_by = agreement_no.strip(), now(), ctx.actor_id
     move(ctx, bridge, "sign")
+    issue_agreement(ctx, bridge, standing_commitment(bridge), shown)
     tell(ctx, bridge, [*organisations(OrgKind.BRIDGE_CENTRE), bridge.funder_org_id, bridge.new_bank_org_id],
          N_("%(firm)s已签订三方协议（借据 %(note)s），可以放款。"))
     about(bridge, amount_fen=bridge.amount_fen, fee_fen=seen_fee_fen, agreement_no=bridge.agreement_no)

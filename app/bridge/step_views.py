@@ -13,10 +13,22 @@ from flask_babel import gettext
 from app.bridge import bank_service, fund_service, money_service, queries, service
 from app.bridge.checks import automatic_checks
 from app.bridge.door import room
-from app.bridge.forms import CommitForm, DrawnForm, OfferForm, PayForm, PrecheckForm, RepaidForm, ReturnForm, SettleForm
+from app.bridge.forms import (
+    CommitForm,
+    DrawnForm,
+    OfferForm,
+    PayForm,
+    PrecheckForm,
+    RepaidForm,
+    ReturnForm,
+    SettleForm,
+    in_shanghai,
+)
+from app.bridge.hops import returns_of
 from app.bridge.letter_views import open_kinds
 from app.bridge.models import Bridge, BridgeQuote, Fund
 from app.bridge.rules import BridgeKind, FeeMethod, terms_for
+from app.bridge.states import HopAccount
 from app.bridge.terms import fee_of_returns, terms_of
 from app.core import ledger
 from app.core.calendar import add_working_days, today
@@ -120,7 +132,8 @@ def pay(bridge_id: UUID) -> Any:
         return PayForm(data={"own_money_seen": own if own == 0 else None}), {"own_fen": own}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "pay", load, lambda ctx, form: money_service.pay_out(
-        ctx, bridge_id, money_service.Payout(form.own_money_seen.data, form.voucher_out.data, form.voucher_on.data)),
+        ctx, bridge_id, money_service.Payout(form.own_money_seen.data, form.voucher_out.data, form.voucher_on.data,
+                                             in_shanghai(form.out_at.data), in_shanghai(form.on_at.data))),
         gettext("放款已登记，请原银行确认旧贷款结清。"))
 
 
@@ -129,10 +142,14 @@ def returned(bridge_id: UUID) -> Any:
     """Money that came back, whole or in part."""
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
-        return ReturnForm(data={"amount": bridge.outstanding_fen, "on_day": today()}), {"left": bridge.outstanding_fen}
+        known = {"amount": bridge.outstanding_fen, "on_day": today(),
+                 "source": "RENEWAL" if bridge.new_drawn_on is not None else "REPAYMENT"}
+        return ReturnForm(data=known), {"left": bridge.outstanding_fen}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "returned", load, lambda ctx, form: money_service.record_return(
-        ctx, bridge_id, money_service.Return(form.amount.data, form.on_day.data, form.voucher_in.data, form.voucher_out.data)),
+        ctx, bridge_id, money_service.Return(
+            form.amount.data, form.on_day.data, form.voucher_in.data, form.voucher_out.data,
+            HopAccount(form.source.data or "REPAYMENT"), form.in_at.data, in_shanghai(form.out_at.data))),
         gettext("归还已登记。"))
 
 
@@ -142,7 +159,7 @@ def settle(bridge_id: UUID) -> Any:
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
         assert bridge.paid_on is not None and bridge.terms is not None
-        return SettleForm(), {"fee": fee_of_returns(money_service.returns_of(bridge), bridge.paid_on, terms_of(bridge.terms))}
+        return SettleForm(), {"fee": fee_of_returns(returns_of(bridge), bridge.paid_on, terms_of(bridge.terms))}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "settle", load,
                 lambda ctx, form: money_service.settle(ctx, bridge_id, form.fee_voucher_no.data or ""),

@@ -12,7 +12,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.bridge import (
+    account_views,
     ask_views,
+    bill_service,
+    bill_views,
     desk_views,
     fund_views,
     letter_views,
@@ -21,8 +24,10 @@ from app.bridge import (
     registers,
     report_views,
     service,
+    statement_views,
     step_views,
 )
+from app.bridge.bill_models import PaperKind
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
 from app.bridge.forms import ApplyForm, SignForm
@@ -45,7 +50,8 @@ from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
 __all__ = [
-    "ask_views", "desk_views", "fund_views", "letter_views", "radar_views", "registers", "report_views", "room", "step_views",
+    "account_views", "ask_views", "bill_views", "desk_views", "fund_views", "letter_views", "radar_views", "registers",
+    "report_views", "room", "statement_views", "step_views",
 ]
 
 BRIDGES = Table(
@@ -177,6 +183,8 @@ def show(bridge_id: UUID) -> Any:
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
             entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
             is_firm=ctx.org_kind is OrgKind.ENTERPRISE, letter=letter_views.letter_of(ctx, found.promise),
+            loop_facts=account_views.loop_facts(ctx, bridge),
+            papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
         )
 
 

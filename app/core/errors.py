@@ -14,6 +14,9 @@ def N_(message: str) -> str:
 class ErrorCode(StrEnum):
     """Every reason for which the portal says no."""
 
+    ACCOUNTS_ALIKE = "accounts_alike"
+    ACCOUNTS_MISSING = "accounts_missing"
+    ACCOUNT_DIFFERS = "account_differs"
     AGREEMENT_EXISTS = "agreement_exists"
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
@@ -76,6 +79,7 @@ class ErrorCode(StrEnum):
     EDITION_EXISTS = "edition_exists"
     EDITION_SAME = "edition_same"
     EDITION_WAITING = "edition_waiting"
+    FEE_UNLISTED = "fee_unlisted"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
@@ -83,6 +87,8 @@ class ErrorCode(StrEnum):
     FIRM_UNKNOWN = "firm_unknown"
     FORBIDDEN = "forbidden"
     FUND_EXHAUSTED = "fund_exhausted"
+    HOP_CORRECTION_OPEN = "hop_correction_open"
+    HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
     INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
@@ -147,6 +153,7 @@ class ErrorCode(StrEnum):
     SAMPLE_SIZE = "sample_size"
     SECOND_FACTOR = "second_factor"
     STANDSTILL = "standstill"
+    STATEMENT_UNLIKE = "statement_unlike"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TIES_UNDECLARED = "ties_undeclared"
@@ -163,6 +170,9 @@ class ErrorCode(StrEnum):
 
 
 MESSAGES: dict[ErrorCode, str] = {
+    ErrorCode.ACCOUNTS_ALIKE: N_("资金方账户、托管账户、贷款还款账户必须是三个不同的账户。"),
+    ErrorCode.ACCOUNTS_MISSING: N_("这笔转贷的账户还没有由两个人录入并核对，资金不能划转，协议也不能签订。"),
+    ErrorCode.ACCOUNT_DIFFERS: N_("这个账号与录入的不一致，请对照银行资料核对。"),
     ErrorCode.AGREEMENT_EXISTS: N_("该银行在这段日期内已有合作协议，请核对。"),
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
@@ -224,6 +234,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
     ErrorCode.EDITION_SAME: N_("和原来的一版没有差别，没有什么可提出的。"),
     ErrorCode.EDITION_WAITING: N_("已有一版参数在等待决定，请先办完那一版。"),
+    ErrorCode.FEE_UNLISTED: N_("费用只能按收费清单和账单收取，不得超过上限，也不得另立名目。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
@@ -231,6 +242,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.FIRM_UNKNOWN: N_("平台上没有名称和统一社会信用代码都相符的企业，请核对，或请企业先注册。"),
     ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
+    ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
+    ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
     ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
@@ -298,6 +311,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.SAMPLE_SIZE: N_("抽样件数须在 1 到 %(most)s 之间。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
+    ErrorCode.STATEMENT_UNLIKE: N_("这一行与这笔划转的账户、方向或金额不同，不能对上。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),

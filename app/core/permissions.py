@@ -177,6 +177,7 @@ class Permission(StrEnum):
     STAFF_READ = "staff:read"
     STANDING_COUNT = "standing:count"
     STANDING_READ = "standing:read"
+    STATEMENT_DESK = "statement:desk"
     STRESS_COMPUTE = "stress:compute"
     STRESS_RUN = "stress:run"
     WARNING_ANSWER = "warning:answer"
@@ -213,7 +214,7 @@ _BUREAU = frozenset({
     P.POOL_READ, P.CLAIM_READ, P.CLAIM_FILE, P.BOOKING_READ, P.LOAN_READ, P.BRIDGE_READ, P.ROUND_READ, P.WARNING_JUDGE,
     P.BRIDGE_REPORT, P.RADAR_READ, P.WARNING_RULES,
 })
-_CENTRE = frozenset({P.BRIDGE_READ, P.BRIDGE_REPORT, P.FUND_READ, P.RADAR_READ})
+_CENTRE = frozenset({P.BRIDGE_READ, P.BRIDGE_REPORT, P.FUND_READ, P.RADAR_READ, P.STATEMENT_DESK})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.FIRM_CLERK: _EVERYBODY | _FIRM,

@@ -22,6 +22,7 @@ from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
 from app.demo import market_scenes
+from app.demo.bridge_loop import run_loop
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -69,7 +70,7 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     booked = _booked(staff, firms[12:20])
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
-    _bridges(staff, maturing[1:3])
+    _bridges(staff, maturing[1:4])
     outbox.drain(10_000)
 
 
@@ -241,7 +242,7 @@ def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> list[tuple[DemoFirm, L
 
 
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
-    """A fund, one bridge waiting for the centre's look, one promised by its bank and quoted by the funder."""
+    """A fund; one bridge waits for the centre's look, one is promised by its bank and quoted, one is paid out and partly back."""
     funder = staff["funder.clerk"]
     assert funder.org_id is not None
     fund = fund_service.open_fund(staff["centre.reviewer"], funder.org_id, "穗通转贷一号（演示）", SAME_BANK)
@@ -267,6 +268,8 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
         with transaction(SYSTEM, read_only=True):
             quote_id = session().scalars(select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge.id)).one()
         fund_service.offer(funder, quote_id, fund_service.Offer(bridge.requested_fen, today() + timedelta(days=20)))
+        if number == 2:
+            run_loop(staff, firm.boss, bridge.id)
 
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:

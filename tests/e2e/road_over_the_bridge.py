@@ -87,6 +87,16 @@ def money_is_promised_offered_and_reserved(town: Town) -> None:
     press(page, "选定这家")
     assert "已选定资金方" in said(page)
 
+    numbers = {"funder": "4400111122223333", "custody": "4400555566667777", "repayment": "4400888899990000"}
+    page = _turn(town.as_(town.centre, CLERK, LIST), "录入账户")
+    write(page, **{f"{kind}_{part}": text for kind, number in numbers.items()
+                   for part, text in (("holder", "示例户名"), ("bank", "示例支行"), ("number", number))})
+    town.look_over(page)
+    press(page, "录入，请另一人核对")
+    page = _turn(town.as_(town.centre, REVIEWER, LIST), "核对账户")
+    write(page, **{f"{kind}_number": number for kind, number in numbers.items()})
+    town.look_over(page)
+    press(page, "核对无误")
     page = _turn(town.as_(town.centre, REVIEWER, LIST))
     decide(page, "批准并预留资金")
     assert "资金已预留" in said(page)

@@ -111,7 +111,7 @@ def test_a_voucher_that_was_recorded_counts_once() -> None:
     key = road.walk(who, "NEW_DRAWN")
     once = money_service.Return(100 * WAN, today(), "I-1", "R-1")
     money_service.record_return(who.clerk, key, once)
-    assert refused(money_service.record_return, who.clerk, key, once).code is ErrorCode.ALREADY_DONE
+    assert refused(money_service.record_return, who.clerk, key, once).code is ErrorCode.VOUCHER_TAKEN
     assert road.seen(key).outstanding_fen == 200 * WAN
 
 
@@ -467,7 +467,7 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
         "commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "sign": {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
-    "FUNDED": {"old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
+    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
     "OLD_REPAID": {
         "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "refuse_renewal": {Role.BANK_OFFICER},
@@ -483,7 +483,8 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
 for early in ("APPLIED", "PRECHECKED", "BANK_COMMITTED", "PARTNER_OFFERED", "APPROVED", "SIGNED"):
     ALLOWED[early]["cancel"] = {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE, Role.CENTRE_CLERK}
 for out in ("FUNDED", "OLD_REPAID", "NEW_DRAWN", "SHORT_DRAWN", "RENEWAL_REFUSED", "OVERDUE"):
-    ALLOWED[out] |= {"return_part": {Role.CENTRE_CLERK}, "returned": {Role.CENTRE_CLERK}}
+    ALLOWED[out] |= {"return_part": {Role.CENTRE_CLERK}, "returned": {Role.CENTRE_CLERK}, "correct": {Role.CENTRE_REVIEWER}}
+    ALLOWED["BRIDGE_RETURNED"][f"reopen_{out.lower()}"] = {Role.CENTRE_REVIEWER}
     if out != "OVERDUE":
         ALLOWED[out]["overdue"] = {Role.SYSTEM}
 

@@ -92,6 +92,14 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     page = firm.get(url)
     assert "9,900" in words(page) and "选定这家" in words(page)
     assert "已选定资金方" in words(send(firm, f"{url}/pick/{quote}"))
+    page = send(centre, f"{url}/accounts", **{f"{kind}_{part}": text for kind, number in (
+        ("funder", "44001111 22223333"), ("custody", "4400555566667777"), ("repayment", "4400888899990000"))
+        for part, text in (("holder", "示例户名"), ("bank", "示例支行"), ("number", number))})
+    assert "账户已录入" in words(page) and "440*********3333" in words(page)
+    numbers = {"funder_number": "4400111122223333", "custody_number": "4400555566667777"}
+    assert "与录入的不一致" in words(send(reviewer, f"{url}/accounts/confirm", **numbers, repayment_number="4400888899990001"))
+    page = send(reviewer, f"{url}/accounts/confirm", **numbers, repayment_number="4400888899990000")
+    assert "账户已核对" in words(page) and "4400888899990000" not in page.get_data(as_text=True)
     assert "已批准，资金已预留" in words(send(reviewer, f"{url}/approve"))
     page = firm.get(f"{url}/sign")
     for said in ("9,900", "19,800", "1,980", "24.09%", "不收手续费", "怎么算的"):
