@@ -11,6 +11,7 @@ class OrgKind(StrEnum):
 
     ENTERPRISE = "enterprise"
     BANK = "bank"
+    GUARANTOR = "guarantor"
     BRIDGE_CENTRE = "bridge_centre"
     FUNDER = "funder"
     BUREAU = "bureau"
@@ -27,6 +28,9 @@ class Role(StrEnum):
     BANK_OFFICER = "bank_officer"
     BANK_APPROVER = "bank_approver"
     BANK_ADMIN = "bank_admin"
+    GUARANTOR_CLERK = "guarantor_clerk"
+    GUARANTOR_REVIEWER = "guarantor_reviewer"
+    GUARANTOR_ADMIN = "guarantor_admin"
     CENTRE_CLERK = "centre_clerk"
     CENTRE_REVIEWER = "centre_reviewer"
     CENTRE_ADMIN = "centre_admin"
@@ -142,6 +146,7 @@ class Permission(StrEnum):
     ORGANISATION_READ = "organisation:read"
     PAPER_READ = "paper:read"
     PAPER_UPLOAD = "paper:upload"
+    PARTNER_READ = "partner:read"
     POLICY_APPROVE = "policy:approve"
     POLICY_PROPOSE = "policy:propose"
     POOL_FUND = "pool:fund"
@@ -198,14 +203,15 @@ _BANK = frozenset({
     P.CLOCK_READ, P.STANDING_READ,
     P.PRODUCT_READ, P.QUEUE_READ, P.NEED_LOOK, P.EVIDENCE_LOOK, P.PROFILE_LOOK, P.BID_READ, P.LOAN_READ,
     P.BOOKING_FILES, P.BOOKING_READ, P.CLAIM_READ, P.BRIDGE_READ, P.WARNING_READ, P.WARNING_NOTE, P.MODEL_CARD,
-    P.ROUND_READ, P.CONSULT_SIT,
+    P.ROUND_READ, P.CONSULT_SIT, P.PARTNER_READ,
 })
 _MODEL_READER = frozenset({P.MODEL_READ, P.MODEL_CARD})
 _BUREAU = frozenset({
     P.CLOCK_READ, P.STANDING_READ,
     P.POOL_READ, P.CLAIM_READ, P.CLAIM_FILE, P.BOOKING_READ, P.LOAN_READ, P.BRIDGE_READ, P.ROUND_READ, P.WARNING_JUDGE,
-    P.WARNING_RULES,
+    P.PARTNER_READ, P.WARNING_RULES,
 })
+_GUARANTOR = frozenset({P.BOOKING_READ, P.CLAIM_READ, P.LOAN_READ, P.PARTNER_READ})
 _CENTRE = frozenset({P.BRIDGE_READ, P.FUND_READ})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -220,6 +226,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.BRIDGE_COMMIT,
     },
     Role.BANK_ADMIN: _EVERYBODY | _TWO_FACTOR_ADMIN | {P.KEY_EDIT, P.PRODUCT_READ, P.PRODUCT_EDIT, P.MODEL_CARD},
+    Role.GUARANTOR_CLERK: _EVERYBODY | _GUARANTOR | {P.CLAIM_PREPARE, P.RECOVERY_REPORT},
+    Role.GUARANTOR_REVIEWER: _EVERYBODY | _GUARANTOR | {P.CLAIM_REVIEW},
+    Role.GUARANTOR_ADMIN: _EVERYBODY | _TWO_FACTOR_ADMIN,
     Role.CENTRE_CLERK: _EVERYBODY | _CENTRE | {P.BRIDGE_DESK, P.BRIDGE_PAY},
     Role.CENTRE_REVIEWER: _EVERYBODY | _CENTRE | {P.BRIDGE_APPROVE, P.FUND_EDIT},
     Role.CENTRE_ADMIN: _EVERYBODY | _TWO_FACTOR_ADMIN,
@@ -259,6 +268,7 @@ ANONYMOUS_PERMISSIONS = frozenset({P.SIGN_IN, P.ENTERPRISE_SIGN_UP, P.CLAIM_OBJE
 ROLES_OF_KIND: dict[OrgKind, tuple[Role, ...]] = {
     OrgKind.ENTERPRISE: (Role.FIRM_REPRESENTATIVE, Role.FIRM_CLERK),
     OrgKind.BANK: (Role.BANK_OFFICER, Role.BANK_APPROVER, Role.BANK_ADMIN),
+    OrgKind.GUARANTOR: (Role.GUARANTOR_CLERK, Role.GUARANTOR_REVIEWER, Role.GUARANTOR_ADMIN),
     OrgKind.BRIDGE_CENTRE: (Role.CENTRE_CLERK, Role.CENTRE_REVIEWER, Role.CENTRE_ADMIN),
     OrgKind.FUNDER: (Role.FUNDER_CLERK, Role.FUNDER_ADMIN),
     OrgKind.BUREAU: (
@@ -273,7 +283,8 @@ ADMINISTRATORS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
 """三员分立: no person holds two of these."""
 
 TWO_FACTOR_KINDS = frozenset({
-    OrgKind.BANK, OrgKind.BRIDGE_CENTRE, OrgKind.FUNDER, OrgKind.BUREAU, OrgKind.DATA_PROVIDER, OrgKind.PLATFORM,
+    OrgKind.BANK, OrgKind.GUARANTOR, OrgKind.BRIDGE_CENTRE, OrgKind.FUNDER, OrgKind.BUREAU, OrgKind.DATA_PROVIDER,
+    OrgKind.PLATFORM,
 })
 """Kinds whose people need a time-based code at sign-in (compliance.md §6, two factors)."""
 

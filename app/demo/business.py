@@ -35,9 +35,10 @@ from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
-from app.pool import audit_service, claim_service
+from app.pool import audit_service, claim_service, partner_service
 from app.pool import budget_service as budget
 from app.pool import service as pool
+from app.pool.partner_service import AgreementTerms
 from app.pool.ruleset import RULE_2025
 
 BANKS = ("zhuan", "yuncheng", "linghai")
@@ -91,7 +92,16 @@ def _pool(staff: Staff) -> None:
     for bank in BANKS:
         bank_id = staff[f"{bank}.officer"].org_id
         assert bank_id is not None
-        pool.register_agreement(leader, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+        _sign(staff, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+
+
+def _sign(
+    staff: Staff, partner_id: UUID, number: str, first: date, last: date | None = None, own_share: Decimal | None = None,
+) -> None:
+    """An agreement drafted by one person of the bureau and signed off by another."""
+    terms = AgreementTerms(number, first, last, "演示：合作方负责人", "演示：市方负责人", first, own_share)
+    drafted = partner_service.draft_agreement(staff["bureau.reviewer"], partner_id, terms)
+    partner_service.decide_agreement(staff["bureau.leader"], drafted.id, "confirm", "演示：条款一致")
 
 
 def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:

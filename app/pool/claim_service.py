@@ -31,7 +31,8 @@ from app.loans.models import Loan
 from app.loans.rules import FiveClass, is_bad
 from app.loans.service import recompute
 from app.pool.claim_steps import release, still_the_loss, tell_bank, working_deadline
-from app.pool.models import Agreement, Booking, Claim
+from app.pool.judging import is_partner
+from app.pool.models import Booking, Claim
 from app.pool.records import line_rows, snapshot_facts
 from app.pool.rules import (
     LossEvidence,
@@ -79,7 +80,7 @@ def prepare_claim(ctx: Context, booking_id: UUID, parts: LossParts) -> Claim:
         raise Refusal(ErrorCode.CLAIM_EXISTS)
     if not claim_in_time(today(), rules):
         raise Refusal(ErrorCode.CLAIM_TOO_LATE)
-    if not rules.left_bank_may_claim and not _is_partner(booking.org_id):
+    if not rules.left_bank_may_claim and not is_partner(booking.org_id):
         raise Refusal(ErrorCode.NOT_PARTNER)
     claim = Claim(
         case_id=booking.case_id, loan_id=booking.loan_id, booking_id=booking.id, org_id=booking.org_id,
@@ -107,14 +108,6 @@ def amend_claim(ctx: Context, claim_id: UUID, parts: LossParts) -> Claim:
         claim.lifted_by = None
     about(claim, net_principal_loss_fen=claim.net_principal_loss_fen, compensation_fen=claim.compensation_fen)
     return claim
-
-
-def _is_partner(bank_id: UUID) -> bool:
-    found = session().scalar(select(Agreement.id).where(
-        Agreement.org_id == bank_id, Agreement.valid_from <= today(),
-        Agreement.valid_to.is_(None) | (Agreement.valid_to >= today()),
-    ).limit(1))
-    return found is not None
 
 
 def _work_out(ctx: Context, claim: Claim, booking: Booking, rules: RuleSet, parts: LossParts) -> None:

@@ -45,6 +45,7 @@ class LoanFacts:
     in_other_mode: bool = False
     seriously_dishonest: bool = False
     late_approved_reason: str = ""
+    agreement_no: str = ""
     borrower_total_fen: int | None = None
 
 
@@ -152,8 +153,12 @@ def _industry(facts: LoanFacts, rules: RuleSet) -> Check:
 def _agreement(facts: LoanFacts) -> Check:
     begun = facts.agreement_from is not None and facts.agreement_from <= facts.drawdown_on
     ended = facts.agreement_to is not None and facts.agreement_to < facts.drawdown_on
-    message = N_("放款日 %(day)s 合作协议应有效")
-    return Check("AGREEMENT", begun and not ended, message, {"day": facts.drawdown_on})
+    params: Params = {"day": facts.drawdown_on, "number": facts.agreement_no}
+    if not facts.agreement_no or facts.agreement_from is None:
+        return Check("AGREEMENT", begun and not ended, N_("放款日 %(day)s 合作协议应有效"), params)
+    params = {**params, "from": facts.agreement_from, "to": facts.agreement_to or "∞"}
+    message = N_("放款日 %(day)s 应在合作协议 %(number)s 的有效期 %(from)s 至 %(to)s 内")
+    return Check("AGREEMENT", begun and not ended, message, params)
 
 
 def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:

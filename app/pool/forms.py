@@ -218,13 +218,3 @@ class DistrictForm(FlaskForm):
     valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
     valid_to = DateField(_l("终止日期"), [InputRequired(_l("请填写终止日期。"))])
     idempotency_token = TokenField()
-
-
-class AgreementForm(FlaskForm):
-    """A bank's agreement with the city."""
-
-    bank = SelectField(_l("银行"))
-    document_no = StringField(_l("协议编号"), [InputRequired(_l("请填写协议编号。")), Length(max=80)])
-    valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
-    valid_to = DateField(_l("终止日期"), [Optional()], description=_l("没有约定终止日期可以不填。"))
-    idempotency_token = TokenField()

@@ -10,16 +10,19 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from app.core.calendar import today
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.partner_states import PartnerState
 from app.pool.records import snapshot_loan
 from app.pool.rules import JudgeDate, LoanFacts, RuleSet, judging_date
 from app.pool.states import BookingState
 
+RUNS_TO = func.least(Agreement.valid_to, Agreement.ended_on)
+"""The last day on which an agreement runs; null where it is open-ended."""
 LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, BookingState.BOOKED, BookingState.CLAIMED)
 
 
@@ -49,13 +52,19 @@ def rule_set_on(day: date) -> StoredRuleSet | None:
     )
 
 
-def agreement_on(bank_id: UUID, day: date) -> Agreement | None:
-    """The bank's agreement on a day; where none runs, the one that began last before it."""
+def agreement_on(partner_id: UUID, day: date) -> Agreement | None:
+    """The partner's signed agreement on a day; where none runs, the one that began last before it."""
+    signed = Agreement.state.in_((PartnerState.CONFIRMED, PartnerState.ENDED))
     return session().scalar(
-        select(Agreement).where(Agreement.org_id == bank_id, Agreement.valid_from <= day)
-        .order_by(or_(Agreement.valid_to.is_(None), Agreement.valid_to >= day).desc(), Agreement.valid_from.desc())
-        .limit(1)
+        select(Agreement).where(Agreement.org_id == partner_id, Agreement.valid_from <= day, signed)
+        .order_by(or_(RUNS_TO.is_(None), day <= RUNS_TO).desc(), Agreement.valid_from.desc()).limit(1)
     )
+
+
+def is_partner(partner_id: UUID) -> bool:
+    """Whether an agreement of the partner runs today."""
+    found = agreement_on(partner_id, today())
+    return found is not None and (found.runs_to is None or found.runs_to >= today())
 
 
 def judged_on(rules: RuleSet, drawn_on: date) -> date:
@@ -130,7 +139,8 @@ def facts_of(
     """A snapshot with what stands around it, as the checks read it. ``others_fen``: the borrower's other live bookings (分)."""
     return replace(
         snapshot_loan(mode, product, principal_fen, snapshot, submitted_on, judged),
-        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.valid_to if agreement else None,
+        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.runs_to if agreement else None,
+        agreement_no=agreement.document_no if agreement else "",
         booked_before=booked_before, in_other_mode=in_other_mode, late_approved_reason=late_accepted,
         borrower_total_fen=principal_fen + others_fen,
     )

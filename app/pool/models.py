@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -28,15 +29,35 @@ class StoredRuleSet(Identified, Base):
 
 
 class Agreement(Identified, Base):
-    """A bank's agreement with the city (合作协议); open-ended without ``valid_to``."""
+    """A partner's agreement with the city (合作协议); open-ended without ``valid_to``. One person drafts it, another one signs
+    it off. ``own_share``: the least share of a loss (a fraction) that the partner has agreed to bear itself."""
 
     __tablename__ = "pool_agreement"
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    org_kind: Mapped[str] = mapped_column(Computed("case mode when 'GUARANTEE' then 'guarantor' else 'bank' end", persisted=True))
+    mode: Mapped[str]
     document_no: Mapped[str]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
-    registered_by: Mapped[UUID | None]
-    registered_at: Mapped[datetime]
+    own_share: Mapped[Decimal | None]
+    partner_signer: Mapped[str]
+    city_signer: Mapped[str]
+    signed_on: Mapped[date | None]
+    state: Mapped[str]
+    proposed_by: Mapped[UUID | None]
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    ended_on: Mapped[date | None]
+    ended_by: Mapped[UUID | None]
+    next_check_at: Mapped[datetime | None]
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
+
+    @property
+    def runs_to(self) -> date | None:
+        """The last day on which it runs: as agreed, or as ended before."""
+        return min((day for day in (self.valid_to, self.ended_on) if day is not None), default=None)
 
 
 class Booking(Identified, Base):

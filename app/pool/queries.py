@@ -23,6 +23,7 @@ from app.pool.check_models import PoolCheck
 from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, Publicity
 from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
+from app.pool.partner_states import PartnerState
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
 from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
@@ -204,20 +205,27 @@ def accounts() -> list[Any]:
     ))
 
 
-def agreements() -> list[Any]:
-    """Agreements with the names of the banks."""
-    return list(session().execute(
-        select(Agreement.document_no, Agreement.valid_from, Agreement.valid_to, BANK.name.label("bank_name"))
-        .join(BANK, BANK.id == Agreement.org_id).order_by(BANK.name, Agreement.valid_from)
-    ))
-
-
 def banks() -> list[tuple[UUID, str]]:
     """Banks of the portal by name."""
     rows = session().execute(
         select(Organisation.id, Organisation.name).where(Organisation.kind == "bank").order_by(Organisation.name)
     ).all()
     return [(row.id, row.name) for row in rows]
+
+
+def partners() -> list[Any]:
+    """Organisations that may have an agreement with the city, by name."""
+    return list(session().execute(
+        select(Organisation.id, Organisation.name, Organisation.kind).where(
+            Organisation.kind.in_(("bank", "guarantor")), Organisation.state == "active").order_by(Organisation.name)))
+
+
+def draft_agreements(limit: int = 10) -> list[Any]:
+    """Agreements that wait for a second person, the oldest first."""
+    return list(session().execute(
+        select(Agreement.id, Agreement.document_no, Organisation.name.label("partner_name"))
+        .join(Organisation, Organisation.id == Agreement.org_id).where(Agreement.state == PartnerState.PROPOSED)
+        .order_by(Agreement.proposed_at).limit(limit)))
 
 
 def paid_in(year: int) -> int:

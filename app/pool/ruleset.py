@@ -271,6 +271,7 @@ class RuleSet:
     publicity_days: int = 7
     recovery_return_days: int = 30
     recovery_reminder_days: tuple[int, ...] = (20, 30, 45)
+    agreement_reminder_days: tuple[int, ...] = (60, 30, 7)
     split_window_days: int = 30
     early_default_days: int = 90
     related_window_days: int = 365
@@ -432,6 +433,7 @@ SOURCES: dict[str, str] = {
     "publicity_days": "claim workflow proposed [P]",
     "recovery_return_days": "common practice [U]; 30 days proposed [P]",
     "recovery_reminder_days": "proposed [P]",
+    "agreement_reminder_days": "proposed [P]",
     "split_window_days": "proposed [P]",
     "early_default_days": "proposed [P]",
     "related_window_days": "proposed [P]",

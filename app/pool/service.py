@@ -1,4 +1,4 @@
-"""Use cases of the pool: rule sets, agreements and bookings. Claims are in ``claim_service``, money in ``budget_service``.
+"""Use cases of the pool: rule sets and bookings. Claims are in ``claim_service``, money in ``budget_service``.
 
 Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕1号); what its text leaves open is a parameter of the rule set.
 """
@@ -34,7 +34,7 @@ from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool.batch_models import PoolBatchRow
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
-from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.models import Booking, StoredRuleSet
 from app.pool.records import CITY, borrower_kind, check_rows
 from app.pool.rules import (
     Check,
@@ -51,11 +51,10 @@ from app.pool.states import BOOKING, BookingState
 constraint("uq_booking_live", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_note_no", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_loan_id_version", ErrorCode.BOOKING_EXISTS)
-constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
 constraint("uq_rule_set_code", ErrorCode.EDITION_EXISTS, "code")
 
 
-# --- rule sets, agreements ---------------------------------------------------------------------------------------------
+# --- rule sets ---------------------------------------------------------------------------------------------
 
 
 @use_case(Permission.RULES_LOAD, "pool.rule_set", returns=StoredRuleSet)
@@ -80,28 +79,6 @@ def store_edition(rules: RuleSet, proposal_id: UUID | None = None) -> StoredRule
 def rules_of(rule_set_id: UUID) -> RuleSet:
     """The parameters of a stored edition."""
     return RuleSet.from_json(get_or_404(StoredRuleSet, rule_set_id).rules)
-
-
-@use_case(Permission.POOL_FUND, "pool.agreement", returns=Agreement)
-def register_agreement(
-    ctx: Context, bank_id: UUID, document_no: str, valid_from: date, valid_to: date | None = None,
-) -> Agreement:
-    """Registers a bank's agreement with the city: only loans drawn while it runs are booked."""
-    bank = get_or_404(Organisation, bank_id)
-    if bank.kind != "bank":
-        raise Refusal(ErrorCode.NOT_FOUND)
-    if valid_to is not None and valid_to < valid_from:
-        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="valid_to", low=valid_from.isoformat(), high="9999-12-31")
-    agreement = Agreement(
-        org_id=bank_id, document_no=document_no.strip(), valid_from=valid_from, valid_to=valid_to,
-        registered_by=ctx.actor_id, registered_at=now(),
-    )
-    session().add(agreement)
-    session().flush()
-    about(agreement, bank_id=bank_id, valid_from=valid_from)
-    return agreement
-
-
 
 
 # --- booking -----------------------------------------------------------------------------------------------------------
