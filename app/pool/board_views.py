@@ -26,8 +26,8 @@ def board_figures(ctx: Context) -> list[Figure]:
     year = today().year
     money, paid = money_parts(budget_queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
     stored = service.rule_set_on(today())
-    line = RuleSet.from_json(stored.rules).stop_line if stored else None
-    near = [one for one in queries.bank_lines(year) if line is not None and one.near(line)]
+    rules = RuleSet.from_json(stored.rules) if stored else None
+    near = [one for one in queries.bank_lines(year) if rules is not None and one.near(rules)]
     waiting = queries.waiting_count()
     return [
         Figure(_l("今年预算余额"), money.before + money.number, money.unit, url=url_for("pool.ledger")),

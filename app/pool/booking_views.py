@@ -11,6 +11,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core import pages
+from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text, rate_text
@@ -94,17 +95,27 @@ def booking(booking_id: UUID) -> Any:
     with reading(ctx, Permission.BOOKING_READ) as db:
         found = get_or_404(Booking, booking_id)
         loan, case = get_or_404(Loan, found.loan_id), db.get(Case, found.case_id)
-        names = organisation_names({found.firm_id, found.org_id})
+        names = organisation_names({one for one in (found.firm_id, found.org_id, found.guarantor_id) if one is not None})
         bad = loan.five_class is not None and is_bad(FiveClass(loan.five_class))
         return render_template(
             "pool/booking.html", booking=found, loan=loan, case=case, line=pages.build_line(ctx, case) if case else None,
             firm=names.get(found.firm_id, ""), bank=names.get(found.org_id, ""), state=booking_chip(found.state),
             checks=check_texts(checks_of(found.checks)), facts=snapshot_facts(found.snapshot), entries=steps("booking", found.id),
             document=get_or_404(StoredRuleSet, found.rule_set_id).document, claim=queries.claim_of_booking(found.id),
-            can={event: can_fire(ctx, BOOKING, found, event) for event in ("withdraw", "refuse_late")},
-            can_claim=bad and found.state == BookingState.BOOKED and ctx.can(Permission.CLAIM_PREPARE),
-            can_correct=found.state in (BookingState.BOOKED, BookingState.REJECTED) and ctx.can(Permission.BOOKING_SUBMIT),
+            can={event: can_fire(ctx, BOOKING, found, event) for event in ("withdraw", "refuse_late")
+                 if event == "refuse_late" or found.guarantor_id is None},
+            can_claim=_claimable(ctx, found, loan, bad),
+            guarantor=names.get(found.guarantor_id, "") if found.guarantor_id else "",
+            can_correct=found.guarantor_id is None and found.state in (BookingState.BOOKED, BookingState.REJECTED)
+            and ctx.can(Permission.BOOKING_SUBMIT),
         )
+
+
+def _claimable(ctx: Context, booking: Booking, loan: Loan, bad: bool) -> bool:
+    """A bank claims a bad loan, a guarantor one that is overdue: each what is booked for it."""
+    lost = bad or (booking.guarantor_id is not None and loan.overdue_days > 0)
+    return (lost and booking.state == BookingState.BOOKED and booking.payee_id == ctx.org_id
+            and ctx.can(Permission.CLAIM_PREPARE))
 
 
 def snapshot_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -122,7 +133,20 @@ def snapshot_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
         (gettext("重点支持名录"), data["key_list_version"] if data["on_key_list"] else no),
         (gettext("知识产权登记证号"), data["ip_certificate_no"]), (gettext("应收账款登记号"), data["receivable_no"]),
         (gettext("货币政策工具"), data["policy_tool"]), (gettext("保险或担保分担"), data["shared_by"]),
+        *_guarantee_facts(data.get("guarantee")),
         (gettext("首贷"), yes if data["first_loan"] else no), (gettext("已查严重失信名单"), yes if data["not_dishonest"] else no),
+    ]
+
+
+def _guarantee_facts(terms: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """A guarantor's contract, where there is one."""
+    if terms is None:
+        return []
+    again = Decimal(terms["reguarantee_share"])
+    return [
+        (gettext("担保机构"), terms["guarantor"]), (gettext("担保合同编号"), terms["contract_no"]),
+        (gettext("担保机构承担的本金比例"), rate_text(Decimal(terms["liability_share"]))),
+        (gettext("再担保"), f"{terms['reguarantor']} {rate_text(again)}" if again else gettext("没有")),
     ]
 
 

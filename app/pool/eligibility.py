@@ -46,6 +46,9 @@ class LoanFacts:
     seriously_dishonest: bool = False
     late_approved_reason: str = ""
     agreement_no: str = ""
+    own_share: Decimal | None = None
+    liability: Decimal | None = None
+    reguarantee: Decimal = Decimal(0)
     borrower_total_fen: int | None = None
 
 
@@ -80,7 +83,7 @@ def eligibility(facts: LoanFacts, rules: RuleSet) -> list[Check]:
         _agreement(facts),
         _deadline(facts, rules),
     ]
-    optional = (_term(facts, rules), _rate(facts, rules), _borrower_total(facts, rules))
+    optional = (_shares(facts, rules), _term(facts, rules), _rate(facts, rules), _borrower_total(facts, rules))
     return [*checks, *(check for check in optional if check is not None)]
 
 
@@ -168,6 +171,20 @@ def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:
         return Check("DEADLINE", True, N_("已超过期限 %(last)s，金融局同意补报：%(reason)s"), params)
     passed = facts.drawdown_on <= facts.submitted_on <= last
     return Check("DEADLINE", passed, N_("应在放款后 %(days)s 日内（%(last)s 前）提交入库"), params)
+
+
+def _shares(facts: LoanFacts, rules: RuleSet) -> Check | None:
+    """A guarantor keeps what its agreement says of a loss, once pool and re-guarantor have taken theirs [P]."""
+    if facts.liability is None:
+        return None
+    own, least = facts.liability - facts.reguarantee - rules.guarantee_ratio, facts.own_share or Decimal(0)
+    params: Params = {
+        "own_ratio": own, "liability_ratio": facts.liability, "again_ratio": facts.reguarantee,
+        "pool_ratio": rules.guarantee_ratio, "least_ratio": least,
+    }
+    message = N_("担保机构承担 %(liability_ratio)s，减再担保 %(again_ratio)s 和资金池 %(pool_ratio)s，"
+                 "自担 %(own_ratio)s，不得低于协议约定的 %(least_ratio)s")
+    return Check("GUARANTEE_SHARES", own >= least, message, params)
 
 
 def _term(facts: LoanFacts, rules: RuleSet) -> Check | None:

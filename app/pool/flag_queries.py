@@ -30,12 +30,12 @@ def flags_of(ctx: Context, claim: Claim, rules: RuleSet) -> list[Check]:
 
 def _facts(claim: Claim) -> FlagFacts:
     booking, loan = get_or_404(Booking, claim.booking_id), get_or_404(Loan, claim.loan_id)
-    bank = get_or_404(Organisation, claim.org_id).name
+    bank = get_or_404(Organisation, booking.org_id).name
     own = _note(loan.number, bank, booking)
     return FlagFacts(
         drawn_on=own.drawn_on, booked_on=booking.booked_on, overdue_since=claim.overdue_since, annual_rate=loan.annual_rate,
         use_of_funds=UseOfFunds(booking.snapshot["use_of_funds"]),
-        repaid_since_fen=loan.principal_repaid_fen - claim.principal_repaid_fen, own=own, at_this_bank=_at_this_bank(claim),
+        repaid_since_fen=loan.principal_repaid_fen - claim.principal_repaid_fen, own=own, at_this_bank=_at_this_bank(booking),
         other_notes=_other_notes(claim), related=_related(claim),
     )
 
@@ -46,9 +46,9 @@ def _note(loan_number: str, bank: str, booking: Booking) -> NoteOf:
     return NoteOf(loan_number, bank, booking.note_no, contract_no, drawn_on, booking.principal_fen)
 
 
-def _at_this_bank(claim: Claim) -> list[SplitLoan]:
+def _at_this_bank(booking: Booking) -> list[SplitLoan]:
     rows = session().execute(select(Loan.number, Loan.drawn_on, Loan.principal_fen).where(
-        Loan.firm_id == claim.firm_id, Loan.org_id == claim.org_id, Loan.drawn_on.is_not(None)))
+        Loan.firm_id == booking.firm_id, Loan.org_id == booking.org_id, Loan.drawn_on.is_not(None)))
     return [SplitLoan(row.number, row.drawn_on, row.principal_fen) for row in rows]
 
 

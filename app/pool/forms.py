@@ -91,7 +91,12 @@ class BookingForm(FlaskForm):
 
 
 class ClaimForm(FlaskForm):
-    """What the bank states of a loss beside the loan's own ledger."""
+    """What the payee states of a loss beside the loan's own ledger; what it has paid out is asked of a guarantor alone."""
+
+    paid_out = MoneyField(
+        _l("已代偿的本金"), [Optional(), not_negative], unit=YUAN,
+        description=_l("只填本金，扣除代偿后已收回的部分；不超过担保合同约定的比例。"))
+    paid_out_on = DateField(_l("代偿日期"), [Optional()])
 
     guarantor_paid = MoneyField(
         _l("担保或保险已赔付的本金"), [Optional(), not_negative], unit=YUAN, description=_l("没有则填 0 或不填。"))
@@ -106,6 +111,7 @@ class ClaimForm(FlaskForm):
         """What was typed."""
         return LossParts(
             self.guarantor_paid.data or 0, self.collateral.data or 0, self.other_public.data or 0, self.statement.data or "",
+            self.paid_out.data or 0, self.paid_out_on.data,
         )
 
 

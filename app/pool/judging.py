@@ -115,7 +115,7 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     """A booking's snapshot as the checks read it. Runs with the portal's identity."""
     data = booking.snapshot
     drawn_on = date.fromisoformat(data["drawn_on"])
-    agreement = agreement_on(booking.org_id, drawn_on)
+    agreement = agreement_on(booking.guarantor_id or booking.org_id, drawn_on)
     others = session().execute(
         select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
             Booking.id != booking.id, Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
@@ -140,7 +140,7 @@ def facts_of(
     return replace(
         snapshot_loan(mode, product, principal_fen, snapshot, submitted_on, judged),
         agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.runs_to if agreement else None,
-        agreement_no=agreement.document_no if agreement else "",
+        agreement_no=agreement.document_no if agreement else "", own_share=agreement.own_share if agreement else None,
         booked_before=booked_before, in_other_mode=in_other_mode, late_approved_reason=late_accepted,
         borrower_total_fen=principal_fen + others_fen,
     )

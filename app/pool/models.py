@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint
@@ -52,7 +52,7 @@ class Agreement(Identified, Base):
     ended_by: Mapped[UUID | None]
     next_check_at: Mapped[datetime | None]
 
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
 
     @property
     def runs_to(self) -> date | None:
@@ -61,7 +61,8 @@ class Agreement(Identified, Base):
 
 
 class Booking(Identified, Base):
-    """入库: a loan recorded in the pool. ``snapshot`` is the loan as at drawdown; a correction is a new version."""
+    """入库: a loan recorded in the pool, by its bank (政银) or by the guarantor that stands for it (政担); ``payee_id`` is
+    whoever is compensated. ``snapshot`` is the loan as at drawdown; a correction is a new version."""
 
     __tablename__ = "booking"
     case_id: Mapped[UUID]
@@ -86,6 +87,11 @@ class Booking(Identified, Base):
     booked_on: Mapped[date | None]
     created_at: Mapped[datetime]
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool_batch.id"))
+    guarantor_id: Mapped[UUID | None]
+    contract_id: Mapped[UUID | None]
+    payee_id: Mapped[UUID] = mapped_column(Computed("coalesce(guarantor_id, org_id)", persisted=True))
+
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -96,7 +102,8 @@ class Booking(Identified, Base):
 
 
 class Claim(Identified, Base):
-    """补偿申请: a bank asks the pool to share a loss. Five people: preparer, reviewer, auditor, decider, cashier."""
+    """补偿申请: a bank, or a guarantor that has paid out (代偿), asks the pool to share a loss. Five
+    people: preparer, reviewer, auditor, decider, cashier."""
 
     __tablename__ = "claim"
     case_id: Mapped[UUID]
@@ -104,12 +111,15 @@ class Claim(Identified, Base):
     booking_id: Mapped[UUID]
     org_id: Mapped[UUID]
     firm_id: Mapped[UUID]
+    mode: Mapped[str]
     state: Mapped[str]
     principal_drawn_fen: Mapped[int]
     principal_repaid_fen: Mapped[int]
     guarantor_paid_fen: Mapped[int]
     collateral_fen: Mapped[int]
     other_public_fen: Mapped[int]
+    paid_out_fen: Mapped[int | None]
+    paid_out_on: Mapped[date | None]
     net_principal_loss_fen: Mapped[int]
     overdue_days: Mapped[int]
     overdue_since: Mapped[date | None]
@@ -147,8 +157,8 @@ class Claim(Identified, Base):
 
     __table_args__ = (
         ForeignKeyConstraint(
-            ["booking_id", "case_id", "loan_id", "org_id", "firm_id"],
-            ["booking.id", "booking.case_id", "booking.loan_id", "booking.org_id", "booking.firm_id"],
+            ["booking_id", "case_id", "loan_id", "org_id", "firm_id", "mode"],
+            ["booking.id", "booking.case_id", "booking.loan_id", "booking.payee_id", "booking.firm_id", "booking.mode"],
             name="fk_claim_booking_id",
         ),
     )

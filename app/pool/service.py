@@ -33,6 +33,7 @@ from app.loans.states import LoanState
 from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool.batch_models import PoolBatchRow
+from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Booking, StoredRuleSet
 from app.pool.records import CITY, borrower_kind, check_rows
@@ -90,9 +91,14 @@ def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
 
     A loan past the deadline with a reason waits for the bureau. Raises ``Refusal(BOOKING_EXISTS)``,
     ``Refusal(BOOKING_LATE)`` (late and no reason given), ``Refusal(STATE_CHANGED)``, ``Refusal(LOAN_UNRECOGNISED)`` for an
-    offline loan that the firm has not called its own.
+    offline loan that the firm has not called its own, ``Refusal(GUARANTEE_LIVE)`` where a guarantor stands for it.
     """
-    booking = _submit(ctx, get_or_404(Loan, loan_id), evidence, today(), None)
+    loan = get_or_404(Loan, loan_id)
+    if loan.org_id != ctx.org_id:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    if live_contract(loan.id) is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
+    booking = submit_loan(ctx, loan, evidence, today(), None)
     about(booking, principal_fen=booking.principal_fen, note_no=booking.note_no, state=booking.state)
     return booking
 
@@ -101,8 +107,10 @@ def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
 def correct_booking(ctx: Context, booking_id: UUID, evidence: Evidence, reason: str) -> Booking:
     """Corrects a booking by a new version: the old one is withdrawn with the reason, never overwritten."""
     old = get_or_404(Booking, booking_id, lock=True)
+    if old.guarantor_id is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
     fire(ctx, BOOKING, old, "withdraw", reason=reason)
-    booking = _submit(ctx, get_or_404(Loan, old.loan_id), evidence, old.submitted_on, old.id)
+    booking = submit_loan(ctx, get_or_404(Loan, old.loan_id), evidence, old.submitted_on, old.id)
     about(booking, replaces_id=old.id, state=booking.state)
     return booking
 
@@ -111,26 +119,44 @@ def correct_booking(ctx: Context, booking_id: UUID, evidence: Evidence, reason: 
 def withdraw_booking(ctx: Context, booking_id: UUID, reason: str) -> Booking:
     """Takes a loan out of the pool, before any claim."""
     booking = get_or_404(Booking, booking_id, lock=True)
+    if booking.guarantor_id is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
     fire(ctx, BOOKING, booking, "withdraw", reason=reason)
     about(booking)
     return booking
 
 
-def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None) -> Booking:
+def live_contract(loan_id: UUID) -> Guarantee | None:
+    """The guarantor's contract that stands on a loan, stated or confirmed."""
+    return session().scalar(select(Guarantee).where(
+        Guarantee.loan_id == loan_id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))))
+
+
+def submit_loan(
+    ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None,
+    contract: Guarantee | None = None,
+) -> Booking:
+    """A loan submitted and checked: by its bank, or under ``contract`` by the guarantor that stands for it."""
     if loan.state != LoanState.DRAWN or loan.drawn_on is None or loan.principal_fen is None or loan.note_no is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    require_recognised(loan)
+    with elevated(ctx, "pool"):  # a guarantor sees neither recognition nor firm before the loan is booked
+        require_recognised(loan)
     stored = judging_set(loan.drawn_on)
     rules = RuleSet.from_json(stored.rules)
     late = is_late(rules, loan.drawn_on, submitted_on)
     if late and not evidence.late_reason.strip():
         raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", days=rules.booking_deadline_days)
-    version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
+    with elevated(ctx, "pool"):
+        version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
+        snapshot = snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id)
+    if contract is not None:
+        snapshot["guarantee"] = contract.terms
     booking = Booking(
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
-        replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=Mode.BANK.value,
+        replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=(Mode.GUARANTEE if contract else Mode.BANK).value,
+        guarantor_id=contract.guarantor_id if contract else None, contract_id=contract.id if contract else None,
         product=Product(evidence.product).value, note_no=loan.note_no, principal_fen=loan.principal_fen,
-        rule_set_id=stored.id, snapshot=snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id),
+        rule_set_id=stored.id, snapshot=snapshot,
         checks=[], late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,
         judged_on=judged_on(rules, loan.drawn_on), created_at=now(),
     )
@@ -195,7 +221,8 @@ def refuse_late(ctx: Context, booking_id: UUID, reason: str) -> Booking:
 
 def _tell_bank(ctx: Context, booking: Booking, message: str) -> None:
     with elevated(ctx, "pool"):
-        notify(booking.org_id, message, path=f"/bookings/{booking.id}", case_id=booking.case_id, note=booking.note_no)
+        payee = booking.guarantor_id or booking.org_id
+        notify(payee, message, path=f"/bookings/{booking.id}", case_id=booking.case_id, note=booking.note_no)
 
 
 PRECHECKED = frozenset({"RULE_IN_FORCE", "SIZE", "PLACE", "PRODUCT", "AMOUNT", "INDUSTRY", "TERM"})
@@ -266,6 +293,6 @@ def _on_class(ctx: Context, payload: dict[str, Any]) -> None:
     )
     if booking is not None:
         notify(
-            loan.org_id, N_("入库贷款 %(number)s 已成为不良，可以准备补偿申请。"), path=f"/bookings/{booking.id}",
+            booking.payee_id, N_("入库贷款 %(number)s 已成为不良，可以准备补偿申请。"), path=f"/bookings/{booking.id}",
             case_id=loan.case_id, number=loan.number,
         )

@@ -74,7 +74,8 @@ def test_every_event_in_a_state_is_allowed_as_the_table_says_to_nobody_else_or_r
         told = TABLE[state].get(event)
         for role in Role:
             code = refusal(person(role), CLAIM, Claim(state=state), event)
-            expected = ErrorCode.STATE_CHANGED if told is None else None if TWINS.get(role, role) is told[1] else ErrorCode.FORBIDDEN
+            role = TWINS.get(role, role)
+            expected = ErrorCode.STATE_CHANGED if told is None else None if role is told[1] else ErrorCode.FORBIDDEN
             assert code is expected, (state, event, role)
         if told is None:
             continue
