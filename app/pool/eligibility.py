@@ -46,6 +46,7 @@ class LoanFacts:
     seriously_dishonest: bool = False
     late_approved_reason: str = ""
     agreement_no: str = ""
+    sole_trader: bool = False
     own_share: Decimal | None = None
     liability: Decimal | None = None
     reguarantee: Decimal = Decimal(0)
@@ -99,6 +100,10 @@ def _rule_in_force(facts: LoanFacts, rules: RuleSet) -> Check:
 
 
 def _size(facts: LoanFacts, rules: RuleSet) -> Check:
+    if facts.borrower_kind is BorrowerKind.OWNER_BORROWER:
+        fits = facts.borrower_kind in rules.other_borrowers and (facts.size in rules.sizes or facts.sole_trader)
+        message = N_("借款人为小微企业主，其企业应为小型、微型企业或个体工商户")
+        return Check("SIZE", fits, message, {"size": facts.size.value})
     if facts.borrower_kind is not BorrowerKind.ENTERPRISE:
         params: Params = {"borrower_label": facts.borrower_kind.label}
         passed = facts.borrower_kind in rules.other_borrowers

@@ -48,6 +48,9 @@ def not_negative(form: FlaskForm, field: MoneyField) -> None:
 class BookingForm(FlaskForm):
     """What the bank adds to a drawn loan, as at the day of drawdown."""
 
+    owner_id = SelectField(
+        _l("借款人"), default="",
+        description=_l("企业主本人借款、用于企业经营的，选择登记过的企业主；贷款记在企业名下。"))
     product = SelectField(_l("产品类别"))
     use_of_funds = SelectField(_l("资金用途"))
     operates_in_city = BooleanField(_l("借款人在广州市实际经营"))
@@ -70,6 +73,7 @@ class BookingForm(FlaskForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.owner_id.choices = [("", gettext("企业本身"))]
         self.product.choices = [(one.value, gettext(one.label)) for one in Product]
         self.use_of_funds.choices = [(one.value, gettext(one.label)) for one in UseOfFunds]
 
@@ -86,7 +90,7 @@ class BookingForm(FlaskForm):
             ip_certificate_no=self.ip_certificate_no.data or "", receivable_no=self.receivable_no.data or "",
             policy_tool=self.policy_tool.data or "", shared_by=self.shared_by.data or "",
             first_loan=bool(self.first_loan.data), not_dishonest=bool(self.not_dishonest.data),
-            late_reason=self.late_reason.data or "",
+            late_reason=self.late_reason.data or "", owner_id=self.owner_id.data or "",
         )
 
 

@@ -10,12 +10,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.core.calendar import today
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.owner_models import FirmOwner
 from app.pool.partner_states import PartnerState
 from app.pool.records import snapshot_loan
 from app.pool.rules import JudgeDate, LoanFacts, RuleSet, judging_date
@@ -28,7 +29,8 @@ LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, B
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4)."""
+    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4). ``owner_id``: the owner
+    (小微企业主) who borrows for the firm, where it is not the firm itself."""
 
     product: str
     use_of_funds: str
@@ -42,6 +44,7 @@ class Evidence:
     first_loan: bool = False
     not_dishonest: bool = False
     late_reason: str = ""
+    owner_id: str = ""
 
 
 def rule_set_on(day: date) -> StoredRuleSet | None:
@@ -118,7 +121,7 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     agreement = agreement_on(booking.guarantor_id or booking.org_id, drawn_on)
     others = session().execute(
         select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
-            Booking.id != booking.id, Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
+            Booking.id != booking.id, Booking.org_id == booking.org_id, _same_borrower(booking),
             Booking.state.in_(LIVE),
         )
     ).all()
@@ -129,6 +132,15 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
         in_other_mode=any(row.mode != booking.mode for row in same), late_accepted=late_accepted,
         others_fen=sum(row.principal_fen for row in others),
     )
+
+
+def _same_borrower(booking: Booking) -> ColumnElement[bool]:
+    """Loans of the firm, its owner's among them, and of the same owner under other firms."""
+    of_firm = Booking.firm_id == booking.firm_id
+    if booking.owner_id is None:
+        return of_firm
+    person = select(FirmOwner.id_digest).where(FirmOwner.id == booking.owner_id).scalar_subquery()
+    return or_(of_firm, Booking.owner_id.in_(select(FirmOwner.id).where(FirmOwner.id_digest == person)))
 
 
 def facts_of(

@@ -89,6 +89,7 @@ class Booking(Identified, Base):
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool_batch.id"))
     guarantor_id: Mapped[UUID | None]
     contract_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None]
     payee_id: Mapped[UUID] = mapped_column(Computed("coalesce(guarantor_id, org_id)", persisted=True))
 
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012

@@ -24,6 +24,7 @@ from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, P
 from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
+from app.pool.owner_models import FirmOwner
 from app.pool.partner_states import PartnerState
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
@@ -332,6 +333,12 @@ def overdue_guaranteed(limit: int = 10) -> list[Any]:
             Booking.state == BookingState.BOOKED.value, Booking.guarantor_id.is_not(None), Loan.overdue_days > 0)
         .order_by(Loan.overdue_days.desc()).limit(limit)
     ))
+
+
+def owners_of(loan: Loan) -> list[FirmOwner]:
+    """People whom the loan's bank has linked to its firm."""
+    return list(session().scalars(select(FirmOwner).where(
+        FirmOwner.firm_id == loan.firm_id, FirmOwner.org_id == loan.org_id).order_by(FirmOwner.registered_at)))
 
 
 def late_bookings(limit: int = 10) -> list[Any]:

@@ -85,13 +85,14 @@ def snapshot_loan(
     drawn_on = date.fromisoformat(snapshot["drawn_on"])
     return LoanFacts(
         mode=Mode(mode), product=Product(product), principal_fen=principal_fen,
-        borrower_kind=borrower_kind(snapshot["form"]), size=SizeClass(snapshot["size_class"]),
+        borrower_kind=BorrowerKind.OWNER_BORROWER if snapshot.get("owner") else borrower_kind(snapshot["form"]),
+        size=SizeClass(snapshot["size_class"]),
         registered_in_city=snapshot["district"].startswith(CITY), operates_in_city=snapshot["operates_in_city"],
         on_key_list=snapshot["on_key_list"], industry_code=snapshot["industry_code"],
         annual_rate=Decimal(snapshot["annual_rate"]), term_months=snapshot["term_months"],
         use_of_funds=UseOfFunds(snapshot["use_of_funds"]), drawdown_on=drawn_on, submitted_on=submitted_on,
         judged_on=judged_on, agreement_from=drawn_on, agreement_to=None, seriously_dishonest=not snapshot["not_dishonest"],
-        **_shares(snapshot),
+        sole_trader=borrower_kind(snapshot["form"]) is BorrowerKind.SOLE_TRADER, **_shares(snapshot),
     )
 
 

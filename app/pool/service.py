@@ -37,6 +37,7 @@ from app.pool.batch_rules import BatchReason
 from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Booking, StoredRuleSet
+from app.pool.owner_models import FirmOwner
 from app.pool.records import CITY, borrower_kind, check_rows
 from app.pool.rules import (
     Check,
@@ -133,6 +134,16 @@ def live_contract(loan_id: UUID) -> Guarantee | None:
         Guarantee.loan_id == loan_id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))))
 
 
+def _owner(evidence: Evidence, loan: Loan) -> FirmOwner | None:
+    """The owner who borrows for the firm of the loan, where the bank names one."""
+    if not evidence.owner_id:
+        return None
+    owner = get_or_404(FirmOwner, UUID(evidence.owner_id))
+    if (owner.firm_id, owner.org_id) != (loan.firm_id, loan.org_id):
+        raise Refusal(ErrorCode.NOT_FOUND)
+    return owner
+
+
 def submit_loan(
     ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None,
     contract: Guarantee | None = None,
@@ -152,10 +163,15 @@ def submit_loan(
         snapshot = snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id)
     if contract is not None:
         snapshot["guarantee"] = contract.terms
+    owner = _owner(evidence, loan)
+    if owner is not None:
+        share = f"{owner.share.normalize():f}" if owner.share else None
+        snapshot["owner"] = {"name": owner.masked_name, "role": owner.role, "share": share}
     booking = Booking(
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
         replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=(Mode.GUARANTEE if contract else Mode.BANK).value,
         guarantor_id=contract.guarantor_id if contract else None, contract_id=contract.id if contract else None,
+        owner_id=owner.id if owner else None,
         product=Product(evidence.product).value, note_no=loan.note_no, principal_fen=loan.principal_fen,
         rule_set_id=stored.id, snapshot=snapshot,
         checks=[], late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,

@@ -2,8 +2,8 @@
 
 from migrations.tools import SYSTEM, run
 
-revision = "0062"
-down_revision = "0061"
+revision = "0063"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 
