@@ -21,6 +21,7 @@ from app.core.calendar import add_working_days, now, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
+from app.demo import market_scenes
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -62,7 +63,8 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     products = _shelves(staff)
     _pool(staff)
     _offers_to_compare(staff, products, firms[0])
-    _open_needs(staff, products, firms[1:9])
+    queued = _open_needs(staff, products, firms[1:9])
+    market_scenes.play(staff, firms[0], queued)
     _lent(staff, products, firms[9:12])
     _at_the_desk(staff, firms[16:18])
     _standing(staff, products, firms[18])
@@ -164,13 +166,16 @@ def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None
     needs.close_need(firm.boss, need.id)
 
 
-def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
+def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> list[UUID]:
     """Needs in the queue; some already carry sealed bids, one waits for the approver."""
+    opened = []
     for number, firm in enumerate(firms):
         kind = ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2]
         need = _need(staff, firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", kind)
+        opened.append(need.id)
         if number < 3:
             _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
+    return opened
 
 
 def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:

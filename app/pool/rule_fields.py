@@ -14,7 +14,8 @@ from flask_babel import lazy_gettext as _l
 from app.core.formats import count_text, date_text, money_text, rate_text
 from app.core.pages import Text
 from app.enterprises.rules import SIZE_NAMES, SizeClass
-from app.pool.ruleset import RULE_2025, SOURCES, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
+from app.pool.rule_sources import SOURCES
+from app.pool.ruleset import RULE_2025, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
 
 NAMES: dict[str, Text] = {
     "code": _l("版本代号"), "title": _l("办法名称"), "document_no": _l("文号"), "valid_from": _l("施行日"),

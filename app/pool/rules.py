@@ -19,7 +19,6 @@ from app.pool.eligibility import LoanFacts, eligibility, is_eligible, judging_da
 from app.pool.layers import Layers, layer_lines, share_recovery, split_loss
 from app.pool.ruleset import (
     RULE_2025,
-    SOURCES,
     BorrowerKind,
     BudgetMode,
     JudgeDate,
@@ -35,7 +34,7 @@ from app.pool.ruleset import (
 )
 
 __all__ = [
-    "RULE_2025", "SOURCES", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
+    "RULE_2025", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
     "Compensation", "JudgeDate", "Layers", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
     "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
     "UseOfFunds", "WorkingLine", "YearEnd", "budget_left", "claim_in_time", "compensation", "eligibility",

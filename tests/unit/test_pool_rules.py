@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from app.core.money import WAN, YUAN
 from app.enterprises.rules import SizeClass
+from app.pool.rule_sources import SOURCES
 from app.pool.rules import (
     RULE_2025,
-    SOURCES,
     BorrowerKind,
     BudgetMode,
     JudgeDate,

@@ -2,8 +2,8 @@
 
 from migrations.tools import SYSTEM, append_only, guard, run
 
-revision = "0065"
-down_revision = "0064"
+revision = "0066"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 
