@@ -55,6 +55,8 @@ class ErrorCode(StrEnum):
     CLAIM_EXISTS = "claim_exists"
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
+    CLAIM_NOT_OVERDUE = "claim_not_overdue"
+    CLAIM_NOT_PAYEE = "claim_not_payee"
     CLAIM_OUTDATED = "claim_outdated"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
@@ -87,6 +89,8 @@ class ErrorCode(StrEnum):
     FIRM_UNKNOWN = "firm_unknown"
     FORBIDDEN = "forbidden"
     FUND_EXHAUSTED = "fund_exhausted"
+    GUARANTEE_LIVE = "guarantee_live"
+    GUARANTEE_SHARES = "guarantee_shares"
     HOP_CORRECTION_OPEN = "hop_correction_open"
     HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
@@ -115,6 +119,8 @@ class ErrorCode(StrEnum):
     OBJECTION_ANSWERED = "objection_answered"
     OBJECTION_CLOSED = "objection_closed"
     OBJECTION_OPEN = "objection_open"
+    OWNER_KNOWN = "owner_known"
+    OWNER_SHARE = "owner_share"
     PAPERS_MISSING = "papers_missing"
     PAPERS_TOO_MANY = "papers_too_many"
     PARTS_STAND = "parts_stand"
@@ -211,6 +217,12 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
+    ErrorCode.CLAIM_NOT_OVERDUE: N_("这笔贷款没有逾期，不能按代偿申请补偿。"),
+    ErrorCode.GUARANTEE_LIVE: N_("这笔贷款已登记担保合同，由担保机构办理入库；要改由银行入库或更正，请先撤回担保合同。"),
+    ErrorCode.GUARANTEE_SHARES: N_("再担保比例要小于担保机构承担的比例；有再担保比例就要写明再担保机构，没有就都不填。"),
+    ErrorCode.OWNER_KNOWN: N_("这个人已经登记为该企业的企业主，请直接选择。"),
+    ErrorCode.OWNER_SHARE: N_("股东请填写持股比例。"),
+    ErrorCode.CLAIM_NOT_PAYEE: N_("政银模式由银行申请补偿，政担模式由担保机构申请，同一笔贷款不能两边都申请。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
     ErrorCode.CLAIM_TAKEN: N_("这份需求已由本行同事认领。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),

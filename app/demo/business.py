@@ -37,10 +37,12 @@ from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
-from app.pool import audit_service, claim_service
+from app.pool import audit_service, claim_service, guarantee_service, partner_service
 from app.pool import budget_service as budget
 from app.pool import service as pool
-from app.pool.ruleset import RULE_2025
+from app.pool.models import Booking, Claim
+from app.pool.partner_service import AgreementTerms
+from app.pool.ruleset import RULE_2025, PaperKind
 
 BANKS = ("zhuan", "yuncheng", "linghai")
 RATES = {"zhuan": Decimal("0.0385"), "yuncheng": Decimal("0.0345"), "linghai": Decimal("0.0395")}
@@ -70,6 +72,7 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     booked = _booked(staff, firms[12:20])
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
+    _guaranteed(staff, firms[32:34])
     _bridges(staff, maturing[1:4])
     outbox.drain(10_000)
 
@@ -94,7 +97,44 @@ def _pool(staff: Staff) -> None:
     for bank in BANKS:
         bank_id = staff[f"{bank}.officer"].org_id
         assert bank_id is not None
-        pool.register_agreement(leader, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+        _sign(staff, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+
+
+def _guaranteed(staff: Staff, firms: Sequence[DemoFirm]) -> None:
+    """A guarantor with two loans, one of them bad, paid out and claimed."""
+    clerk, guarantor_id = staff["guarantor.clerk"], staff["guarantor.clerk"].org_id
+    assert guarantor_id is not None
+    _sign(staff, guarantor_id, "演示协议 guarantor", date(today().year - 1, 1, 1), today() + timedelta(days=45), Decimal("0.30"))
+    for number, firm in enumerate(firms):
+        bad = number == 1
+        loan = _offline(staff, "zhuan", firm, 100 if bad else 2600, today() - timedelta(days=160 if bad else 9))
+        terms = guarantee_service.GuaranteeTerms(
+            guarantor_id, f"演示保证合同-{number + 1}", loan.drawn_on or today(), Decimal("0.80"), "再担保公司（演示）",
+            Decimal("0.20"))
+        contract = guarantee_service.state_guarantee(
+            staff["zhuan.officer"], loan.id, terms, replace(EVIDENCE, product="GUARANTEED"))
+        booking = guarantee_service.book_guaranteed(clerk, contract.id, "演示：补录早前发放的贷款" if bad else "")
+        if bad:
+            pool.accept_late(staff["bureau.leader"], booking.id, "演示：同意补录")
+            claim = claim_service.prepare_claim(clerk, booking.id, claim_service.LossParts(
+                statement="演示：已代偿，催收无果", paid_out_fen=80 * WAN, paid_out_on=today() - timedelta(days=20)))
+            _add_papers(clerk, claim, RULE_2025.guarantee_papers)
+            claim_service.submit_claim(staff["guarantor.reviewer"], claim.id)
+
+
+def _add_papers(ctx: Context, claim: Claim, kinds: Sequence[PaperKind]) -> None:
+    for kind in kinds:
+        drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
+        claim_service.add_paper(ctx, claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
+
+
+def _sign(
+    staff: Staff, partner_id: UUID, number: str, first: date, last: date | None = None, own_share: Decimal | None = None,
+) -> None:
+    """An agreement drafted by one person of the bureau and signed off by another."""
+    terms = AgreementTerms(number, first, last, "演示：合作方负责人", "演示：市方负责人", first, own_share)
+    drafted = partner_service.draft_agreement(staff["bureau.reviewer"], partner_id, terms)
+    partner_service.decide_agreement(staff["bureau.leader"], drafted.id, "confirm", "演示：条款一致")
 
 
 def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
@@ -274,8 +314,6 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
     """Three claims on bad loans: one at the bureau's desk, one with the decider, one held by the stop line."""
-    from app.pool.models import Booking
-
     for number, loan in enumerate(booked[:3]):
         bank = BANKS[number % 3]
         with transaction(SYSTEM, read_only=True):
@@ -283,9 +321,7 @@ def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
         claim = claim_service.prepare_claim(
             staff[f"{bank}.officer"], booking_id, claim_service.LossParts(statement="演示：催收无果，借款人已停业"),
         )
-        for kind in RULE_2025.required_papers:
-            drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
-            claim_service.add_paper(staff[f"{bank}.officer"], claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
+        _add_papers(staff[f"{bank}.officer"], claim, RULE_2025.required_papers)
         claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
         if number == 1:
             claim_service.accept_claim(staff["bureau.reviewer"], claim.id)

@@ -94,8 +94,8 @@ _BANKS = text("""
            sum(p.booked) filter (where p.recent)::bigint as recent_booked,
            sum(p.lost) filter (where p.recent)::bigint as recent_lost
     from (
-      select org_id, extract(month from booked_on) as month, booked_on > :since as recent, sum(principal_fen) as booked,
-             0::numeric as lost
+      select payee_id as org_id, extract(month from booked_on) as month, booked_on > :since as recent,
+             sum(principal_fen) as booked, 0::numeric as lost
       from booking where state in ('BOOKED', 'CLAIMED') and booked_on between :first and :last group by 1, 2, 3
       union all
       select org_id, extract(month from submitted_on), submitted_on > :since, 0::numeric, sum(net_principal_loss_fen)

@@ -180,6 +180,8 @@ class PaperKind(StrEnum):
     CONTRACT = "CONTRACT"
     LEDGER = "LEDGER"
     DECLARATION = "DECLARATION"
+    GUARANTEE = "GUARANTEE"
+    PAYOUT = "PAYOUT"
 
     @property
     def label(self) -> str:
@@ -192,7 +194,11 @@ _PAPER_NAMES = {
     PaperKind.CONTRACT: N_("合同、借据与放款凭证"),
     PaperKind.LEDGER: N_("还款流水"),
     PaperKind.DECLARATION: N_("未获其他补偿的声明"),
+    PaperKind.GUARANTEE: N_("担保合同"),
+    PaperKind.PAYOUT: N_("代偿凭证"),
 }
+CLAIM_PAPERS = (PaperKind.APPLICATION, PaperKind.CONTRACT, PaperKind.LEDGER, PaperKind.DECLARATION)
+"""What every claim needs [P]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +266,8 @@ class RuleSet:
     claim_after_expiry_days: int | None = None
     loss_triggers: tuple[LossEvidence, ...] = (LossEvidence.NPL_CLASS,)
     loss_overdue_days: int = 91
-    required_papers: tuple[PaperKind, ...] = tuple(PaperKind)
+    required_papers: tuple[PaperKind, ...] = CLAIM_PAPERS
+    guarantee_papers: tuple[PaperKind, ...] = (*CLAIM_PAPERS, PaperKind.GUARANTEE, PaperKind.PAYOUT)
     bank_public_share: Decimal = Decimal("0.80")
     guarantor_public_share: Decimal = Decimal("1.00")
 
@@ -271,6 +278,7 @@ class RuleSet:
     publicity_days: int = 7
     recovery_return_days: int = 30
     recovery_reminder_days: tuple[int, ...] = (20, 30, 45)
+    agreement_reminder_days: tuple[int, ...] = (60, 30, 7)
     split_window_days: int = 30
     early_default_days: int = 90
     related_window_days: int = 365
