@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,9 @@ from app.core.lifecycle import ensure, fire
 from app.core.notices import notify
 from app.core.permissions import OrgKind
 from app.identity.models import Organisation
+
+after_moves: list[Callable[[Context, Bridge, str, str | None], None]] = []
+"""What follows every event of a bridge, in its transaction, with the event's name and reason."""
 
 
 def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) -> Bridge:
@@ -41,6 +44,8 @@ def move(ctx: Context, bridge: Bridge, event: str, *, reason: str | None = None)
     if bridge.state != before:
         bridge.state_since = now()
         session().flush()
+    for follow in after_moves:
+        follow(ctx, bridge, event, reason)
 
 
 def within_limit(ctx: Context, amount_fen: int) -> None:

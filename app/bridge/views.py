@@ -11,7 +11,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.bridge import fund_views, queries, registers, service, step_views
+from app.bridge import fund_views, queries, registers, service, step_views, trouble_views
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
 from app.bridge.forms import ApplyForm, AskForm, SignForm
@@ -33,7 +33,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
-__all__ = ["fund_views", "registers", "room", "step_views"]
+__all__ = ["fund_views", "registers", "room", "step_views", "trouble_views"]
 
 BRIDGES = Table(
     "bridges",
@@ -192,7 +192,7 @@ def show(bridge_id: UUID) -> Any:
             previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
             entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
-            is_firm=ctx.org_kind is OrgKind.ENTERPRISE,
+            is_firm=ctx.org_kind is OrgKind.ENTERPRISE, **trouble_views.of_bridge(ctx, bridge),
         )
 
 
