@@ -2,8 +2,8 @@
 
 from migrations.tools import SYSTEM, grant, guard, run
 
-revision = "0058"
-down_revision = "0057"
+revision = "0063"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 
