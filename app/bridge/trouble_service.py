@@ -64,7 +64,7 @@ def open_trouble(
 ) -> BridgeTrouble | None:
     """Opens a trouble; ``None`` where one of the kind is open already. Its owner, the centre and the bureau are told."""
     told = KINDS[kind]
-    with elevated(ctx, "bridge") as system:
+    with elevated(ctx, "bridge"):
         if any(one.kind == kind for one in standing(bridge.id)):
             return None
         owner = getattr(bridge, told.column) if told.column is not None else organisations(OrgKind.BRIDGE_CENTRE)[0]
@@ -74,7 +74,7 @@ def open_trouble(
             due_at=due_at(kind, now()), amount_fen=amount_fen or None, note=note.strip(),
         )
         session().add(row)
-        begin(system, TROUBLE, row, event="open", shared=True)
+        begin(ctx, TROUBLE, row, event="open", shared=True)
         for org_id in dict.fromkeys([owner, *organisations(OrgKind.BRIDGE_CENTRE), *organisations(OrgKind.BUREAU)]):
             _notify(bridge, row, org_id, N_("%(firm)s的转贷（借据 %(note)s）发生异常事项，请看由谁处理、什么时候之前处理。"))
     return row

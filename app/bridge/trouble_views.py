@@ -138,6 +138,9 @@ def of_bridge(ctx: Context, bridge: Bridge) -> dict[str, Any]:
 
 def _step(row: BridgeTrouble, mine: bool) -> pages.NextStep:
     told = KINDS[TroubleKind(row.kind)]
+    if row.kind == TroubleKind.RENEWAL_REFUSED and row.state == TroubleState.ANSWERED:  # now the money has to come back
+        told = KINDS[TroubleKind.OVERDUE]
+        return pages.NextStep(gettext(told.owner), gettext(told.todo), mine=False)
     late = row.state == TroubleState.OPEN and row.due_at < now()
     otherwise = gettext("已超期，金融局已收到通知。") if row.warned_at else gettext("过期未处理，通知金融局。")
     return pages.NextStep(
