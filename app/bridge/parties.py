@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +21,6 @@ from app.core.notices import notify
 from app.core.permissions import OrgKind
 from app.identity.models import Organisation
 
-after_moves: list[Callable[[Context, Bridge, str, str | None], None]] = []
-"""What follows every event of a bridge, in its transaction, with the event's name and reason."""
-
 
 def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) -> Bridge:
     """Loads and locks a bridge for an event. ``only`` names the column whose organisation alone may act.
@@ -38,14 +35,15 @@ def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) 
 
 
 def move(ctx: Context, bridge: Bridge, event: str, *, reason: str | None = None) -> None:
-    """Fires the event; a change of state starts its clock anew."""
+    """Fires the event; a change of state starts its clock anew, and troubles open and end with what happened."""
+    from app.bridge.trouble_service import after_move  # it acts through the services that call here
+
     before = bridge.state
     fire(ctx, LIFECYCLE, bridge, event, reason=reason)
     if bridge.state != before:
         bridge.state_since = now()
         session().flush()
-    for follow in after_moves:
-        follow(ctx, bridge, event, reason)
+    after_move(ctx, bridge, event, reason)
 
 
 def within_limit(ctx: Context, amount_fen: int) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from app.bridge import bank_service, parties
+from app.bridge import bank_service
 from app.bridge.models import Bridge, Commitment
 from app.bridge.parties import everybody, organisations, tell
 from app.bridge.states import BridgeState
@@ -139,9 +139,6 @@ def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
         row = next(one for one in standing(bridge.id) if one.kind == TroubleKind.RENEWAL_REFUSED)
         row.answer, row.answered_at = reason, now()
         fire(ctx, TROUBLE, row, "answer", reason=reason)
-
-
-parties.after_moves.append(after_move)
 
 
 # --- people -------------------------------------------------------------------------------------------------------------
