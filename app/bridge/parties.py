@@ -35,7 +35,9 @@ def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) 
 
 
 def move(ctx: Context, bridge: Bridge, event: str, *, reason: str | None = None) -> None:
-    """Fires the event; a change of state starts its clock anew."""
+    """Fires the event; a change of state starts its clock anew, and troubles open and end with what happened."""
+    from app.bridge.trouble_service import after_move  # it acts through the services that call here
+
     before = bridge.state
     if event == "approve":
         bridge.approved_on = today()
@@ -43,6 +45,7 @@ def move(ctx: Context, bridge: Bridge, event: str, *, reason: str | None = None)
     if bridge.state != before:
         bridge.state_since = now()
         session().flush()
+    after_move(ctx, bridge, event, reason)
 
 
 def within_limit(ctx: Context, amount_fen: int) -> None:

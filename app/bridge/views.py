@@ -26,6 +26,7 @@ from app.bridge import (
     service,
     statement_views,
     step_views,
+    trouble_views,
 )
 from app.bridge.bill_models import PaperKind
 from app.bridge.display import kind_text, state_chip, state_text
@@ -51,7 +52,7 @@ from app.loans.models import Loan
 
 __all__ = [
     "account_views", "ask_views", "bill_views", "desk_views", "fund_views", "letter_views", "radar_views", "registers",
-    "report_views", "room", "statement_views", "step_views",
+    "report_views", "room", "statement_views", "step_views", "trouble_views",
 ]
 
 BRIDGES = Table(
@@ -185,6 +186,7 @@ def show(bridge_id: UUID) -> Any:
             is_firm=ctx.org_kind is OrgKind.ENTERPRISE, letter=letter_views.letter_of(ctx, found.promise),
             loop_facts=account_views.loop_facts(ctx, bridge),
             papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
+            **trouble_views.of_bridge(ctx, bridge),
         )
 
 

@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     BRIDGE_ASK_OPEN = "bridge_ask_open"
     BRIDGE_CHECKS = "bridge_checks"
     BRIDGE_EXISTS = "bridge_exists"
+    BRIDGE_FROZEN = "bridge_frozen"
     BRIDGE_NOT_NEEDED = "bridge_not_needed"
     BRIDGE_NOT_PICKED = "bridge_not_picked"
     BRIDGE_OVER_LIMIT = "bridge_over_limit"
@@ -167,6 +168,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_TRIES = "too_many_tries"
     TOP_UP_NOTHING = "top_up_nothing"
     TRAINING_OPEN = "training_open"
+    TROUBLE_OPEN = "trouble_open"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
     USCC_KIND = "uscc_kind"
@@ -205,6 +207,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BRIDGE_ASK_OPEN: N_("银行还在答复期内，请等银行答复；到期未答复的可以继续申请转贷。"),
     ErrorCode.BRIDGE_CHECKS: N_("这笔转贷没有通过预审，请看未通过的各项，或写明理由退回。"),
     ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
+    ErrorCode.BRIDGE_FROZEN: N_("账户被冻结，解除冻结后才能登记新贷款放款。"),
     ErrorCode.BRIDGE_NOT_NEEDED: N_("银行已同意无还本续贷，不需要转贷。"),
     ErrorCode.BRIDGE_NOT_PICKED: N_("企业还没有选定资金方，选定后才能审批。"),
     ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
@@ -331,6 +334,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
     ErrorCode.TOP_UP_NOTHING: N_("没有可以叠加的区级补偿：该区没有有效办法，或已达财政性分担上限。"),
     ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
+    ErrorCode.TROUBLE_OPEN: N_("同一种异常事项已有一项未了结，请在那里处理。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
     ErrorCode.USCC_KIND: N_("这不是企业、个体工商户或农民专业合作社的代码，本平台只受理这三类单位。"),
