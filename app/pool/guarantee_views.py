@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, select
+from sqlalchemy import BigInteger, Select, cast, select
 from sqlalchemy.orm import aliased
 
 from app.core.calendar import today
@@ -51,13 +51,17 @@ def guarantee_chip(state: str) -> Any:
     return chip(gettext(GuaranteeState(state).label), GuaranteeState(state).tone)
 
 
+PRINCIPAL = cast(Guarantee.facts["principal_fen"].astext, BigInteger)
+"""What the loan was drawn at (分), as the guarantor was shown it."""
+
+
 def guarantees_query() -> Select[*tuple[Any, ...]]:
     """Contracts with the names of bank and guarantor; the firm as it was stated."""
     return (
         select(
             Guarantee.id, Guarantee.state, Guarantee.contract_no, Guarantee.signed_on, Guarantee.liability_share,
             Guarantee.reguarantee_share, Guarantee.stated_at, Guarantee.facts["firm"].astext.label("firm_name"),
-            Guarantee.facts["principal_fen"].as_integer().label("principal_fen"),
+            PRINCIPAL.label("principal_fen"),
             Guarantee.facts["note_no"].astext.label("note_no"), LENDER.name.label("bank_name"),
             GUARANTOR.name.label("guarantor_name"),
         )
@@ -73,7 +77,7 @@ GUARANTEES = Table(
                export=lambda row: f"{row.contract_no} {row.firm_name} {row.note_no}"),
         Column("bank_name", _l("银行"), LENDER.name, hide_small=True),
         Column("guarantor_name", _l("担保机构"), GUARANTOR.name, hide_small=True),
-        Column("principal_fen", _l("本金"), Guarantee.facts["principal_fen"].as_integer(), kind="money"),
+        Column("principal_fen", _l("本金"), PRINCIPAL, kind="money"),
         Column("liability_share", _l("担保机构承担"), Guarantee.liability_share, kind="rate"),
         Column("reguarantee_share", _l("再担保"), Guarantee.reguarantee_share, kind="rate", hide_small=True),
         Column("signed_on", _l("签署日期"), Guarantee.signed_on, kind="date", hide_small=True),

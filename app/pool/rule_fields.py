@@ -126,10 +126,11 @@ def differences(before: RuleSet, after: RuleSet) -> list[tuple[Text, str, str]]:
 
 
 def sources_of(rules: RuleSet) -> dict[str, str]:
-    """Where the numbers of an edition come from: what it says as the text that was read says it. None for another document."""
+    """Where the numbers of an edition come from, in words: what it says as the text that was read says it. None for another
+    document."""
     if rules.document_no != RULE_2025.document_no:
         return {}
-    return {name: source for name, source in SOURCES.items() if getattr(rules, name) == getattr(RULE_2025, name)}
+    return {name: gettext(source) for name, source in SOURCES.items() if getattr(rules, name) == getattr(RULE_2025, name)}
 
 
 def grouped(rules: RuleSet) -> list[tuple[Text, list[tuple[Text, str, str]]]]:

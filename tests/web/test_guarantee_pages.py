@@ -20,7 +20,7 @@ pytestmark = pytest.mark.service
 
 def test_a_guarantee_is_stated_confirmed_booked_and_claimed_on_the_pages(app: Flask) -> None:
     city = Guaranteed()
-    loan = city.drawn(terms(300), days_ago=40)
+    loan = city.drawn(terms(2600), days_ago=40)
     officer, clerk, leader = visit(app, city.officer), visit(app, city.clerk), visit(app, city.leader)
     assert "登记担保合同" in words(officer.get(f"/loans/{loan.id}/booking"))
     assert loan.number in words(officer.get("/guarantees")) and clerk.get(f"/loans/{loan.id}").status_code in (403, 404)

@@ -93,6 +93,8 @@ def test_an_edition_is_drafted_tried_and_put_in_force_by_two_people(app: Flask) 
     ballast(city)
     auditor, leader = visit(app, city.auditor), visit(app, city.leader)
     assert "起草新的一版" in auditor.get("/pool/rules").get_data(as_text=True)
+    english = auditor.get("/pool/rules", headers={"Accept-Language": "en"}).get_data(as_text=True)
+    assert "not read" in english and "未读到这一条" not in english, "where a number comes from, in the reader's language"
     with transaction(cast.SYSTEM, read_only=True):
         base = session().scalars(sa.select(StoredRuleSet).where(StoredRuleSet.code == "GZ-2025")).one()
     address = f"/pool/rules/{base.id}/next"
