@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from app.bridge import display
 from app.bridge.bill_rules import MARKET, saving
-from app.bridge.rules import CROSS_BANK, SAME_BANK, fee
+from app.bridge.rules import CROSS_BANK, SAME_BANK, fee, moved_to
 from app.core.money import WAN
 from app.core.web import Room
 from app.core.working import percent_text
@@ -21,6 +21,7 @@ WORDS = SimpleNamespace(
     charge=display.charge_text, title=display.title_of, checks=display.check_lines, percent=percent_text,
     condition=display.condition_text, saving=saving, market=MARKET,
     same_bank=SAME_BANK, cross_bank=CROSS_BANK, example_fen=EXAMPLE_FEN, example_days=EXAMPLE_DAYS,
+    moved_to=moved_to,
     example_fee_fen=fee(EXAMPLE_FEN, EXAMPLE_DAYS).amount_fen,
 )
 

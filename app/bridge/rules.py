@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from app.core.calendar import add_working_days, working_days_between
+from app.core.calendar import add_working_days, same_or_next_working_day, working_days_between
 from app.core.money import EXACT, WAN, floor_share, round_fen
 from app.core.working import N_, Params, Problem, WorkingLine
 
@@ -174,6 +174,11 @@ class Preview:
     working: tuple[WorkingLine, ...]
     principal_fen: int
 
+    @property
+    def return_on(self) -> date:
+        """The day on which the money is expected back."""
+        return self.last_day + timedelta(days=self.days - self.max_days)
+
 
 def preview(principal_fen: int, paid_on: date, return_on: date, terms: BridgeTerms = SAME_BANK) -> Preview:
     """The fee preview that must stand before any signature (transfer-loan paper §3).
@@ -234,6 +239,15 @@ def is_urgent(applied_on: date, due_on: date, terms: BridgeTerms = SAME_BANK) ->
     """True when fewer than the lead of working days lie between application and due date (paper §4, step 1
     [P])."""
     return working_days_between(applied_on, due_on) < terms.application_lead_wd
+
+
+def moved_to(day: date) -> date | None:
+    """The working day on which banks move what falls on a day without business; ``None`` where they work on the day itself.
+
+    Interest and fees run on by natural days meanwhile (transfer-loan paper §3 [P], §5).
+    """
+    working = same_or_next_working_day(day)
+    return None if working == day else working
 
 
 def overdue_from(expected_return: date, terms: BridgeTerms = SAME_BANK) -> date:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
 from app.bridge import fund_service
 from app.bridge.models import Bridge
+from app.bridge.rules import moved_to
 from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import engine, session, transaction
@@ -212,6 +213,18 @@ def test_money_that_is_not_there_is_refused_in_words(app: Flask) -> None:
     assert "资金方可用额度不足" in words(send(reviewer, f"/bridges/{second}/approve"))
     assert "资金方可用额度不足" in words(send(reviewer, f"/funds/{who.fund_id}/move", amount="201", voucher_no="W", way="out"))
     assert "已登记" in words(send(reviewer, f"/funds/{who.fund_id}/move", amount="200", voucher_no="W", way="out"))
+
+
+def test_a_due_day_on_which_banks_are_closed_says_when_the_money_moves(app: Flask) -> None:
+    who = road.people()
+    key = road.walk(who, "APPLIED")
+    with transaction(cast.SYSTEM, read_only=True):
+        due = session().get_one(Bridge, key).old_due_on
+    assert ("银行不营业" in words(visit(app, who.boss).get(f"/bridges/{key}"))) == (moved_to(due) is not None)
+    piece = '{% import "bridge/macros.html" as parts with context %}{{ parts.due_on_holiday(day) }}'
+    with app.test_request_context():
+        assert "10-08 扣收" in render_template_string(piece, day=date(2026, 10, 1))
+        assert not render_template_string(piece, day=date(2026, 10, 9)).strip()
 
 
 def test_a_refusal_needs_its_reason(app: Flask) -> None:
