@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from app.bridge import bank_service, fund_service, money_service, service
+from app.bridge import bank_service, fund_service, hold_service, money_service, service
 from app.bridge.checks import TICKS
-from app.bridge.models import Bridge, BridgeQuote, Fund
+from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.models import Bridge
 from app.bridge.queries import fee_preview
 from app.bridge.rules import SAME_BANK, BridgeTerms
 from app.core import ledger
@@ -154,7 +155,7 @@ STEPS = {
     "BANK_COMMITTED": lambda who, key: bank_service.commit(who.new_bank[Role.BANK_APPROVER], key, promise()),
     "PARTNER_OFFERED": offer,
     "PICKED": lambda who, key: service.pick(who.boss, key, quote_of(who, key)),
-    "APPROVED": lambda who, key: money_service.approve(who.reviewer, key),
+    "APPROVED": lambda who, key: hold_service.approve(who.reviewer, key),
     "SIGNED": sign,
     "FUNDED": pay,
     "OLD_REPAID": lambda who, key: bank_service.confirm_repaid(who.old_bank[Role.BANK_OFFICER], key, today(), "JQ-1"),

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.bridge.models import Bridge, BridgeQuote, Fund
+from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.models import Bridge
 from app.bridge.parties import bring_in, move, take, tell
 from app.bridge.rules import BridgeTerms, FeeMethod, check_terms, max_bridge
 from app.bridge.service import live_commitment, standing_commitment

@@ -13,7 +13,7 @@ from app.bridge import fund_service, queries
 from app.bridge.display import charge_text, kind_text
 from app.bridge.door import room
 from app.bridge.forms import FundForm, MoneyMoveForm
-from app.bridge.models import Fund
+from app.bridge.fund_models import Fund
 from app.bridge.rules import SAME_BANK
 from app.bridge.terms import terms_of
 from app.core import ledger

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
-from app.bridge.models import Bridge, BridgeHop, BridgeQuote, Commitment, Fund
+from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.models import Bridge, BridgeHop, Commitment
 from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
 from app.bridge.terms import terms_of

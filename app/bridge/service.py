@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from app.bridge.checks import PrecheckFacts, automatic_checks, missing_ticks
-from app.bridge.models import Bridge, BridgeQuote, Commitment, RenewalAsk
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.parties import bring_in, everybody, move, organisations, take, tell
 from app.bridge.rules import BridgeKind, is_urgent, max_bridge, terms_for
 from app.bridge.states import LIFECYCLE, RESERVED, QuoteState

@@ -10,11 +10,12 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from app.bridge import bank_service, fund_service, money_service, queries, service
+from app.bridge import bank_service, fund_service, hold_service, money_service, queries, service
 from app.bridge.checks import automatic_checks
 from app.bridge.door import room
 from app.bridge.forms import CommitForm, DrawnForm, OfferForm, PayForm, PrecheckForm, RepaidForm, ReturnForm, SettleForm
-from app.bridge.models import Bridge, BridgeQuote, Fund
+from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.models import Bridge
 from app.bridge.rules import BridgeKind, FeeMethod, terms_for
 from app.bridge.terms import fee_of_returns, terms_of
 from app.core import ledger
@@ -102,7 +103,7 @@ def invite(bridge_id: UUID) -> Any:
 @room.page("/bridges/<uuid:bridge_id>/approve", Permission.BRIDGE_APPROVE, methods=["POST"])
 def approve(bridge_id: UUID) -> Any:
     """The reviewer approves; the money is reserved."""
-    return act(lambda: money_service.approve(context(), bridge_id), done=gettext("已批准，资金已预留，等企业签约。"),
+    return act(lambda: hold_service.approve(context(), bridge_id), done=gettext("已批准，资金已预留，等企业签约。"),
                to=_to(bridge_id))
 
 

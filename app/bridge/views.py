@@ -15,7 +15,8 @@ from app.bridge import fund_views, queries, registers, service, step_views
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
 from app.bridge.forms import ApplyForm, AskForm, SignForm
-from app.bridge.models import Bridge, BridgeQuote, RenewalAsk
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, RenewalAsk
 from app.bridge.rules import BridgeKind
 from app.bridge.states import OUT, BridgeState
 from app.bridge.terms import working_of

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.bridge import bank_service, fund_service
 from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
-from app.bridge.models import BridgeQuote
+from app.bridge.fund_models import BridgeQuote
 from app.bridge.rules import SAME_BANK
 from app.core import outbox
 from app.core.calendar import add_working_days, now, today
