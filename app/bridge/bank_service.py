@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.bridge.fund_service import invite_open_funds
+from app.bridge.holding import let_go
 from app.bridge.models import Bridge, Commitment
 from app.bridge.parties import everybody, move, organisations, take, tell, within_limit
-from app.bridge.service import live_commitment, release
+from app.bridge.service import live_commitment
 from app.bridge.states import BridgeState
 from app.core.audit import canonical
 from app.core.calendar import now, today
@@ -120,7 +121,7 @@ def _plausible(ctx: Context, bridge: Bridge, promise: Promise) -> None:
 def decline(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
     """The bank does not promise, or takes its promise back before the payout; what was reserved is given back."""
     bridge = take(ctx, bridge_id, "decline", only="new_bank_org_id")
-    release(ctx, bridge)
+    let_go(ctx, bridge)
     promise = live_commitment(bridge)
     if promise is not None:
         promise.state = "WITHDRAWN"

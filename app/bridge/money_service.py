@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.bridge.fund_models import Fund
+from app.bridge.holding import came_back, paid_out, receivable
 from app.bridge.models import Bridge, BridgeHop
 from app.bridge.parties import everybody, move, organisations, take, tell
 from app.bridge.rules import overdue_from
@@ -29,11 +30,6 @@ from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, reading, use_case
 
 constraint("uq_bridge_hop_voucher", ErrorCode.ALREADY_DONE, "voucher_out")
-
-
-def receivable(bridge: Bridge) -> ledger.Account:
-    """The ledger account that says what of a bridge is out; zero when it is settled."""
-    return ledger.open_account(f"bridge:{bridge.id}", "bridge_receivable", org_id=bridge.funder_org_id)
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,7 @@ def pay_out(ctx: Context, bridge_id: UUID, payout: Payout) -> Bridge:
     ledger.post(pending, reference=f"bridge:{bridge.id}:pay", memo=payout.voucher_out.strip())
     _hop(ctx, bridge, HopAccount.FUNDER, HopAccount.CUSTODY, bridge.amount_fen, today(), payout.voucher_out)
     _hop(ctx, bridge, HopAccount.CUSTODY, HopAccount.REPAYMENT, bridge.amount_fen, today(), payout.voucher_on)
+    paid_out(ctx, bridge)
     bridge.own_money_seen_fen, bridge.paid_on, bridge.payer_id = payout.own_money_seen_fen, today(), ctx.actor_id
     bridge.expected_return_on = today() + timedelta(days=bridge.planned_days)
     bridge.next_check_at = _start_of(overdue_from(bridge.expected_return_on, terms_of(bridge.terms)))
@@ -124,6 +121,7 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     whole = bridge.outstanding_fen == 0
     if whole:
         bridge.returned_on, bridge.next_check_at = back.on_day, None
+    came_back(ctx, bridge)
     move(ctx, bridge, "returned" if whole else "return_part")
     tell(ctx, bridge, [bridge.firm_id, bridge.funder_org_id],
          N_("转贷资金已归还 %(amount)s，尚未归还 %(left)s（借据 %(note)s）。"),

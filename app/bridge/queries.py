@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
-from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.fund_models import BridgeQuote, Fund, FundProduct
 from app.bridge.models import Bridge, BridgeHop, Commitment
 from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
@@ -247,8 +247,12 @@ def funds() -> Select[*tuple[Any, ...]]:
         .where(Bridge.fund_id == Fund.id, Bridge.state.in_(OUT)).correlate(Fund).scalar_subquery()
     )
     free = Account.credits_posted_fen - Account.debits_posted_fen - Account.debits_pending_fen
+    kinds = (
+        select(func.array_agg(FundProduct.kind.distinct())).where(FundProduct.fund_id == Fund.id, FundProduct.state == "OPEN")
+        .correlate(Fund).scalar_subquery()
+    )
     return (
-        select(Fund.id, Fund.name, Fund.kind, Fund.state, Fund.terms, Organisation.name.label("funder"),
+        select(Fund.id, Fund.name, Fund.state, kinds.label("kinds"), Organisation.name.label("funder"),
                (Account.credits_posted_fen - Account.debits_posted_fen).label("balance_fen"),
                Account.debits_pending_fen.label("reserved_fen"), free.label("free_fen"), out.label("out_fen"))
         .join(Account, Account.code == Fund.account_code).join(Organisation, Organisation.id == Fund.org_id)

@@ -11,7 +11,17 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.bridge import fund_views, queries, registers, service, step_views
+from app.bridge import (
+    agreement_views,
+    booking_queries,
+    booking_views,
+    fund_registers,
+    fund_views,
+    queries,
+    registers,
+    service,
+    step_views,
+)
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
 from app.bridge.forms import ApplyForm, AskForm, SignForm
@@ -34,7 +44,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
-__all__ = ["fund_views", "registers", "room", "step_views"]
+__all__ = ["agreement_views", "booking_views", "fund_registers", "fund_views", "registers", "room", "step_views"]
 
 BRIDGES = Table(
     "bridges",
@@ -193,7 +203,8 @@ def show(bridge_id: UUID) -> Any:
             previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
             entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
-            is_firm=ctx.org_kind is OrgKind.ENTERPRISE,
+            is_firm=ctx.org_kind is OrgKind.ENTERPRISE, seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
+            may_hold=ctx.can(Permission.BRIDGE_DESK) and bridge.state == BridgeState.PARTNER_OFFERED,
         )
 
 

@@ -460,6 +460,7 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
     },
     "APPROVED": {
         "commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "sign": {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE},
+        "hold_expired": {Role.SYSTEM},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
     "FUNDED": {"old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
