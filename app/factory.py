@@ -37,11 +37,13 @@ ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loa
 
 LANGUAGES = ("zh_Hans_CN", "en")
 
-DOORS = (
-    "identity.sign_in", "identity.code", "identity.recover", "identity.ticket", "enterprises.sign_up", "pool.publicity_entry",
-    "pool.objection",
-)
 DOOR_LIMIT = "30 per minute"
+OBJECTION_LIMIT = "10 per hour"
+"""[P] Each objection stops a payment until the city has answered it; a household or an office shares an address."""
+DOORS = {
+    "identity.sign_in": DOOR_LIMIT, "identity.code": DOOR_LIMIT, "identity.recover": DOOR_LIMIT, "identity.ticket": DOOR_LIMIT,
+    "enterprises.sign_up": DOOR_LIMIT, "pool.publicity_entry": OBJECTION_LIMIT, "pool.objection": DOOR_LIMIT,
+}
 """Pages that anybody may send a form to, and how often one address may; accounts lock by themselves besides."""
 
 CSP = (
@@ -109,8 +111,8 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     app.jinja_env.globals.update(once=once, url_for=address)
     for room in load_rooms():
         app.register_blueprint(room)
-    for door in DOORS:
-        limited: Any = limiter.limit(DOOR_LIMIT, methods=["POST"])(app.view_functions[door])
+    for door, limit in DOORS.items():
+        limited: Any = limiter.limit(limit, methods=["POST"])(app.view_functions[door])
         app.view_functions[door] = limited
     for endpoint, view in list(app.view_functions.items()):
         if getattr(view, "hq_permission", None) is SIGNED:

@@ -43,8 +43,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Bench:
-    """A migrated database as the portal runs on it, its two doors, and the operator's own."""
+    """A migrated database as the portal runs on it, its two doors, and the operator's own. ``app_url``: the first, for a process
+    of its own."""
 
+    app_url: str
     app_dsn: str
     owner_dsn: str
     super_dsn: str
@@ -68,7 +70,7 @@ def bench_database(kept: Path | None = None) -> Iterator[Bench]:
         outbox.configure_queue(None)
         owner = _plain(urls.owner_url)
         operator = make_conninfo(postgres.superuser_dsn(), dbname=make_url(urls.owner_url).database)
-        yield Bench(_plain(urls.app_url), owner, operator, folder)
+        yield Bench(urls.app_url, _plain(urls.app_url), owner, operator, folder)
     finally:
         database.dispose()
         postgres.stop()

@@ -70,7 +70,7 @@ def people() -> tuple[Any, Context, Context]:
     register_agreement(Context.of_system("bench"), bank.id, "协议", date(2025, 10, 1))
     officer, approver = (
         Context(UUID(int=number), bank.id, OrgKind.BANK, frozenset({role}), frozenset({permission}),
-                org_name="基准银行")
+                org_name="基准银行", approval_limit_fen=10**12)
         for number, role, permission in ((1, Role.BANK_OFFICER, Permission.BOOKING_SUBMIT),
                                          (2, Role.BANK_APPROVER, Permission.BOOKING_RELEASE))
     )

@@ -52,6 +52,13 @@ def offline_row(uscc: str, name: str, drawn_on: date | None = None, **changes: A
     }
 
 
+def report_row(loan: Loan, **changes: Any) -> dict[str, Any]:
+    """A drawn loan as its bank reports it at the end of today: healthy, and nothing came in."""
+    balance = changes.pop("balance", loan.principal_left_fen / 100)
+    row = {"note_no": loan.note_no, "as_of": today(), "balance": f"{balance:.2f}", "five_class": "正常", "overdue_days": 0}
+    return {**row, **changes}
+
+
 def csv_of(rows: list[dict[str, Any]], kind: BatchKind = BatchKind.BOOKING) -> bytes:
     """Rows under the Chinese headings of the template."""
     labels, out = labels_of(kind), io.StringIO()
@@ -78,9 +85,9 @@ def again(batch: PoolBatch) -> PoolBatch:
     return found
 
 
-def taken_in(city: City, rows: list[dict[str, Any]]) -> PoolBatch:
-    """A booking file prepared by the officer, released by the approver, taken in."""
-    batch = sent(city.officer, csv_of(rows))
+def taken_in(city: City, rows: list[dict[str, Any]], kind: BatchKind = BatchKind.BOOKING) -> PoolBatch:
+    """A file prepared by the officer, released by the approver, taken in."""
+    batch = sent(city.officer, csv_of(rows, kind), kind=kind)
     batches.release_batch(city.approver, batch.id)
     outbox.drain()
     return again(batch)

@@ -162,6 +162,7 @@ def settings(database: TestDatabase, tmp_path: Path) -> Settings:
         host="127.0.0.1",
         port=8000,
         real_data=Path(os.environ.get("HUIQIAO_REAL_DATA") or ROOT.parent / "shared" / "data"),
+        workers=1,
         web_workers=1,
         web_threads=2,
         upload_limit=200 * 1024 * 1024,

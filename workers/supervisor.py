@@ -73,7 +73,7 @@ class _Portal:
             self._seed(environment)
         children = [
             Child("web", ["-m", "gunicorn", "-c", "python:workers.web", "wsgi:app"], environment),
-            Child("worker", ["-m", "workers.worker"], environment),
+            *(Child(f"worker {number}", ["-m", "workers.worker"], environment) for number in range(1, settings.workers + 1)),
             Child("ticker", ["-m", "workers.ticker"], environment),
         ]
         for child in children:

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     AGREEMENT_EXISTS = "agreement_exists"
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    APPEAL_LATE = "appeal_late"
     APPROVAL_LIMIT = "approval_limit"
     AUDIT_INCOMPLETE = "audit_incomplete"
     BAD_LOGIN = "bad_login"
@@ -83,6 +84,7 @@ class ErrorCode(StrEnum):
     HOLD_EXPIRED = "hold_expired"
     HOLD_REFUSED = "hold_refused"
     IDEMPOTENCY = "idempotency"
+    INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -165,6 +167,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.AGREEMENT_EXISTS: N_("该银行在这段日期内已有合作协议，请核对。"),
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
+    ErrorCode.APPEAL_LATE: N_("申诉的期限已过。您可以重新发起一轮，或联系服务台。"),
     ErrorCode.APPROVAL_LIMIT: N_("金额超过您的审批权限 %(limit)s，请由权限更高的审批人办理。"),
     ErrorCode.AUDIT_INCOMPLETE: N_("这份申请被抽中全面审核，还缺：%(missing)s。"),
     ErrorCode.BAD_LOGIN: N_("账号或口令不正确。"),
@@ -231,6 +234,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.HOLD_REFUSED: N_("资金方的协议或额度不允许这样占用或报价，请刷新页面后重新选择。"),
     ErrorCode.QUOTA_EXCEEDED: N_("%(day)s 的%(quota)s为 %(limit)s，已占用 %(used)s，超出 %(over)s；请换日期、金额或资金方。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
+    ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),

@@ -41,6 +41,7 @@ class Settings:
     host: str
     port: int
     real_data: Path
+    workers: int
     web_workers: int
     web_threads: int
     upload_limit: int
@@ -90,6 +91,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         host=env.get("HUIQIAO_HOST") or "127.0.0.1",
         port=_whole_number(env, "PORT", default=8000, low=1, high=65535),
         real_data=_path(env, "HUIQIAO_REAL_DATA", Path("../shared/data")),
+        workers=_whole_number(env, "HUIQIAO_WORKERS", default=2, low=1, high=64),
         web_workers=_whole_number(env, "HUIQIAO_WEB_WORKERS", default=2, low=1, high=64),
         web_threads=_whole_number(env, "HUIQIAO_WEB_THREADS", default=4, low=1, high=64),
         upload_limit=_whole_number(env, "HUIQIAO_UPLOAD_LIMIT_MB", default=200, low=1, high=4096) * MEGABYTE,

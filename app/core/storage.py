@@ -108,6 +108,18 @@ def store_paper(
     return paper
 
 
+def copy_paper(ctx: Context, paper: Paper, *, subject_id: UUID, case_id: UUID | None) -> Paper:
+    """The same bytes as a paper of another subject of the same kind and organisation. ``paper`` was read by the actor."""
+    copy = Paper(
+        org_id=paper.org_id, case_id=case_id, subject_type=paper.subject_type, subject_id=subject_id, kind=paper.kind,
+        filename=paper.filename, media_type=paper.media_type, size=paper.size, sha256=paper.sha256, stored_at=now(),
+        stored_by=ctx.actor_id,
+    )
+    session().add(copy)
+    session().flush()
+    return copy
+
+
 def papers_of(subject: Any) -> list[Paper]:
     """Papers of a subject that the actor may see, oldest first."""
     return list(session().scalars(

@@ -319,11 +319,18 @@ def _reaches_beyond(days: pl.Series, day: date) -> bool:
 # --- how far the deliveries tell --------------------------------------------------------------------------------------------
 
 
+_COUNTING = text("select pg_advisory_xact_lock(hashtextextended('credit_horizon', 0))")
+
+
 def _horizons(wanted: Mapping[str, Sequence[int]]) -> dict[int, date]:
     """The last day each delivery tells about, counted once and kept. ``wanted``: the deliveries of each source."""
     numbers = sorted({number for deliveries in wanted.values() for number in deliveries})
     kept = select(CreditHorizon.delivery_no, CreditHorizon.known_until).where(CreditHorizon.delivery_no.in_(numbers))
     found = {row.delivery_no: row.known_until for row in session().execute(kept)}
+    if len(found) < len(numbers):
+        # Chunks that are scored at once count one after the other: whoever comes second finds what the first one has kept.
+        session().execute(_COUNTING)
+        found |= {row.delivery_no: row.known_until for row in session().execute(kept)}
     for source, deliveries in wanted.items():
         missing = [number for number in deliveries if number not in found]
         if missing:

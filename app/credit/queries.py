@@ -188,8 +188,11 @@ def consented_items(firm_ids: Sequence[UUID]) -> dict[UUID, dict[str, UUID]]:
 
 
 def among(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    """Whether the column is one of the ids, sent as one array: hundreds of parameters cost more than the statement."""
-    return column == any_(cast(literal(array_text(ids), Text), ARRAY(Uuid)))
+    """Whether the column is one of the ids, sent as one array: hundreds of parameters cost more than the statement.
+
+    The array is read once, in a query of its own: a filter over a whole table would read its text again for every row.
+    """
+    return column == any_(cast(select(cast(literal(array_text(ids), Text), ARRAY(Uuid))).scalar_subquery(), ARRAY(Uuid)))
 
 
 def array_text(values: Iterable[object]) -> str:

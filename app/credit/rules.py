@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import groupby
+from uuid import UUID
 
 
 class ProfileState(StrEnum):
@@ -57,6 +60,24 @@ class Parameters:
 
 
 PARAMETERS = Parameters()
+NEIGHBOURS = 64
+"""Firms with numbers of the same sixty-four share a lock while they are scored."""
+
+
+def chunks(firms: Iterable[tuple[int, UUID]], size: int) -> list[list[UUID]]:
+    """Firms, by number and id in the order of their numbers, in chunks of at most ``size``.
+
+    Neighbours stay together where they fit, so that two workers with a chunk each do not wait for one another.
+    """
+    cut: list[list[UUID]] = []
+    for _, neighbours in groupby(firms, key=lambda firm: firm[0] // NEIGHBOURS):
+        ids = [firm_id for _, firm_id in neighbours]
+        for low in range(0, len(ids), size):
+            part = ids[low : low + size]
+            if not cut or len(cut[-1]) + len(part) > size:
+                cut.append([])
+            cut[-1] += part
+    return cut
 
 
 @dataclass(frozen=True, slots=True)

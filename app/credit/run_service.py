@@ -17,10 +17,11 @@ from app.core.ids import new_id
 from app.core.outbox import emit, handles
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
-from app.credit.queries import active_model, consenting_firms
-from app.credit.rules import PARAMETERS, Parameters
+from app.credit.queries import active_model, among, consenting_firms
+from app.credit.rules import PARAMETERS, Parameters, chunks
 from app.credit.run_models import ScoringChunk, ScoringRun
 from app.credit.service import compute_profiles
+from app.enterprises.models import Enterprise
 
 
 class Cause(StrEnum):
@@ -76,14 +77,19 @@ def begin(
     run = ScoringRun(id=new_id(), cause=cause.value, asked_at=now(), asked_by=asked_by, firms=len(firm_ids))
     session().add(run)
     session().flush()
-    chunks = [
-        {"run_id": run.id, "no": number, "firm_ids": list(firm_ids[start:start + parameters.chunk])}
-        for number, start in enumerate(range(0, len(firm_ids), parameters.chunk), start=1)
-    ]
-    session().execute(insert(ScoringChunk), chunks)
-    for chunk in chunks:
-        emit("credit.chunk", run_id=run.id, no=chunk["no"])
+    parts = cut(firm_ids, parameters.chunk)
+    session().execute(
+        insert(ScoringChunk), [{"run_id": run.id, "no": number, "firm_ids": part} for number, part in enumerate(parts, start=1)]
+    )
+    for number in range(1, len(parts) + 1):
+        emit("credit.chunk", run_id=run.id, no=number)
     return run
+
+
+def cut(firm_ids: Sequence[UUID], size: int) -> list[list[UUID]]:
+    """The firms in chunks of at most ``size`` that two workers can score at once (``rules.chunks``)."""
+    asked = select(Enterprise.firm_no, Enterprise.id).where(among(Enterprise.id, firm_ids)).order_by(Enterprise.firm_no)
+    return chunks(((row.firm_no, row.id) for row in session().execute(asked)), size)
 
 
 @use_case(Permission.PROFILE_COMPUTE, "credit.score_chunk")

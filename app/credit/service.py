@@ -20,6 +20,7 @@ from app.credit import model_service
 from app.credit.computing import AT_ONCE, Draft, Firm, drafts
 from app.credit.models import CreditProfile
 from app.credit.queries import among, array_text, current_profile
+from app.credit.rules import NEIGHBOURS
 from app.credit.storing import News, news, standing_of, write_feature_list
 from app.enterprises.models import Enterprise
 
@@ -28,9 +29,9 @@ log = logging.getLogger(__name__)
 _LOCK = text("""
 select pg_advisory_xact_lock(hashtext('credit_profile'), place) from unnest(cast(:places as integer[])) place order by place
 """)
-_NEIGHBOURS, _LOCKS = 64, 1024
-"""Firms with neighbouring numbers share a lock, and there are so many locks: however many firms are scored at once, the server's
-table of locks, which holds some thousands, has room for them."""
+_LOCKS = 1024
+"""Neighbours share a lock, and there are so many locks: however many firms are scored at once, the server's table of locks, which
+holds some thousands, has room for them."""
 _NO_WAIT = text("set local synchronous_commit = off")
 
 
@@ -71,19 +72,19 @@ def compute_profiles(ctx: Context, firm_ids: Sequence[UUID]) -> int:
 def _compute(firms: Sequence[Firm]) -> list[Draft]:
     """What the profiles say that stand afterwards; firms with a consent and no model are left out."""
     # Two jobs for one firm come one after the other; the second one reads the consent after the first has ended.
-    session().execute(_LOCK, {"places": array_text({firm.number // _NEIGHBOURS % _LOCKS for firm in firms})})
+    session().execute(_LOCK, {"places": array_text({firm.number // NEIGHBOURS % _LOCKS for firm in firms})})
     scorer = model_service.active_scorer()
     standing = standing_of([firm.id for firm in firms])
     told: list[Draft] = []
     stored: list[tuple[News, Future[None]]] = []
+    if scorer is not None:
+        write_feature_list()  # before anything else is written, in every chunk: two chunks at once then never wait for each other
     with beside(worthwhile=len(firms) > AT_ONCE) as soon:
         for part in drafts(firms, scorer, soon):
             told += part
             fresh = news(part, standing)
             if fresh is None:
                 continue
-            if not stored:
-                soon(write_feature_list)
             stored.append((fresh, soon(fresh.write)))
         for _, written in stored:
             written.result()

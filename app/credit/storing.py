@@ -45,7 +45,7 @@ class _DoublesDumper(Dumper):
         return np.array([1, 0, _DOUBLE_OID, len(told), 1], dtype=">i4").tobytes() + told.tobytes()
 
 
-_END = text("update credit_profile set current = false where id = any(cast(:ended as uuid[]))")
+_END = text("update credit_profile set current = false where id = any(cast((select cast(:ended as uuid[])) as uuid[]))")
 # Numbers travel as arrays, what is JSON already as one document, and all snapshots as one array that is cut by place.
 _INSERT = text("""
 insert into credit_profile (id, firm_id, at, current, state, as_of, partial, months_covered, digest, scale, score, grade, points,

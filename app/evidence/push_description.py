@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from app.core.errors import MESSAGES, ErrorCode
-from app.evidence.items import ITEMS, Field, Kind
+from app.evidence.items import ITEMS, Field, Item, Kind
 from app.evidence.push_rules import PUSH
 from app.evidence.rules import FIELDS, INVOICES
 
@@ -33,7 +34,7 @@ _KINDS: Mapping[Kind, tuple[list[str], str]] = {
     Kind.FIRM: (["string"], "unified social credit code"),
 }
 
-INTRODUCTION = f"""Deliveries of data providers, signed request by request.
+INTRODUCTION = f"""Deliveries of data providers and files of banks, signed request by request.
 
 X-Huiqiao-Signature is the lower-case hexadecimal HMAC-SHA256 under the secret of the key over five lines joined by \\n:
 method, path with query string, timestamp, nonce, lower-case hexadecimal SHA-256 of the body. The timestamp (Unix seconds) may
@@ -46,10 +47,32 @@ _HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class Described:
+    """Rows that a later room takes by a signed push: where, what a row holds, and how the answers about them look.
+
+    ``states`` and ``counts`` are those of the file that the rows become.
+    """
+
+    path: str
+    code: str
+    item: Item
+    states: tuple[str, ...]
+    counts: tuple[str, ...]
+
+
+described: list[Described] = []
+"""Filled by later rooms when they are loaded, before the document is asked for."""
+
+
 @cache
 def description() -> dict[str, Any]:
     """The whole OpenAPI document."""
     paths: dict[str, Any] = {f"/deliveries/{code}": {"post": _push(code)} for code in (INVOICES, *ITEMS)}
+    for one in described:
+        paths[f"{one.path}/{one.code}"] = {"post": _push(one.code)}
+        paths[f"{one.path}/{{id}}"] = {"get": _get("Where a file stands", "File")}
+        paths[f"{one.path}/{{id}}/rows"] = {"get": _get("Rows that were refused or wait", "FileRows", after=True)}
     paths["/deliveries/{id}"] = {"get": _get("Where a delivery stands", "Delivery")}
     paths["/deliveries/{id}/quarantine"] = {"get": _get("Rows that wait to be mended", "Quarantined", after=True)}
     return {
@@ -119,7 +142,8 @@ def _get(summary: str, schema: str, *, after: bool = False) -> dict[str, Any]:
 
 def _rows() -> dict[str, Any]:
     found = {f"row_{item.code}": _row({field.code: _cell(field) for field in item.fields},
-                                      [field.code for field in item.fields if field.required]) for item in ITEMS.values()}
+                                      [field.code for field in item.fields if field.required])
+             for item in (*ITEMS.values(), *(one.item for one in described))}
     invoices = {
         field.code: {"type": ["string", "number"], "title": field.label, "x-headings": list(field.headings)} for field in FIELDS
     }
@@ -160,9 +184,30 @@ def _answers() -> dict[str, Any]:
             "counts": _object(dict.fromkeys(counts, nothing)),
             "failure": {"type": ["object", "null"], "properties": {"code": text, "message": text}}, "quarantine_url": text,
         }),
+        **_files(),
         "Quarantined": _object({
             "rows": {"type": "array", "items": _object({
                 "row_no": number, "reason": text, "message": text, "row": {"type": "object"},
+            })},
+            "next_url": {"type": ["string", "null"]},
+        }),
+    }
+
+
+def _files() -> dict[str, Any]:
+    """How the files of later rooms answer."""
+    text, number, nothing = {"type": "string"}, {"type": "integer"}, {"type": ["integer", "null"]}
+    moment = {"type": ["string", "null"]}
+    return {} if not described else {
+        "File": _object({
+            "id": text, "number": number, "kind": {"type": "string", "enum": [one.code for one in described]}, "filename": text,
+            "state": {"type": "string", "enum": list(described[0].states)}, "received_at": text, "released_at": moment,
+            "finished_at": moment, "counts": _object(dict.fromkeys(described[0].counts, nothing)),
+            "failure": {"type": ["object", "null"], "properties": {"code": text, "message": text}}, "rows_url": text,
+        }),
+        "FileRows": _object({
+            "rows": {"type": "array", "items": _object({
+                "row_no": number, "ending": text, "reason": text, "message": text, "row": {"type": "object"},
             })},
             "next_url": {"type": ["string", "null"]},
         }),

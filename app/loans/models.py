@@ -57,6 +57,7 @@ class Loan(Identified, Base):
     reported_class: Mapped[str | None]
     reported_overdue_days: Mapped[int] = mapped_column(default=0)
     reported_on: Mapped[date | None]
+    restructured_on: Mapped[date | None]
     five_class: Mapped[str | None]
     classed_on: Mapped[date | None]
     next_check_at: Mapped[datetime | None]

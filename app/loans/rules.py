@@ -102,6 +102,26 @@ def five_class(
     return floor if reported is None else max(floor, reported, key=lambda c: c.severity)
 
 
+@dataclass(frozen=True, slots=True)
+class RestructureRules:
+    """A restructured loan is at least of this class while it is watched [U]: 2023 No. 1 asks for a year at least."""
+
+    floor: FiveClass = FiveClass.SPECIAL_MENTION
+    observed_days: int = 365
+
+
+RESTRUCTURE = RestructureRules()
+
+
+def observed(
+    reported: FiveClass | None, restructured_on: date | None, day: date, asked: RestructureRules = RESTRUCTURE,
+) -> FiveClass | None:
+    """What counts as reported: of a loan that is still watched after a restructure never better than the floor asks."""
+    if restructured_on is None or not 0 <= (day - restructured_on).days < asked.observed_days:
+        return reported
+    return asked.floor if reported is None else max(reported, asked.floor, key=lambda c: c.severity)
+
+
 def is_bad(cls: FiveClass) -> bool:
     """True for 次级, 可疑 and 损失 (不良)."""
     return cls.severity >= FiveClass.SUBSTANDARD.severity

@@ -26,18 +26,10 @@ from app.core.notices import notify
 from app.core.outbox import emit, handles, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
-from app.loans import rules
 from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.reporting import RepaymentReport, check_class, record_class, record_repayment, spread_of
 from app.loans.rules import FiveClass
-from app.loans.standing import (
-    check_day,
-    conventions_of,
-    live_repayments,
-    owed_fen,
-    position,
-    restate,
-    schedule_rows,
-)
+from app.loans.standing import check_day, conventions_of, held, live_repayments, owed_fen, restate
 from app.loans.states import LOAN, LoanState
 from app.market import choice_service
 from app.market.bid_queries import choice_terms
@@ -253,16 +245,6 @@ def report_drawdown(ctx: Context, loan_id: UUID, drawdown: Drawdown) -> Loan:
 # --- repayments --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RepaymentReport:
-    """Money that reached the bank, in 分. ``kind``: normal, prepayment or recovery."""
-
-    paid_on: date
-    amount_fen: int
-    kind: str
-    reference: str
-
-
 @use_case(Permission.LOAN_REPORT, "loan.repay", returns=Repayment)
 def report_repayment(ctx: Context, loan_id: UUID, report: RepaymentReport) -> Repayment:
     """Records a repayment and spreads it over the schedule; the last 分 settles the loan.
@@ -271,29 +253,9 @@ def report_repayment(ctx: Context, loan_id: UUID, report: RepaymentReport) -> Re
     repayment stands already, ``Refusal(DATE_OUT_OF_RANGE)``.
     """
     loan = get_or_404(Loan, loan_id, lock=True)
-    if loan.state != LoanState.DRAWN or loan.drawn_on is None:
-        raise Refusal(ErrorCode.STATE_CHANGED)
-    if report.amount_fen <= 0:
-        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(loan.principal_left_fen))
-    check_day(report.paid_on, loan.drawn_on, today(), "paid_on")
-    paid = live_repayments(loan.id)
-    if paid and report.paid_on < paid[-1].paid_on:
-        raise Refusal(ErrorCode.REPAYMENT_ORDER, field="paid_on", day=paid[-1].paid_on.isoformat())
-    spread = rules.allocate(position(loan, schedule_rows(loan.id), paid).rows, report.amount_fen, report.paid_on)
-    if spread.surplus_fen:
-        owed = report.amount_fen - spread.surplus_fen
-        raise Refusal(ErrorCode.REPAYMENT_TOO_LARGE, field="amount", limit=money_text(owed))
-    entry = Repayment(
-        loan_id=loan.id, paid_on=report.paid_on, amount_fen=report.amount_fen, principal_fen=spread.principal_fen,
-        interest_fen=spread.interest_fen, kind=report.kind, reference=report.reference.strip(), reported_by=ctx.actor_id,
-        reported_at=now(),
-    )
-    session().add(entry)
+    one = held(loan)
+    entry = record_repayment(ctx, one, report, spread_of(one, report))
     session().flush()
-    loan.reported_overdue_days = 0  # a repayment says more of the arrears than the report before it
-    if restate(ctx, loan) == 0:
-        fire(ctx, LOAN, loan, "settle")
-        emit("loan.repaid", loan_id=loan.id)
     about(loan, amount_fen=entry.amount_fen, principal_fen=entry.principal_fen, repayment_id=entry.id)
     return entry
 
@@ -342,19 +304,9 @@ def report_class(
 ) -> ClassReport:
     """Takes what the bank says of a loan (class, days overdue); the class that counts is derived and never better."""
     loan = get_or_404(Loan, loan_id, lock=True)
-    if loan.state != LoanState.DRAWN or loan.drawn_on is None:
-        raise Refusal(ErrorCode.STATE_CHANGED)
-    check_day(reported_on, max(loan.drawn_on, loan.reported_on or loan.drawn_on), today(), "reported_on")
-    longest = (reported_on - loan.drawn_on).days
-    if not 0 <= overdue_days <= longest:
-        raise Refusal(ErrorCode.DAYS_OUT_OF_RANGE, field="overdue_days", high=longest)
-    loan.reported_class, loan.reported_on, loan.reported_overdue_days = reported_class.value, reported_on, overdue_days
-    restate(ctx, loan)
-    entry = ClassReport(
-        loan_id=loan.id, reported_on=reported_on, reported_class=reported_class.value, overdue_days=overdue_days,
-        derived_class=loan.five_class or FiveClass.NORMAL.value, reported_by=ctx.actor_id, reported_at=now(),
-    )
-    session().add(entry)
+    one = held(loan)
+    check_class(one, reported_on, overdue_days)
+    entry = record_class(ctx, one, reported_on, reported_class, overdue_days)
     session().flush()
     about(loan, reported_class=reported_class.value, overdue_days=overdue_days, derived_class=entry.derived_class)
     return entry

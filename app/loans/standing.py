@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -53,40 +54,64 @@ def schedule_rows(loan_id: UUID) -> list[Instalment]:
     return list(session().scalars(select(Instalment).where(Instalment.loan_id == loan_id).order_by(Instalment.no)))
 
 
-def position(loan: Loan, rows: list[Instalment], paid: list[Repayment]) -> rules.Position:
-    planned = [Planned(row.no, row.due_on, row.principal_fen, row.interest_fen, row.balance_fen) for row in rows]
-    return rules.position(planned, [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in paid], today())
+def planned_of(rows: list[Instalment]) -> list[Planned]:
+    """The schedule as the rules know it."""
+    return [Planned(row.no, row.due_on, row.principal_fen, row.interest_fen, row.balance_fen) for row in rows]
 
 
 def owed_fen(loan: Loan, on: date) -> int:
     """What settles a drawn loan on a day (分): its principal, the interest due, and that of the running period."""
-    rows = position(loan, schedule_rows(loan.id), live_repayments(loan.id)).rows
+    rows = held(loan).on(today()).rows
     plenty = sum(row.left_fen for row in rows)
     return plenty - rules.allocate(rows, plenty, on).surplus_fen
 
 
+@dataclass(slots=True)
+class Held:
+    """A loan under lock with its schedule in order and the repayments that stand, as they were reported."""
+
+    loan: Loan
+    rows: list[Instalment]
+    paid: list[Repayment]
+
+    def on(self, day: date, *more: rules.Repayment) -> rules.Position:
+        """Where the loan stands at the end of a day, were ``more`` repaid too."""
+        paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in self.paid]
+        return rules.position(planned_of(self.rows), [*paid, *more], day)
+
+
+def held(loan: Loan) -> Held:
+    """A loan with all that says where it stands."""
+    return Held(loan, schedule_rows(loan.id), live_repayments(loan.id))
+
+
 def restate(ctx: Context, loan: Loan) -> int:
     """Brings schedule, sums, days overdue and class to the end of today; returns what is still owed (分)."""
-    rows = schedule_rows(loan.id)
-    where = position(loan, rows, live_repayments(loan.id))
-    for row, state in zip(rows, where.rows, strict=True):
+    owed = bring_up(ctx, held(loan))
+    session().flush()
+    return owed
+
+
+def bring_up(ctx: Context, one: Held) -> int:
+    """``restate`` of a loan that is held already: it asks the database for nothing and leaves the writing to the next flush."""
+    loan, where = one.loan, one.on(today())
+    for row, state in zip(one.rows, where.rows, strict=True):
         row.principal_left_fen, row.interest_left_fen = state.principal_left_fen, state.interest_left_fen
     loan.principal_repaid_fen, loan.interest_paid_fen = where.principal_repaid_fen, where.interest_paid_fen
     told = loan.reported_overdue_days
     if told and loan.reported_on is not None:
         told += (today() - loan.reported_on).days
-    owed = sum(row.left_fen for row in rows)
+    owed = sum(row.left_fen for row in one.rows)
     loan.overdue_days = max(where.overdue_days, told) if owed else 0
-    loan.next_check_at = _next_check(loan, rows)
+    loan.next_check_at = _next_check(loan, one.rows)
     _reclass(ctx, loan)
-    session().flush()
     return owed
 
 
 def _reclass(ctx: Context, loan: Loan) -> None:
     reported = FiveClass(loan.reported_class) if loan.reported_class else None
     before = FiveClass(loan.five_class or FiveClass.NORMAL)
-    after = rules.five_class(loan.overdue_days, reported)
+    after = rules.five_class(loan.overdue_days, rules.observed(reported, loan.restructured_on, today()))
     loan.classed_on = today()
     if after is before:
         return
@@ -103,4 +128,7 @@ def _next_check(loan: Loan, rows: list[Instalment]) -> datetime | None:
         return None
     late = loan.overdue_days > 0 or min(unpaid) < today()
     day = today() if late else min(unpaid)
+    if loan.restructured_on is not None:
+        watched = loan.restructured_on + timedelta(days=rules.RESTRUCTURE.observed_days - 1)
+        day = min(day, watched) if watched >= today() else day
     return datetime.combine(day + timedelta(days=1), time(0, 5), SHANGHAI)

@@ -14,17 +14,19 @@ from app.core.models import Paper
 from app.identity.models import Organisation
 from app.market.answer_models import Answer, AnswerBank, NeedRefusal, Question, QuestionAsker
 from app.market.answer_words import QuestionState
+from app.market.appeal_models import Appeal
 from app.market.models import Need
 
 
 def refusals(need_id: UUID) -> Sequence[Any]:
-    """Refusals of a need with the names of the banks: a bank its own, the firm all of them after closing."""
+    """Refusals of a need, banks named, and where an appeal stands: a bank its own, the firm all of them after closing."""
     return session().execute(
         select(
-            NeedRefusal.org_id, NeedRefusal.reasons, NeedRefusal.text, NeedRefusal.refused_at, NeedRefusal.version,
-            Organisation.name,
+            NeedRefusal.id, NeedRefusal.org_id, NeedRefusal.reasons, NeedRefusal.text, NeedRefusal.refused_at,
+            NeedRefusal.version, Organisation.name, Appeal.state.label("appeal"),
         )
         .join(Organisation, Organisation.id == NeedRefusal.org_id)
+        .outerjoin(Appeal, Appeal.refusal_id == NeedRefusal.id)
         .where(NeedRefusal.need_id == need_id).order_by(Organisation.name, NeedRefusal.version)
     ).all()
 

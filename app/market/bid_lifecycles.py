@@ -39,6 +39,7 @@ BID = Lifecycle(
         Move(B.LOST, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
         Move(B.DRAFT, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
         Move(B.PROPOSED, "lapse", B.LAPSED, (P.NEED_TICK,), shared=False),
+        Move(B.LAPSED, "reinstate", B.OPENED, (P.NEED_TICK,), needs_reason=True, shared=False),
         Move(B.CHOSEN, "undo", B.OPENED, (P.NEED_TICK,), shared=False),
         Move(B.CHOSEN, "lapse", B.LAPSED, (P.NEED_TICK,), needs_reason=True, shared=False),
     ),

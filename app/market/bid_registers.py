@@ -35,6 +35,7 @@ for _event, _text in {
     "undo": _l("企业取消选定"),
     "recall": _l("重新参加选择"),
     "lapse": _l("报价失效"),
+    "reinstate": _l("银行撤销婉拒，报价重新参加选择"),
 }.items():
     event_texts.add("bid", _event, _text)
 for _event, _text in {

@@ -35,6 +35,7 @@ from app.market.consult_words import CONDITIONS, Advice, Outcome
 from app.market.consult_words import ConsultState as C
 from app.market.level_rules import Step
 from app.market.models import Need
+from app.market.need_cards import card
 from app.market.product_words import PRODUCT_KINDS
 
 constraint("uq_consultation_live", ErrorCode.ALREADY_DONE)
@@ -61,10 +62,6 @@ CONSULTATION = Lifecycle(
         Move(C.SITTING, "expire", C.EXPIRED, (P.CONSULT_TICK,)),
     ),
 )
-_CARD = (
-    "amount_fen", "term_months", "purpose_kind", "purpose_text", "product_kind", "repayment", "first_loan", "industry_code",
-    "district", "size_class", "firm_form", "exposure", "round",
-)  # fmt: skip
 
 
 @use_case(P.CONSULT_CALL, "consultation.call", returns=Consultation)
@@ -104,7 +101,7 @@ def _card(ctx: Context, need: Need) -> dict[str, Any]:
     with elevated(ctx, "consultation.call"):
         lists = session().scalars(select(NeedRefusal.reasons).where(NeedRefusal.need_id == need.id))
         refused = Counter(reason for reasons in lists for reason in reasons)
-    return {**{column: getattr(need, column) for column in _CARD}, "refused": dict(sorted(refused.items()))}
+    return {**card(need), "refused": dict(sorted(refused.items()))}
 
 
 # --- the firm ----------------------------------------------------------------------------------------------------------

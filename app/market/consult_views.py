@@ -33,6 +33,7 @@ from app.market.door import room
 from app.market.exposure_rules import Exposure
 from app.market.forms import named
 from app.market.models import Need
+from app.market.need_cards import card_of
 from app.market.product_words import PRODUCT_KINDS
 
 pages.menu.add(_l("会诊"), "market.desk_consultations", Permission.CONSULT_CALL, 41)
@@ -47,11 +48,6 @@ _WORDS = {
     "states": CONSULT_STATES, "tones": CONSULT_TONES, "outcomes": OUTCOMES, "conditions": CONDITIONS, "refusals": REFUSALS,
     "advices": ADVICES, "kinds": PRODUCT_KINDS,
 }  # fmt: skip
-
-
-def card_of(found: Any) -> SimpleNamespace:
-    """The card as templates and the words of the market read a need."""
-    return SimpleNamespace(**{"name": None, **found.card})
 
 
 def _title(row: Any) -> str:

@@ -12,6 +12,7 @@ from app.core.context import Context
 from app.core.working import N_
 from app.evidence import disclosure
 from app.evidence.disclosure_sections import stream
+from app.market.appeal_models import Appeal
 from app.market.bid_models import Choice
 from app.market.consult_models import Consultation
 from app.market.debt_models import DeclaredDebt
@@ -45,7 +46,15 @@ def consultations(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
     return stream(select(*columns).where(Consultation.org_id == firm_id).order_by(Consultation.called_at))
 
 
+def appeals(ctx: Context, firm_id: UUID) -> Iterator[Mapping[str, Any]]:
+    """What the firm held against refusals, and what banks answered."""
+    hidden = {"org_id", "by", "refused_by", "answered_by", "next_check_at"}
+    columns = [column for column in Appeal.__table__.columns if column.name not in hidden]
+    return stream(select(*columns).where(Appeal.org_id == firm_id).order_by(Appeal.at))
+
+
 disclosure.add("needs", N_("融资需求"), needs, order=72)
 disclosure.add("declared_debts", N_("申报的平台外贷款"), debts, order=73)
 disclosure.add("consultations", N_("会诊"), consultations, order=75)
+disclosure.add("appeals", N_("申诉"), appeals, order=76)
 disclosure.add("choices", N_("选定与承诺"), choices, order=74)

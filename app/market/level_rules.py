@@ -28,7 +28,7 @@ class Step(StrEnum):
 STEPS: dict[str, str] = {
     Step.DESK_CHECK: N_("平台初审"), Step.CHOICE: N_("企业选定"), Step.DECISION: N_("银行审批"),
     Step.DRAWDOWN_REPORT: N_("放款回报"), Step.QUESTION: N_("企业答复提问"), Step.CONSULTATION: N_("会诊"),
-    Step.COMPLAINT: N_("投诉答复"),
+    Step.COMPLAINT: N_("申诉答复"),
 }  # fmt: skip
 REMINDERS: dict[str, str] = {
     Step.DESK_CHECK: N_("有需求等待平台初审，时限已用去 %(percent)s%%，最晚 %(limit)s，到时自动放行。"),
@@ -37,7 +37,7 @@ REMINDERS: dict[str, str] = {
     Step.DRAWDOWN_REPORT: N_("已批准的贷款等待回报放款：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
     Step.QUESTION: N_("银行的提问等待答复：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
     Step.CONSULTATION: N_("会诊等待结论：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
-    Step.COMPLAINT: N_("投诉等待首次答复：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
+    Step.COMPLAINT: N_("企业的申诉等待答复：时限已用去 %(percent)s%%，最晚 %(limit)s，到时报金融局。"),
 }
 
 

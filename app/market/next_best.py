@@ -74,6 +74,13 @@ def choose_again(acting: Context, need: Need, reason: str, *, more_time: bool = 
     return left
 
 
+def reinstate(acting: Context, need: Need, bid: Bid, reason: str) -> None:
+    """The bank of a bid that had fallen takes its refusal back: while the firm is choosing, the bid lies before it again."""
+    bid.ended_at = None
+    fire(acting, BID, bid, "reinstate", reason=reason)
+    _reopen(acting, need, reason, more_time=True)
+
+
 def _reopen(acting: Context, need: Need, reason: str, *, more_time: bool) -> None:
     """The firm chooses again: within five working days [P], or within what it had left if that is longer.
 

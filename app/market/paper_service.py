@@ -19,7 +19,7 @@ from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
 from app.evidence import queries as evidence
 from app.evidence.models import Consent, DataItem
-from app.market import service
+from app.market import queries
 from app.market.answer_words import PAPERS
 from app.market.models import Need, NeedPaper
 from app.market.paper_rules import MOST_PAPERS, Line, Replacement, lines, wanted
@@ -74,6 +74,21 @@ def _take_out(need: Need, paper_id: UUID) -> None:
         raise Refusal(ErrorCode.NOT_FOUND)
 
 
+def carry(ctx: Context, old: Need, need: Need) -> int:
+    """Puts the papers of an earlier round beside the draft of the next one, except where data say the same by now.
+
+    Part of the running use case. They are papers of their own, of the same bytes: who reads those of which round stays apart.
+    Returns how many.
+    """
+    taken = {line.kind for line in paper_lines(need) if not line.replaced}
+    carried = [(held.kind, paper) for held, paper in papers_of(old.id) if held.kind in taken]
+    for kind, paper in carried:
+        copy = storage.copy_paper(ctx, paper, subject_id=need.id, case_id=need.case_id)
+        session().add(NeedPaper(paper_id=copy.id, need_id=need.id, org_id=need.org_id, kind=kind, added_at=now()))
+        session().flush()
+    return len(carried)
+
+
 def papers_of(need_id: UUID) -> Sequence[tuple[NeedPaper, Paper]]:
     """Papers that go with a need, as far as the actor may read them, by kind."""
     found = session().execute(
@@ -100,7 +115,7 @@ def paper_lines(need: Need) -> list[Line]:
     ):
         if receiver is not None:
             given.setdefault(receiver, set()).add(item)
-    banks = service.invited_banks(need.id) if need.distribution == Distribution.TARGETED else list(given)
+    banks = queries.invited_banks(need.id) if need.distribution == Distribution.TARGETED else list(given)
     data = {}
     for code, known_item in known.items():
         providers = tuple(dict.fromkeys(source.provider for source in evidence.sources(firm.firm_no, code)))
@@ -110,4 +125,4 @@ def paper_lines(need: Need) -> list[Line]:
     return lines(kinds, items, data)
 
 
-__all__ = ["MOST_PAPERS", "add_paper", "paper_lines", "papers_of", "remove_paper"]
+__all__ = ["MOST_PAPERS", "add_paper", "carry", "paper_lines", "papers_of", "remove_paper"]

@@ -100,12 +100,15 @@ def invited(need_id: UUID) -> list[tuple[UUID, str]]:
     ]
 
 
+def invited_banks(need_id: UUID) -> list[UUID]:
+    """The banks that a targeted need names, as far as the actor may know them."""
+    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id, NeedInvitee.via == "named")))
+
+
 def industry_name(code: str | None) -> str:
     """The industry's section in Chinese (message id); empty where it is not known."""
     section = section_of(code) if code else None
     return section.name_zh if section else ""
-
-
 
 
 def versions(need: Need) -> list[NeedVersion]:

@@ -72,6 +72,7 @@ class ServiceLevels:
     drawdown_report_limit_wd: int = 5
     complaint_answer_target_wd: int = 2
     complaint_answer_limit_wd: int = 15
+    appeal_days: int = 10
     targeted_banks_max: int = 5
     question_target_wd: int = 1
     question_limit_wd: int = 2

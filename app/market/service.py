@@ -29,7 +29,8 @@ from app.credit.queries import current_profile
 from app.enterprises.models import Enterprise
 from app.identity.models import Organisation
 from app.identity.service import keep_case
-from app.market import answer_queries, clock_service, need_rules, next_best, policy
+from app.market import answer_queries, clock_service, need_rules, next_best, paper_service, policy
+from app.market.appeal_words import AppealState
 from app.market.closing_service import close_need as close_need
 from app.market.closing_service import extend_need as extend_need
 from app.market.closing_service import settle_due_needs as settle_due_needs
@@ -38,6 +39,7 @@ from app.market.exposure import exposure_of
 from app.market.lifecycles import NEED
 from app.market.models import Need, NeedInvitee
 from app.market.need_rules import CORRECTIONS, NeedTerms
+from app.market.queries import invited_banks as invited_banks
 from app.market.screening_service import release_need as release_need
 from app.market.screening_service import return_need as return_need
 from app.market.words import PURPOSES, Distribution, EndReason, NeedState
@@ -160,11 +162,6 @@ def _invite(need: Need, part: AudiencePart) -> None:
     )
     session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
     session().flush()
-
-
-def invited_banks(need_id: UUID) -> list[UUID]:
-    """The banks that a targeted need names, as far as the actor may know them."""
-    return list(session().scalars(select(NeedInvitee.org_id).where(NeedInvitee.need_id == need_id, NeedInvitee.via == "named")))
 
 
 def terms_of(need: Need, invited: int) -> NeedTerms:
@@ -300,8 +297,11 @@ def withdraw_need(ctx: Context, need_id: UUID, reason: str) -> Need:
 
 @use_case(Permission.NEED_DRAFT, "need.second_round", returns=Need)
 def second_round(ctx: Context, need_id: UUID) -> Need:
-    """A new draft with the answers of a need that ended without a loan (a refusal is not the end), without the named banks
-    that refused it. What was refused and by whom no other bank learns. Raises ``STATE_CHANGED``, ``ROUNDS_USED_UP``."""
+    """A new draft with the answers and papers of a need that ended without a loan (a refusal is not the end), without the
+    named banks that refused it and did not take that back. What was refused and by whom no other bank learns.
+
+    Raises ``STATE_CHANGED``, ``ROUNDS_USED_UP``.
+    """
     old = get_or_404(Need, need_id)
     if old.state not in (NeedState.LAPSED, NeedState.WITHDRAWN):
         raise Refusal(ErrorCode.STATE_CHANGED)
@@ -321,10 +321,12 @@ def second_round(ctx: Context, need_id: UUID) -> Need:
     need.previous_id, need.step = old.id, 3
     need.round = old.round + (1 if old.submitted_at is not None else 0)
     refused = {refusal.org_id for refusal in answer_queries.refusals(old.id)
-               if refusal.reasons != ["NO_ROOM"] and refusal.version == old.version}
+               if refusal.reasons != ["NO_ROOM"] and refusal.version == old.version and refusal.appeal != AppealState.WITHDRAWN}
     banks = [bank for bank in invited_banks(old.id) if bank not in refused]
     session().add_all([NeedInvitee(need_id=need.id, org_id=bank) for bank in banks])
-    about(need, previous_id=old.id, round=need.round)
+    session().flush()
+    papers = paper_service.carry(ctx, old, need)
+    about(need, previous_id=old.id, round=need.round, papers=papers)
     return need
 
 

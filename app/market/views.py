@@ -24,6 +24,7 @@ from app.credit.queries import current_profile
 from app.market import (
     answer_queries,
     answer_views,
+    appeal_views,
     award_registers,
     award_service,
     award_views,
@@ -71,9 +72,10 @@ from app.market.wizard import EDITABLE, STEPS, draft_of, step_url, steps
 from app.market.words import NEED_STATES, NeedState
 
 __all__ = [
-    "answer_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views", "bid_registers",
-    "claim_views", "clock_views", "consult_views", "debt_views", "desk_views", "fit_views", "level_views", "offer_views",
-    "paper_views", "part_views", "product_views", "queue_views", "registers", "room", "sheet_views", "standing_views",
+    "answer_views", "appeal_views", "award_registers", "award_service", "award_views", "bank_views", "batch_views",
+    "bid_registers", "claim_views", "clock_views", "consult_views", "debt_views", "desk_views", "fit_views", "level_views",
+    "offer_views", "paper_views", "part_views", "product_views", "queue_views", "registers", "room", "sheet_views",
+    "standing_views",
 ]  # fmt: skip
 
 NEEDS = Table(

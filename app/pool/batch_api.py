@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import url_for
-from flask_babel import gettext, lazy_gettext
+from flask_babel import lazy_gettext
 from sqlalchemy import select
 
 from app.core.calendar import now
@@ -17,6 +17,7 @@ from app.core.storage import take_in
 from app.core.use_case import reading
 from app.core.web import SIGNED
 from app.evidence.push_body import checked
+from app.evidence.push_description import Described, described
 from app.evidence.push_key_views import push_addresses
 from app.evidence.push_rules import PUSH
 from app.evidence.push_service import Caller
@@ -24,8 +25,8 @@ from app.evidence.push_views import Body, api, media_type_sent, repeat_key_sent,
 from app.pool import batch_service
 from app.pool.batch_items import ITEMS
 from app.pool.batch_models import PoolBatch, PoolBatchRow
-from app.pool.batch_states import BatchKind
-from app.pool.batch_tables import reason_text
+from app.pool.batch_states import BatchKind, BatchState
+from app.pool.batch_tables import OUTCOMES, reason_text
 from app.pool.batch_views import failure_text
 
 
@@ -35,6 +36,10 @@ def _address(kind: BatchKind) -> Any:
 
 for _kind in ITEMS:
     push_addresses.append((OrgKind.BANK, lazy_gettext(_kind.label), _address(_kind)))
+described.extend(
+    Described("/pool/batches", kind.value, item, tuple(BatchState), ("total", "done", "known", "waiting", "refused"))
+    for kind, item in ITEMS.items()
+)
 
 
 @api.page("/pool/batches/<kind>", SIGNED, methods=["POST"])
@@ -92,7 +97,7 @@ def pushed_batch_rows(caller: Caller, body: Body, batch_id: UUID) -> Any:
             "rows": [
                 {"row_no": row.row_no, "ending": row.outcome or row.ending, "reason": row.reason,
                  "row": row.raw,
-                 "message": reason_text(row, found.kind) if row.outcome in (None, "refused") else gettext("已办成")}
+                 "message": reason_text(row, found.kind) if row.outcome in (None, "refused") else str(OUTCOMES[row.outcome])}
                 for row in page
             ],
             "next_url": url_for("evidence.api.pushed_batch_rows", batch_id=found.id, after=page[-1].row_no)

@@ -40,7 +40,7 @@ from app.pool.states import BOOKING, BookingState
 
 MONEY_AND_DAYS = ("principal_fen", "drawn_on", "contract_no", "uscc")
 """What the file says of a loan that the portal knows already: it must be the same."""
-_NOTES = "create temp table if not exists batch_notes (row_no bigint, note_no text) on commit drop"
+NOTES = "create temp table if not exists batch_notes (row_no bigint, note_no text) on commit drop"
 _LOANS = text("""
 select n.row_no, l.id, l.case_id, l.firm_id, l.number, l.state, l.contract_no, l.note_no, l.principal_fen, l.drawn_on, l.due_on,
   l.annual_rate, l.term_months, l.method, l.purpose, l.origin, l.renewed_from_id, e.uscc, e.form, e.size_class, e.sized_at,
@@ -57,6 +57,7 @@ from batch_notes n join booking b on b.org_id = :org and b.note_no = n.note_no a
 _WAITING = text("""
 select n.row_no, w.raw from batch_notes n
 join pool_batch_row w on w.org_id = :org and w.note_no = n.note_no and w.ending = 'waiting' and w.settled_at is null
+join pool_batch f on f.id = w.batch_id and f.kind = 'booking'
 where w.batch_id <> :batch
 """)
 _OLD_NOTES = text("""
@@ -141,6 +142,16 @@ class Judge:
     _sets: dict[date, tuple[UUID, RuleSet] | None] = field(default_factory=dict)
     _agreements: dict[date, Agreement | None] = field(default_factory=dict)
 
+    def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
+        """Endings of all rows; with ``released`` the bookings that they become are written."""
+        endings, made = self.judge(rows, raw)
+        if released:
+            write(self.ctx, self.sender, made)
+        return endings
+
+    def finish(self, *, released: bool) -> None:
+        """Nothing is left after the last row."""
+
     def judge(self, rows: pl.DataFrame, raw: pl.DataFrame) -> tuple[list[Ending], list[Made]]:
         """Endings of all rows, and the bookings that those which end booked (or wait for the bureau) become.
 
@@ -171,7 +182,7 @@ class Judge:
         return endings, made
 
     def _stage(self, rows: pl.DataFrame) -> None:
-        session().execute(text(_NOTES))
+        session().execute(text(NOTES))
         session().execute(text("truncate batch_notes"))
         copy_in("batch_notes", rows.select("row_no", "note_no"))
         session().execute(text("analyze batch_notes"))

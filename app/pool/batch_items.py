@@ -6,16 +6,22 @@ from types import MappingProxyType
 
 from app.core.working import N_
 from app.evidence.items import Field, Item, Kind, Subject
+from app.loans.rules import FiveClass
 from app.market.terms import RepaymentMethod
+from app.pool.batch_rules import LoanChange
 from app.pool.batch_states import BatchKind
 from app.pool.rules import Product, UseOfFunds
 
 LONGEST = 100
 ROW_LIMIT = 100_000
-"""Rows of one file [P]: a bank books a larger month in several files."""
+"""Rows of one file [P]: a bank sends a larger month in several files."""
+AMOUNTS = {BatchKind.BOOKING: "principal_fen", BatchKind.REPORT: "balance_fen", BatchKind.RECONCILE: "balance_fen"}
+"""The column of each kind whose sum stands on the page of a file (分)."""
 
 
-def _words(*kinds: type[Product] | type[UseOfFunds] | type[RepaymentMethod]) -> MappingProxyType[str, str]:
+def _words(
+    *kinds: type[Product] | type[UseOfFunds] | type[RepaymentMethod] | type[FiveClass] | type[LoanChange],
+) -> MappingProxyType[str, str]:
     """Spellings of closed lists: the Chinese name and the code."""
     return MappingProxyType({word: one.value for kind in kinds for one in kind for word in (one.label, one.value)})
 
@@ -57,11 +63,36 @@ BOOKING_FIELDS = (
 )
 
 
-def _item(kind: BatchKind, fields: tuple[Field, ...]) -> Item:
-    return Item(kind.value, "pool_batch_row", Subject.FIRM, ("note_no",), fields, at="drawn_on")
+REPORT_FIELDS = (
+    NOTE,
+    Field("as_of", N_("截止日"), Kind.DAY, ("报告日", "数据日期", "月末日期")),
+    Field("balance", N_("贷款余额"), Kind.MONEY, ("余额", "本金余额")),
+    Field("five_class", N_("五级分类"), Kind.WORD, ("分类",), words=_words(FiveClass)),
+    Field("overdue_days", N_("逾期天数"), Kind.COUNT, high=36_500),
+    Field("paid", N_("本期收回金额"), Kind.MONEY, ("本期还款", "收回本息"), required=False),
+    Field("paid_on", N_("最近还款日"), Kind.DAY, ("还款日",), required=False),
+    Field("change", N_("变动"), Kind.WORD, ("变动情况",), required=False, words=_words(LoanChange)),
+    Field("due_on", N_("重组后到期日"), Kind.DAY, ("展期后到期日",), required=False),
+    _text("new_note_no", N_("续贷新借据编号"), "新借据编号"),
+)
+RECONCILE_FIELDS = (
+    NOTE,
+    Field("month", N_("对账月份"), Kind.MONTH, ("月份", "所属月份")),
+    Field("balance", N_("月末余额"), Kind.MONEY, ("贷款余额", "余额")),
+    Field("five_class", N_("五级分类"), Kind.WORD, ("分类",), words=_words(FiveClass)),
+    Field("due_on", N_("到期日"), Kind.DAY, ("贷款到期日",)),
+)
 
 
-ITEMS = {BatchKind.BOOKING: _item(BatchKind.BOOKING, BOOKING_FIELDS)}
+def _item(kind: BatchKind, fields: tuple[Field, ...], at: str) -> Item:
+    return Item(kind.value, "pool_batch_row", Subject.FIRM, ("note_no",), fields, at=at)
+
+
+ITEMS = {
+    BatchKind.BOOKING: _item(BatchKind.BOOKING, BOOKING_FIELDS, "drawn_on"),
+    BatchKind.REPORT: _item(BatchKind.REPORT, REPORT_FIELDS, "as_of"),
+    BatchKind.RECONCILE: _item(BatchKind.RECONCILE, RECONCILE_FIELDS, "month"),
+}
 """Items by kind of file."""
 
 

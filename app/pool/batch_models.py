@@ -15,6 +15,8 @@ from app.core.database import Base, Identified
 class PoolBatch(Identified, Base):
     """One file or push. ``amount_fen``: the principal of all rows that could be read.
 
+    ``largest_fen``: the largest principal among them, for which the releaser's limit is asked.
+    ``month`` and ``notes_absent`` are those of a month-end list: loans booked and owed that it does not name.
     Counts before the release say what would become of each row, those after it what did; both add up to ``rows_total``.
     """
 
@@ -37,6 +39,9 @@ class PoolBatch(Identified, Base):
     rows_waiting: Mapped[int | None]
     rows_refused: Mapped[int | None]
     amount_fen: Mapped[int | None]
+    largest_fen: Mapped[int | None]
+    month: Mapped[date | None]
+    notes_absent: Mapped[int | None]
     failure: Mapped[str | None]
     failure_params: Mapped[dict[str, Any]]
     submitted_on: Mapped[date]

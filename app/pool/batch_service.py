@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import polars as pl
@@ -20,7 +21,8 @@ from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
 from app.core.database import get_or_404, session, transaction
 from app.core.errors import N_, ErrorCode, Refusal, constraint
-from app.core.lifecycle import begin, fire
+from app.core.formats import money_text
+from app.core.lifecycle import begin, ensure, fire
 from app.core.notices import notify
 from app.core.outbox import emit, handles
 from app.core.permissions import OrgKind, Permission
@@ -32,14 +34,32 @@ from app.evidence.file_tools import broken
 from app.evidence.files import media_type_of, open_file, reading_of
 from app.evidence.push_rules import KeyUsed
 from app.evidence.rows import typed
-from app.pool.batch_booking import Ending, Judge, Sender, raw_rows, write
-from app.pool.batch_items import ITEMS, ROW_LIMIT
+from app.pool.batch_booking import Ending, Judge, Sender, raw_rows
+from app.pool.batch_items import AMOUNTS, ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch, PoolBatchRow
+from app.pool.batch_reconcile import ReconcileTaker
+from app.pool.batch_report import ReportTaker
 from app.pool.batch_states import BATCH, BatchKind, BatchState
 
 constraint("ck_pool_batch_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_pool_batch_frozen", ErrorCode.STATE_CHANGED)
 
+
+
+class Taker(Protocol):
+    """Takes the rows of one file, piece by piece, and keeps what it must know of the pieces before."""
+
+    def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
+        """Endings of the sound rows of a piece; with ``released`` what they say is written."""
+
+    def finish(self, *, released: bool) -> tuple[date, int] | None:
+        """What is to be done after the last row; of a month-end list its month, and how many notes it lacks."""
+
+
+TAKERS: dict[BatchKind, Callable[[Context, Sender], Taker]] = {
+    BatchKind.BOOKING: Judge, BatchKind.REPORT: ReportTaker,
+    BatchKind.RECONCILE: ReconcileTaker,
+}
 PIECE = 10_000
 """Rows judged and written at once."""
 TELL_SECONDS = 0.5
@@ -93,8 +113,16 @@ def _receive(ctx: Context, kind: BatchKind, stored: Stored, filename: str, chann
 
 @use_case(Permission.BOOKING_RELEASE, "batch.release", returns=PoolBatch)
 def release_batch(ctx: Context, batch_id: UUID) -> PoolBatch:
-    """The second person agrees; the file is taken in. Raises ``Refusal(SAME_PERSON)``, ``Refusal(STATE_CHANGED)``."""
+    """The second person agrees; the file is taken in.
+
+    Raises ``Refusal(SAME_PERSON)``, ``Refusal(STATE_CHANGED)``, and ``Refusal(APPROVAL_LIMIT)`` where a loan of a booking file is
+    larger than the person may approve: a loan that the portal does not know is approved by the release.
+    """
     batch = get_or_404(PoolBatch, batch_id, lock=True)
+    ensure(ctx, BATCH, batch, "release")
+    largest = batch.largest_fen if batch.largest_fen is not None else batch.amount_fen or 0
+    if batch.kind == BatchKind.BOOKING and (ctx.approval_limit_fen is None or largest > ctx.approval_limit_fen):
+        raise Refusal(ErrorCode.APPROVAL_LIMIT, limit=money_text(ctx.approval_limit_fen or 0))
     batch.released_at = now()  # flushed with state and person, which the database holds together
     fire(ctx, BATCH, batch, "release")
     about(batch, sha256=bytes(batch.sha256), rows=batch.rows_total, amount_fen=batch.amount_fen)
@@ -144,13 +172,15 @@ def _page(batch: PoolBatch) -> str:
 
 @dataclass
 class Counts:
-    """Endings of a file so far; ``amount_fen`` the principal of the rows that could be read."""
+    """Endings of a file so far; ``amount_fen`` the principal, or the balance, of the rows that could be read."""
 
     done: int = 0
     known: int = 0
     waiting: int = 0
     refused: int = 0
     amount_fen: int = 0
+    largest_fen: int = 0
+    listed: tuple[date, int] | None = None
 
     @property
     def total(self) -> int:
@@ -221,20 +251,20 @@ def _take_in(ctx: Context, batch: PoolBatch, released: bool, told: Callable[[int
         raise broken(N_("存储中的文件不完整"))
     item = ITEMS[BatchKind(batch.kind)]
     session().execute(delete(PoolBatchRow).where(PoolBatchRow.batch_id == batch.id))
-    sender, counts = sender_of(batch), Counts()
-    judge = Judge(ctx, sender)
+    counts, kind = Counts(), BatchKind(batch.kind)
+    taker = TAKERS[kind](ctx, sender_of(batch))
     for piece in open_file(path, batch.media_type, reading_of(item)).batches(PIECE):
         if counts.total + piece.height > ROW_LIMIT:
             raise Refusal(ErrorCode.BATCH_ROWS, field="file", limit=ROW_LIMIT)
         sound, troubled = typed(piece, item)
-        endings, made = judge.judge(sound, piece)
-        if released:
-            write(ctx, sender, made)
+        endings = taker.take(sound, piece, released=released)
         _keep(batch, piece, endings, troubled, waiting=released)
         counts.add(endings)
         counts.refused += troubled.height
-        counts.amount_fen += int(sound["principal_fen"].sum())
+        counts.amount_fen += int(sound[AMOUNTS[kind]].sum())
+        counts.largest_fen = max(counts.largest_fen, int(sound[AMOUNTS[kind]].max() or 0))  # type: ignore[arg-type]
         told(counts.total)
+    counts.listed = taker.finish(released=released)
     return counts
 
 
@@ -276,16 +306,21 @@ def _finish(ctx: Context, batch_id: UUID, counts: Counts) -> PoolBatch:
     released = batch.state == BatchState.RELEASED
     batch.rows_total, batch.rows_done, batch.rows_known = counts.total, counts.done, counts.known
     batch.rows_waiting, batch.rows_refused, batch.amount_fen = counts.waiting, counts.refused, counts.amount_fen
+    batch.largest_fen = counts.largest_fen
+    if counts.listed is not None:
+        batch.month, batch.notes_absent = counts.listed
     batch.progress_rows, batch.phase = counts.total, None
     batch.finished_at = now() if released else None
     fire(ctx, BATCH, batch, "finish" if released else "present")
     about(batch, sha256=bytes(batch.sha256), rows=counts.total, done=counts.done, known=counts.known, waiting=counts.waiting,
           refused=counts.refused, amount_fen=counts.amount_fen)
-    message = N_("文件 %(name)s 已办完：入库 %(done)s 行，待修改 %(refused)s 行。") if released else \
-        N_("文件 %(name)s 已检查完，等待复核：可入库 %(done)s 行，待修改 %(refused)s 行。")
+    message = N_("文件 %(name)s 已办完：办成 %(done)s 行，待修改 %(refused)s 行。") if released else \
+        N_("文件 %(name)s 已检查完，等待复核：可办成 %(done)s 行，待修改 %(refused)s 行。")
     notify(batch.org_id, message, path=_page(batch), name=batch.filename, done=counts.done, refused=counts.refused)
-    if released and counts.waiting:
+    if released and counts.waiting and batch.kind == BatchKind.BOOKING:
         emit("pool.batch_offline", batch_id=batch.id)
+    if released and batch.kind != BatchKind.RECONCILE:
+        emit("pool.batch_done", org_id=batch.org_id)
     return batch
 
 

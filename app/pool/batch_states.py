@@ -14,6 +14,8 @@ class BatchKind(StrEnum):
     """What the rows of a file say."""
 
     BOOKING = "booking"
+    REPORT = "report"
+    RECONCILE = "reconcile"
 
     @property
     def label(self) -> str:
@@ -21,7 +23,7 @@ class BatchKind(StrEnum):
         return _KIND_NAMES[self]
 
 
-_KIND_NAMES = {BatchKind.BOOKING: N_("批量入库")}
+_KIND_NAMES = {BatchKind.BOOKING: N_("批量入库"), BatchKind.REPORT: N_("贷款月报"), BatchKind.RECONCILE: N_("月末对账")}
 
 
 class BatchState(StrEnum):

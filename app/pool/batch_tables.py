@@ -11,6 +11,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, func, select
 
+from app.core.errors import MESSAGES, ErrorCode
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.tables import Column, Filter, Table
@@ -23,9 +24,10 @@ from app.pool.batch_items import ITEMS, labels_of
 from app.pool.batch_models import PoolBatch, PoolBatchRow
 from app.pool.batch_rules import NAMES, SENTENCES, BatchReason
 from app.pool.batch_states import BatchKind, BatchState
+from app.pool.reconcile_states import DifferenceKind
 from app.pool.records import checks_of
 
-OUTCOMES = {"done": _l("已入库"), "known": _l("已有"), "refused": _l("未通过")}
+OUTCOMES = {"done": _l("已办成"), "known": _l("已有"), "refused": _l("未通过"), "lapsed": _l("已不再等待")}
 
 
 def batch_chip(state: str) -> Any:
@@ -42,11 +44,15 @@ def reason_text(row: PoolBatchRow, kind: str) -> str:
     """Why a row waits or was refused, in plain words; of checks each one that failed."""
     if row.reason == BatchReason.CHECKS:
         return "；".join(gettext(one.message, **shown(one.params, gettext)) for one in checks_of(row.params["checks"]))
+    if row.reason == BatchReason.NOT_TAKEN:
+        return gettext(MESSAGES[ErrorCode(row.params["code"])], **row.params["params"])
+    if row.reason == BatchReason.LISTED_OTHERWISE:
+        return "；".join(gettext(DifferenceKind(way).label) for way in row.params["ways"])
     params = {"value": "", **row.params}
     if "field" in params:
         params["field"] = gettext(labels_of(kind).get(params["field"], params["field"]))
-    if "state_label" in params:
-        params["state_label"] = gettext(params["state_label"])
+    for name in [name for name in params if name.endswith("_label")]:
+        params[name] = gettext(params[name])
     if "problem" in params:
         params["problem"] = gettext(params["problem"], **params.pop("details", {}))
     sentence = SENTENCES.get(row.reason) or ROW_REASONS[RowReason(row.reason)]
@@ -88,7 +94,7 @@ BATCHES = Table(
     default_sort="-prepared_at",
     row_url=lambda row: url_for("pool.batch", batch_id=row.id),
     empty_title=_l("还没有批量文件"),
-    empty_hint=_l("上传一个月的放款清单，平台逐行检查，复核人同意后一次入库。"),
+    empty_hint=_l("上传一个月的放款清单或月末贷款情况，平台逐行检查，复核人同意后一次办完。"),
     empty_action=lambda: (_l("上传文件"), url_for("pool.batch_new")) if context().can(Permission.BOOKING_SUBMIT) else None,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx, upload_limit, upload_limit_text
 from app.evidence.delivery_templates import columns_for, csv_of, xlsx_of
 from app.market.fields import TokenField
-from app.pool import batch_offline, batch_service
+from app.pool import batch_lapse, batch_offline, batch_service
 from app.pool.batch_items import ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH, COUNTED, RUNNING, BatchKind, BatchState
@@ -44,10 +45,27 @@ from app.pool.batch_tables import (
 )
 from app.pool.door import room, steps
 
-__all__ = ["batch_offline"]
-"""Its handlers are registered with these pages."""
+__all__ = ["batch_lapse", "batch_offline"]
+"""Their handlers and checks are registered with these pages."""
 
 menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the endings of a kind of file are called on its page, and what ends a wait."""
+
+    done: Any
+    waiting: Any
+    why: Any
+
+
+WORDS = {
+    BatchKind.BOOKING: Words(_l("入库"), _l("等待企业确认或金融局决定"), _l("企业确认后自动检查并入库，无需重报。")),
+    BatchKind.REPORT: Words(_l("登记"), _l("登记，但与平台看到的不同"),
+                            _l("这些行已经登记；以后的月报与平台一致时，等待自动结束。")),
+    BatchKind.RECONCILE: Words(_l("一致"), _l("不同"), _l("每一项不同都列在“对账差异”里，逐项了结。")),
+}
 
 
 class BatchForm(FlaskForm):
@@ -60,9 +78,9 @@ class BatchForm(FlaskForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.kind.choices = [(one.value, gettext(one.label)) for one in ITEMS]
-        if len(ITEMS) == 1 and not self.kind.data:
-            self.kind.data = next(iter(ITEMS)).value
-            self.kind.raw_data = [self.kind.data]
+        asked = request.args.get("kind")
+        if request.method == "GET" and asked in {one.value for one in ITEMS}:
+            self.kind.data = asked
 
 
 @room.page("/pool/batches", Permission.BOOKING_FILES)
@@ -130,7 +148,8 @@ def batch(batch_id: UUID) -> Any:
         refused = counted and bool(found.rows_refused)
         waiting = found.state == BatchState.DONE and bool(found.rows_waiting)
         return render_template(
-            "pool/batch.html", batch=found, kind=gettext(BatchKind(found.kind).label), chip=batch_chip(found.state),
+            "pool/batch.html", batch=found, words=WORDS[BatchKind(found.kind)],
+            kind=gettext(BatchKind(found.kind).label), chip=batch_chip(found.state),
             running=found.state in RUNNING, counted=counted, done=found.state == BatchState.DONE, failure=failure_text(found),
             entries=steps("pool_batch", found.id), may_mend=ctx.can(Permission.BOOKING_SUBMIT),
             can={event: can_fire(ctx, BATCH, found, event) for event in ("release", "refuse", "withdraw", "retry")},

@@ -16,9 +16,6 @@ from app.pool.cockpit_filters import AGES, IN_POOL
 from app.pool.models import Claim
 from app.pool.states import NOT_COUNTED, ClaimState
 
-PACE_DAYS = 90
-"""Days whose pace the projection goes on with [P]."""
-
 
 @dataclass(frozen=True)
 class StateAges:
@@ -51,7 +48,7 @@ def claims_by_state() -> list[StateAges]:
 
 @dataclass
 class BankYear:
-    """A payee's year: what was booked and lost month by month (分), the last ``PACE_DAYS`` days, bad loans not claimed yet."""
+    """A payee's year: what was booked and lost month by month and in the last days (分), bad loans not claimed yet."""
 
     bank_id: UUID
     name: str
@@ -79,7 +76,7 @@ class BankYear:
 
     @property
     def projected(self) -> Decimal | None:
-        """The ratio at the year's end if bookings and losses go on at the pace of the last ``PACE_DAYS`` days."""
+        """The ratio at the year's end if bookings and losses go on at the pace of those last days."""
         booked = self.booked_fen + self.recent_booked * self.days_left // self.days
         return _ratio(self.lost_fen + self.recent_lost * self.days_left // self.days, booked)
 
@@ -107,11 +104,14 @@ _BANKS = text("""
 """)
 
 
-def bank_years(year: int) -> list[BankYear]:
-    """Every bank that booked or lost in the year, the highest ratio first. One statement."""
+def bank_years(year: int, pace_days: int) -> list[BankYear]:
+    """Every bank that booked or lost in the year, the highest ratio first. One statement.
+
+    ``pace_days``: how many of the last days the projection goes on with.
+    """
     first, end = date(year, 1, 1), date(year, 12, 31)
     last = max(first, min(end, today()))
-    since = max(first - timedelta(days=1), last - timedelta(days=PACE_DAYS))
+    since = max(first - timedelta(days=1), last - timedelta(days=pace_days))
     found: dict[UUID, BankYear] = {}
     rows = session().execute(_BANKS, {
         "since": since, "first": first, "last": end, "uncounted": [one.value for one in NOT_COUNTED],

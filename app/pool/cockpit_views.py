@@ -33,7 +33,7 @@ from app.pool.budget_queries import YearMoney
 from app.pool.cockpit_filters import AGES, age_name
 from app.pool.cockpit_queries import BankYear, Slice, StateAges
 from app.pool.door import room
-from app.pool.rules import Mode, Product, RuleSet
+from app.pool.rules import RULE_2025, Mode, Product, RuleSet
 from app.pool.states import OPEN_FOR_BUREAU
 
 SHOWN_BANKS = 3
@@ -192,9 +192,10 @@ def cockpit() -> Any:
     year = request.args.get("year", type=int) or today().year
     with reading(context(), Permission.POOL_READ):
         stored = service.rule_set_on(today())
-        line = RuleSet.from_json(stored.rules).stop_line if stored else None
+        rules = RuleSet.from_json(stored.rules) if stored else None
+        line, pace = (rules.stop_line, rules.pace_days) if rules else (None, RULE_2025.pace_days)
         g.stop_line, g.cockpit_year = line, year
-        money, ages, banks = budget_queries.year_moneys(year), queries.claims_by_state(), queries.bank_years(year)
+        money, ages, banks = budget_queries.year_moneys(year), queries.claims_by_state(), queries.bank_years(year, pace)
         slices, flow, bad = queries.slices(year), recovery_queries.flow(), queries.bad_unclaimed()
         rows = [MoneyRow(gettext(mode.label), one) for mode, one in money.items()]
         if wants_export(request.args):
@@ -208,5 +209,5 @@ def cockpit() -> Any:
         return render_template(
             "pool/cockpit.html", year=year, figures=_figures(money, whole, ages, year), money=MONEY.page_of(rows),
             claims=CLAIMS.page_of(ages), banks=BANKS.page_of(banks), chart=course(banks, year, line), flow=flow, bad=bad,
-            parts=[(title, table.page_of(slices[by])) for by, title, table in PARTS], days=queries.PACE_DAYS,
+            parts=[(title, table.page_of(slices[by])) for by, title, table in PARTS], days=pace,
         )

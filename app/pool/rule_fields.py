@@ -45,6 +45,8 @@ NAMES: dict[str, Text] = {
     "early_default_days": _l("放款后多少天内逾期要提示"),
     "related_window_days": _l("关联借款人：放款相隔多少天内要提示"), "required_papers": _l("申请须有的材料"),
     "sample_share": _l("抽样审核的比例"), "sample_flag_weight": _l("按风险抽样：每项提示加的权重"),
+    "pace_days": _l("驾驶舱推算年底比率：按最近多少天的进度"), "batch_wait_days": _l("批量文件的行最多等待（自然日）"),
+    "reconcile_due_wd": _l("月末对账期限（月末后工作日）"), "reconcile_reminder_wd": _l("月末对账提醒（月末后第几个工作日）"),
 }
 """Every field of ``RuleSet``."""
 
@@ -66,7 +68,7 @@ GROUPS: tuple[tuple[Text, tuple[str, ...]], ...] = (
     (_l("办理期限和提示"), (
         "formal_check_wd", "returns_allowed", "return_answer_wd", "audit_wd", "publicity_days", "recovery_return_days",
         "recovery_reminder_days", "split_window_days", "early_default_days", "related_window_days", "sample_share",
-        "sample_flag_weight",
+        "sample_flag_weight", "pace_days", "batch_wait_days", "reconcile_due_wd", "reconcile_reminder_wd",
     )),
 )
 

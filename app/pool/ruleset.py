@@ -276,6 +276,10 @@ class RuleSet:
     related_window_days: int = 365
     sample_share: Decimal = Decimal("0.20")
     sample_flag_weight: int = 2
+    pace_days: int = 90
+    batch_wait_days: int = 90
+    reconcile_due_wd: int = 10
+    reconcile_reminder_wd: tuple[int, ...] = (5, 10, 15)
 
     def __post_init__(self) -> None:
         """Refuse a set that contradicts itself."""
@@ -291,6 +295,8 @@ class RuleSet:
             raise ValueError("ratios lie between 0 and 1")
         if min(self.budget_fen, self.guarantee_budget_fen, self.max_loan_fen) < 0:
             raise ValueError("money limits are never negative")
+        if min(self.pace_days, self.batch_wait_days, *self.reconcile_reminder_wd, self.reconcile_due_wd) < 1:
+            raise ValueError("a pace, a wait and a reminder need a day at least")
         if self.guarantee_budget_fen > self.budget_fen:
             raise ValueError("the guarantee budget is a part of the whole budget")
 
@@ -437,6 +443,10 @@ SOURCES: dict[str, str] = {
     "related_window_days": "proposed [P]",
     "sample_share": "sample or full audit proposed; how large a sample proposed [P]",
     "sample_flag_weight": "proposed [P]",
+    "pace_days": "proposed [P]",
+    "batch_wait_days": "proposed [P]",
+    "reconcile_due_wd": "proposed [P]",
+    "reconcile_reminder_wd": "proposed [P]",
 }
 """Where each number comes from, by field: C confirmed in a text read, U unconfirmed, P proposed by the
 project."""

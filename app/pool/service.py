@@ -33,6 +33,7 @@ from app.loans.states import LoanState
 from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool.batch_models import PoolBatchRow
+from app.pool.batch_rules import BatchReason
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Agreement, Booking, StoredRuleSet
 from app.pool.records import CITY, borrower_kind, check_rows
@@ -168,7 +169,8 @@ def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, re
 def waits_in_batch(loan_id: UUID) -> bool:
     """Whether a loan is booked by a file of its bank as soon as its firm has called it its own."""
     return session().scalar(select(PoolBatchRow.row_no).where(
-        PoolBatchRow.loan_id == loan_id, PoolBatchRow.settled_at.is_(None)).limit(1)) is not None
+        PoolBatchRow.loan_id == loan_id, PoolBatchRow.settled_at.is_(None), PoolBatchRow.reason == BatchReason.WAITS_FIRM,
+    ).limit(1)) is not None
 
 
 def sentence(check: Check) -> str:

@@ -59,6 +59,7 @@ ALLOWED = {
         (BidState.OPENED, "lose"),
         (BidState.OPENED, "lapse"),
         (BidState.LOST, "recall"),
+        (BidState.LAPSED, "reinstate"),
         (BidState.LOST, "lapse"),
         (BidState.CHOSEN, "undo"),
         (BidState.CHOSEN, "lapse"),

@@ -7,15 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core import outbox
-from app.core.calendar import today
+from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.models import CaseParty, Notice, Transition
+from app.core.money import WAN
 from app.core.permissions import Role
 from app.core.queries import organisation_names
 from app.core.uscc import synthetic
@@ -24,6 +26,7 @@ from app.loans import offline_service
 from app.loans.models import Loan
 from app.pool import batch_service as batches
 from app.pool import service as pool
+from app.pool.batch_lapse import end_waits
 from app.pool.batch_models import PoolBatch
 from app.pool.batch_rules import BatchReason
 from app.pool.batch_states import BatchState
@@ -143,6 +146,9 @@ def test_two_people_of_the_bank_stand_behind_a_file(city: City) -> None:
     with pytest.raises(Refusal) as refused:
         batches.release_batch(both, batch.id)
     assert refused.value.code is ErrorCode.SAME_PERSON
+    with pytest.raises(Refusal) as refused:
+        batches.release_batch(replace(city.approver, approval_limit_fen=299 * WAN), batch.id)
+    assert refused.value.code is ErrorCode.APPROVAL_LIMIT, "who releases answers for the largest loan of the file"
     with pytest.raises(DBAPIError, match="ck_pool_batch_two_people"), transaction(cast.SYSTEM):
         session().execute(text("update pool_batch set released_by = prepared_by, released_at = now()"))
     with pytest.raises(DBAPIError, match="ck_pool_batch_second"), transaction(cast.SYSTEM):
@@ -226,3 +232,22 @@ def test_a_late_row_waits_for_the_bureau_as_of_the_day_the_file_came(city: City)
     row = kept(batch.id)[1]
     assert (row.outcome, row.reason) == ("refused", BatchReason.LATE)
     assert count(Notice, Notice.org_id == city.bank.id, Notice.message.contains("没有通过入库检查")) == 1
+
+
+def test_a_row_waits_for_the_days_of_the_rule_and_then_no_longer(city: City) -> None:
+    excused = city.drawn(days_ago=40)
+    batch = taken_in(city, [
+        offline_row(cast.uscc_of(city.firm), city.firm.name), row_of(city, excused, late_reason="系统切换")])
+    booking = booking_of(excused)
+    assert booking is not None
+    pool.accept_late(city.leader, booking.id, "情况属实")
+    for days, outcome, told in ((89, None, 0), (91, "lapsed", 1), (92, "lapsed", 1)):
+        with time_machine.travel(now() + timedelta(days=days), tick=False):
+            end_waits(cast.SYSTEM)
+        assert [kept(batch.id)[number].outcome for number in (1, 2)] == [outcome, "done"]
+        assert count(Notice, Notice.org_id == city.bank.id, Notice.message.contains("已不再等待")) == told
+    loan_id = kept(batch.id)[1].loan_id
+    assert loan_id is not None
+    offline_service.recognise(city.firm[Role.FIRM_CLERK], loan_id)
+    outbox.drain()
+    assert count(Booking, Booking.loan_id == loan_id) == 0, "a row that lapsed books nothing any more"

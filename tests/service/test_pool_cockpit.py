@@ -81,7 +81,7 @@ def test_the_cockpit_counts_projects_opens_and_exports_whatever_the_number_of_ca
         second = city.claimed(city.booked(terms(20)))
         assert claims.submit_claim(city.approver, second.id).state == ClaimState.HELD
         with transaction(city.leader, read_only=True):
-            (bank,) = queries.bank_years(today().year)
+            (bank,) = queries.bank_years(today().year, 90)
             ages = {one.state: one.by_age for one in queries.claims_by_state()}
         assert bank.projected is not None and bank.ratio is not None
         assert ages[ClaimState.PAID] == {"30": 0, "90": 1, "180": 0, "older": 0}

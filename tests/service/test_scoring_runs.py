@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +24,7 @@ from app.credit.rules import PARAMETERS
 from app.credit.run_models import ScoringChunk, ScoringRun
 from app.credit.run_queries import Run
 from app.credit.run_service import Cause
+from app.credit.storing import Standing
 from tests import cast
 from tests.credit_cast import city, consent, current, deliver, firm_with_invoices, register_model
 
@@ -106,6 +110,31 @@ def test_a_firm_gets_the_same_profile_alone_and_while_others_are_read(monkeypatc
     assert service.compute_profiles(cast.SYSTEM, [firm.id for firm in firms]) == 3
     told = [current(firm) for firm in firms]
     assert [profile.state for profile in told if profile] == ["scored", "scored", "scored", "no_consent"]
+    for firm, profile in zip(firms, told, strict=True):
+        again = service.compute_profile(cast.SYSTEM, firm.id)
+        assert profile is not None and again is not None and again.id == profile.id
+
+
+def test_two_workers_take_two_chunks_of_a_first_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither waits in vain for what both keep first: how far deliveries tell, and the list of features."""
+    firms = town(4)
+    register_model()
+    with transaction(cast.SYSTEM):
+        session().execute(sa.text("update outbox set state = 'dead' where state = 'pending'"))
+    run, both = begun(), Barrier(2, timeout=30)
+    monkeypatch.setattr(service, "NEIGHBOURS", 1)
+    inside = service.standing_of
+
+    def together(ids: list[UUID]) -> Standing:
+        both.wait()
+        return inside(ids)
+
+    monkeypatch.setattr(service, "standing_of", together)
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(lambda number: run_service.score_chunk(cast.SYSTEM, run.id, number), (1, 2)))
+    assert (runs()[0].scored, runs()[0].finished) == (4, True)
+    told = [current(firm) for firm in firms]
+    monkeypatch.undo()
     for firm, profile in zip(firms, told, strict=True):
         again = service.compute_profile(cast.SYSTEM, firm.id)
         assert profile is not None and again is not None and again.id == profile.id

@@ -61,6 +61,7 @@ def environment(instance: Path, **more: str) -> dict[str, str]:
     own = {
         "HUIQIAO_INSTANCE": str(instance),
         "HUIQIAO_DEMO": "0",
+        "HUIQIAO_WORKERS": "1",
         "HUIQIAO_WEB_WORKERS": "1",
         "PORT": str(free_port()),
     }
@@ -127,11 +128,11 @@ def test_a_portal_without_keys_is_refused(instance: Path) -> None:
 
 
 @contextmanager
-def running_portal(instance: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def running_portal(instance: Path, **more: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A started portal and every process that belongs to it."""
     with subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up"],
-        env=environment(instance), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        env=environment(instance, **more), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
     ) as portal:  # fmt: skip
         assert portal.stdout is not None
         try:
@@ -152,34 +153,31 @@ def roles(processes: list[psutil.Process]) -> set[str]:
     return {part for part in parts if any(part in line for line in lines)}
 
 
-def test_a_killed_worker_is_started_again_and_ctrl_c_twice_stops_everything_in_order(home: Path) -> None:
-    with running_portal(home) as (portal, processes):
+def workers_of(portal: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Those that the supervisor has at this moment."""
+    return [child for child in psutil.Process(portal.pid).children() if "workers.worker" in child.cmdline()]
+
+
+def test_who_dies_is_started_again_sigkill_leaves_nothing_and_the_next_start_stops_in_order(home: Path) -> None:
+    with running_portal(home, HUIQIAO_WORKERS="2") as (portal, processes):
         assert len(roles(processes)) == 5
-        worker = next(process for process in processes if "workers.worker" in process.cmdline())
-        worker.kill()
-        worker.wait(PATIENCE)
-        supervisor = psutil.Process(portal.pid)
+        killed, other = workers_of(portal)
+        killed.kill()
+        killed.wait(PATIENCE)
         for _ in range(PATIENCE * 10):
-            now = [child for child in supervisor.children() if "workers.worker" in child.cmdline()]
-            if now:
+            now = workers_of(portal)
+            if len(now) == 2:
                 break
-            psutil.wait_procs([supervisor], timeout=0.1)
-        assert now
-        assert now[0].pid != worker.pid
-        portal.send_signal(signal.SIGINT)
-        portal.send_signal(signal.SIGINT)
-        assert portal.wait(PATIENCE) == 0
-        assert psutil.wait_procs([*processes, *now], timeout=0)[1] == []
-    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
-
-
-def test_a_supervisor_killed_with_sigkill_leaves_no_process_and_the_next_start_works(home: Path) -> None:
-    with running_portal(home) as (portal, processes):
+            psutil.wait_procs([other], timeout=0.1)
+        assert len(now) == 2 and other in now and killed.pid not in [worker.pid for worker in now]
         portal.kill()
         portal.wait(PATIENCE)
-        _, alive = psutil.wait_procs(processes, timeout=60)
+        _, alive = psutil.wait_procs([*processes, *now], timeout=60)
         assert alive == []
     with running_portal(home) as (portal, processes):
-        assert len(roles(processes)) == 5
+        assert len(roles(processes)) == 5 and len(workers_of(portal)) == 1
         portal.terminate()
+        portal.send_signal(signal.SIGINT)  # a second word does not cut the orderly stop short
         assert portal.wait(PATIENCE) == 0
+        assert psutil.wait_procs(processes, timeout=0)[1] == []
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()

@@ -82,6 +82,7 @@ def test_several_field_keys_stay_in_their_order() -> None:
         ({"HUIQIAO_DEMO": "perhaps"}, "HUIQIAO_DEMO"),
         ({"PORT": "http"}, "PORT"),
         ({"PORT": "70000"}, "PORT"),
+        ({"HUIQIAO_WORKERS": "0"}, "HUIQIAO_WORKERS"),
         ({"HUIQIAO_WEB_WORKERS": "0"}, "HUIQIAO_WEB_WORKERS"),
     ],
 )

@@ -17,7 +17,9 @@ from app.core import outbox
 from app.core.calendar import today
 from app.core.database import session, transaction
 from app.core.permissions import Role
+from app.pool.batch_items import ITEMS
 from app.pool.batch_models import PoolBatch
+from app.pool.batch_states import BatchKind
 from app.pool.models import Booking
 from tests import cast
 from tests.batch_cast import csv_of, row_of
@@ -140,4 +142,12 @@ def test_a_banks_machine_is_known_by_its_key_and_does_no_more_than_prepare(app, 
     outbox.drain()
     (row,) = machine.get(refused + "/rows").json["rows"]
     assert (row["ending"], row["reason"]) == ("refused", "checks")
+    found = client.get("/api/v1/openapi.json").json
+    answers = {"Received": received.json, "File": answer, "FileRows": machine.get(refused + "/rows").json}
+    for name, real in answers.items():
+        assert set(found["components"]["schemas"][name]["properties"]) == set(real)
+    kinds = {kind.value for kind in ITEMS}
+    assert {f"/pool/batches/{kind}" for kind in kinds} <= set(found["paths"])
+    described = found["components"]["schemas"]["row_booking"]["properties"]
+    assert set(described) == {field.code for field in ITEMS[BatchKind.BOOKING].fields}
     assert "/api/v1/pool/batches/booking" in text_of(visit(app, city.bank[Role.BANK_ADMIN]), "/deliveries/keys")

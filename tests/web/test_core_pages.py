@@ -83,6 +83,10 @@ def test_one_address_knocks_thirty_times_a_minute_at_most(settings: Settings) ->
     codes = [client.post("/sign-in", data={"login": "", "password": ""}).status_code for _ in range(32)]
     assert codes[29:] == [200, 429, 429]
     assert client.get("/sign-in").status_code == 200
+    published = "/publicity/00000000-0000-0000-0000-000000000001"
+    codes = [client.post(published, data={"grounds": "不实"}).status_code for _ in range(12)]
+    assert codes[9:] == [404, 429, 429], "each objection stops a payment: ten an hour from one address"
+    assert "请求太频繁" in client.post(published).text and client.get(published).status_code == 404
 
 
 def test_a_notice_is_read_by_its_organisation_and_marked_as_read(client: FlaskClient) -> None:

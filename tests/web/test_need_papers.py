@@ -79,3 +79,11 @@ def test_papers_are_asked_for_where_no_data_say_it_and_go_with_the_need(app: Fla
     assert "新合同.pdf" not in words(visit(app, other[Role.BANK_OFFICER]).get(f"/queue/{need.id}"))
     assert "新合同.pdf" in words(clerk.get(f"/needs/{need.id}"))
     assert refused(lambda: paper_service.remove_paper(firm[Role.FIRM_CLERK], need.id, old)) is ErrorCode.STATE_CHANGED
+
+    service.withdraw_need(firm[Role.FIRM_CLERK], need.id, "这一轮不做了")
+    again = service.second_round(firm[Role.FIRM_CLERK], need.id)
+    assert names(database, firm, again.id) == ["新合同.pdf"] and names(database, known, again.id) == []
+    assert "上一轮交过的材料已带过来" in words(clerk.get(f"/needs/{again.id}/papers"))
+    kept = owner_sql(database, "select paper_id from need_paper where need_id = %s", again.id)[0][0]
+    paper_service.remove_paper(firm[Role.FIRM_CLERK], again.id, kept)
+    assert names(database, firm, need.id) == ["新合同.pdf"], "each round has its own"

@@ -1,0 +1,150 @@
+"""A bank tells of a month of loans by one file: taken by the rules of a single report, held against what the portal saw."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from app.core.calendar import today
+from app.core.database import session, transaction
+from app.core.models import Transition
+from app.core.money import WAN
+from app.loans import service as loans
+from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.rules import FiveClass
+from app.loans.service import RepaymentReport
+from app.loans.states import LoanState
+from app.pool.batch_rules import BatchReason
+from app.pool.batch_states import BatchKind, BatchState
+from app.pool.report_models import PoolReport
+from tests import cast
+from tests.batch_cast import counts, csv_of, kept, offline_row, report_row, sent, taken_in
+from tests.database import TestDatabase
+from tests.pool_cast import City, terms
+
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
+REPORT = BatchKind.REPORT
+
+
+@pytest.fixture
+def city(database: TestDatabase) -> City:
+    return City(budget=0)
+
+
+def loan_of(loan_id: UUID) -> Loan:
+    with transaction(cast.SYSTEM, read_only=True):
+        found = session().get_one(Loan, loan_id)
+        session().expunge_all()
+    return found
+
+
+def rows_in(*models: type[Any]) -> list[int]:
+    with transaction(cast.SYSTEM, read_only=True):
+        return [session().scalar(select(func.count()).select_from(model)) or 0 for model in models]
+
+
+def test_each_row_of_a_month_is_taken_held_against_what_was_seen_or_refused(city: City) -> None:
+    healthy, prepaid, wrong, late, doubtful, much = (city.drawn(days_ago=days) for days in (10, 20, 10, 70, 12, 14))
+    bad = city.drawn(days_ago=130)
+    rows = [
+        report_row(healthy),
+        report_row(prepaid, change="提前还款", paid="1000000", paid_on=today() - timedelta(days=5), balance=2_000_000),
+        report_row(wrong, balance=2_900_000),
+        report_row(late),
+        report_row(bad, overdue_days=101, five_class="关注"),
+        report_row(doubtful, five_class="可疑"),
+        report_row(much, paid="9000000", balance=0),
+        {**report_row(healthy), "note_no": "没有这张"},
+        report_row(healthy, five_class="关注"),
+        report_row(city.drawn(), change="重组展期"),
+        report_row(city.drawn(), as_of=today() + timedelta(days=1)),
+    ]
+    tables = (Repayment, ClassReport, PoolReport, Transition)
+    before = rows_in(*tables)
+    file = csv_of(rows, REPORT)
+    batch = sent(city.officer, file, kind=REPORT)
+    assert (batch.state, batch.rows_total, counts(batch)) == (BatchState.READY, 11, (3, 0, 3, 5))
+    assert rows_in(*tables[:3]) == before[:3], "nothing is recorded before the second person agrees"
+
+    taken = taken_in(city, rows, REPORT)
+    assert counts(taken) == (3, 0, 3, 5)
+    reasons = {number: row.reason for number, row in kept(taken.id).items()}
+    assert reasons == {
+        3: BatchReason.BALANCE, 4: BatchReason.DAYS_FEWER, 5: BatchReason.CLASS_BETTER, 7: BatchReason.NOT_TAKEN,
+        8: BatchReason.NOTE_UNKNOWN, 9: BatchReason.TWICE, 10: BatchReason.NEEDS, 11: BatchReason.REPORT_DAY,
+    }
+    assert kept(taken.id)[7].params["code"] == "repayment_too_large"
+    assert loan_of(prepaid.id).principal_left_fen == 200 * WAN
+    assert [loan_of(one.id).five_class for one in (healthy, late, bad, doubtful, much)] == [
+        "NORMAL", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "NORMAL",
+    ], "worse than the floor by days is taken, better never"
+    with transaction(cast.SYSTEM, read_only=True):
+        (money,) = session().scalars(select(Repayment))
+        assert (money.kind, money.reported_by, money.reference) == ("prepayment", city.officer.actor_id, f"月报 {today():%Y-%m}")
+        (step,) = session().scalars(select(Transition).where(Transition.subject_id == doubtful.id, Transition.event == "reclass"))
+        assert step.actor_id == city.approver.actor_id, "the step names who released the file"
+
+    after = rows_in(*tables[:3])
+    again = taken_in(city, rows, REPORT)
+    assert (counts(again), rows_in(*tables[:3])) == ((0, 6, 0, 5), after), "the same file twice changes nothing"
+    agreeing = taken_in(city, [report_row(wrong, balance=3_000_000), report_row(prepaid, paid="5", balance=2_000_000)], REPORT)
+    assert (counts(agreeing), kept(agreeing.id)[2].reason) == ((1, 0, 0, 1), BatchReason.PAID_OTHERWISE)
+    assert [kept(taken.id)[number].outcome for number in (3, 4)] == ["done", None], "a report that agrees ends the wait"
+    with pytest.raises(DBAPIError), transaction(cast.SYSTEM):
+        session().delete(session().scalars(select(PoolReport)).first())
+
+
+def test_a_month_by_file_leaves_a_loan_as_single_reports_do(city: City) -> None:
+    by_file, by_hand = (city.drawn(terms(120, method="EQUAL_PRINCIPAL"), days_ago=100) for _ in range(2))
+    paid_on = today() - timedelta(days=60)
+    loans.report_repayment(city.officer, by_hand.id, RepaymentReport(paid_on, 11 * WAN, "normal", "流水"))
+    loans.report_class(city.officer, by_hand.id, today() - timedelta(days=1), FiveClass.NORMAL, 12)
+    row = report_row(by_file, as_of=today() - timedelta(days=1), paid="110000", paid_on=paid_on, overdue_days=12)
+    assert taken_in(city, [row], REPORT).rows_refused == 0
+    columns = ("state", "principal_repaid_fen", "interest_paid_fen", "overdue_days", "reported_class", "reported_overdue_days",
+               "reported_on", "five_class", "classed_on", "next_check_at")
+    one, other = loan_of(by_file.id), loan_of(by_hand.id)
+    assert [getattr(one, name) for name in columns] == [getattr(other, name) for name in columns]
+    with transaction(cast.SYSTEM, read_only=True):
+        left = [[(row.due_on, row.principal_left_fen, row.interest_left_fen) for row in session().scalars(
+            select(Instalment).where(Instalment.loan_id == loan.id).order_by(Instalment.no))] for loan in (by_file, by_hand)]
+    assert left[0] == left[1]
+
+
+def test_a_restructured_loan_is_put_off_and_watched_and_a_renewed_one_is_settled_by_its_new_note(city: City) -> None:
+    overdue, begun, old = city.drawn(days_ago=70), city.drawn(terms(600), days_ago=70), city.drawn(days_ago=20)
+    city.repay(begun, 1, days_ago=1)
+    late = loan_of(overdue.id)
+    assert late.due_on is not None and late.overdue_days > 30
+    due_on = late.due_on + timedelta(days=90)
+    put_off = {"change": "重组展期", "due_on": due_on, "five_class": "关注"}
+    taken = taken_in(city, [report_row(overdue, **put_off), report_row(loan_of(begun.id), **put_off)], REPORT)
+    assert (counts(taken), kept(taken.id)[2].params["code"]) == ((1, 0, 0, 1), "instalment_begun")
+    now = loan_of(overdue.id)
+    assert (now.due_on, now.overdue_days, now.restructured_on) == (due_on, 0, today())
+    assert now.five_class == "SPECIAL_MENTION", "it owes nothing today, and is watched for a year"
+    better = taken_in(city, [report_row(now, **{**put_off, "five_class": "正常"})], REPORT)
+    assert kept(better.id)[1].reason == BatchReason.CLASS_BETTER
+    assert loan_of(overdue.id).five_class == "SPECIAL_MENTION"
+
+    renewed = {"change": "续贷", "new_note_no": "续-1", "balance": 0}
+    early = taken_in(city, [report_row(old, **renewed, paid="3000000")], REPORT)
+    assert kept(early.id)[1].reason == BatchReason.NEW_NOTE, "the new note comes first"
+    new = offline_row(cast.uscc_of(city.firm), city.firm.name, note_no="续-1", renewed_from=old.note_no, use_of_funds="续贷")
+    taken_in(city, [new])
+    short = taken_in(city, [report_row(old, **renewed, paid="2000000")], REPORT)
+    assert kept(short.id)[1].reason == BatchReason.NOT_SETTLED
+    with transaction(cast.SYSTEM, read_only=True):
+        first = session().scalars(select(Instalment).where(Instalment.loan_id == old.id).order_by(Instalment.no)).first()
+        assert first is not None
+        owed = 300 * WAN + first.interest_fen
+    settled = taken_in(city, [report_row(old, **renewed, paid=f"{owed / 100:.2f}")], REPORT)
+    assert counts(settled) == (1, 0, 0, 0)
+    assert loan_of(old.id).state == LoanState.REPAID
+    told_again = [report_row(old, **renewed, paid=f"{owed / 100:.2f}"), report_row(begun)]
+    assert counts(taken_in(city, told_again, REPORT))[1] == 1
