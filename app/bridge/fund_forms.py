@@ -10,7 +10,7 @@ from uuid import UUID
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, DateField, IntegerField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.bridge import ceilings
 from app.bridge.ceilings import Ceilings
@@ -143,7 +143,7 @@ class DaysForm(StepForm):
     def validate_way(self, field: RadioField) -> None:
         """Another limit needs its amount."""
         if field.data == "limit" and self.limit.data is None:
-            raise ValueError(gettext("请填写额度。"))
+            raise ValidationError(gettext("请填写额度。"))
 
 
 class AgreementForm(StepForm):

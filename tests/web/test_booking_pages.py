@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 
 from app.bridge import hold_service, quota_service
 from app.core.calendar import today
+from app.core.context import Context
 from app.core.database import engine, session, transaction
 from app.core.money import WAN
 from app.core.permissions import Role
@@ -24,8 +25,8 @@ from tests.web.visitors import visit
 pytestmark = pytest.mark.service
 
 
-def only(table: str) -> UUID:
-    with transaction(cast.SYSTEM, read_only=True):
+def only(table: str, ctx: Context = cast.SYSTEM) -> UUID:
+    with transaction(ctx, read_only=True):
         return session().scalars(text(f"select id from {table} order by id desc limit 1")).one()
 
 
@@ -67,7 +68,7 @@ def test_the_board_shows_funds_by_days_within_its_statements_and_remembers_its_f
     assert who.firm.name not in words(clerk.get(f"/funds/board?f=1&fund={rival_fund}"))
     assert who.firm.name not in words(clerk.get("/funds/board"))
     assert clerk.get("/funds/board?f=1&days=wide").get_data(as_text=True).count("<th scope=\"col\"") > 45
-    book = load_workbook(io.BytesIO(clerk.get("/funds/board?f=1&export=xlsx").data))
+    book = load_workbook(io.BytesIO(clerk.get("/funds/board?f=1&format=xlsx").data))
     assert who.firm.name in [str(cell.value) for row in book.active.iter_rows() for cell in row]
     counted: list[str] = []
 
@@ -120,7 +121,7 @@ def test_agreements_quotas_products_and_ceilings_are_kept_by_forms(app: Flask) -
                "reason": "降低成本"}
     assert "已提出" in words(send(auditor, "/funds/ceiling", **numbers))
     assert "决定转贷收费上限" in words(leader.get("/"))
-    ceiling = f"/funds/ceiling/{only('bridge_ceiling')}"
+    ceiling = f"/funds/ceiling/{only('bridge_ceiling', bureau[Role.BUREAU_AUDITOR])}"
     assert send(auditor, f"{ceiling}/confirm", reason="好").status_code == 403
     assert "已确认" in words(send(leader, f"{ceiling}/confirm", reason="好"))
     assert "0.050%" in words(clerk.get("/funds/ceiling"))

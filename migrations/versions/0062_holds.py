@@ -2,8 +2,8 @@
 
 from migrations.tools import OWN, grant, guard, run
 
-revision = "0058"
-down_revision = "0057"
+revision = "0062"
+down_revision = "0061"
 branch_labels = None
 depends_on = None
 
