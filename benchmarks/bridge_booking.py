@@ -22,7 +22,7 @@ from uuid import UUID
 
 import psycopg
 
-from app.bridge import agreement_service, fund_service, hold_service, quota_service
+from app.bridge import deed_service, fund_service, hold_service, quota_service
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.rules import SAME_BANK, BridgeKind
@@ -110,9 +110,9 @@ def city() -> tuple[Context, list[UUID], list[UUID]]:
     firm_id, funds, bridges = _firm(bank.id), [], []
     for number in range(FUNDS):
         funder = create_organisation(SYSTEM, OrgKind.FUNDER, f"基准资金方{number}")
-        deed = agreement_service.Deed(f"XY-{number}", tuple(BridgeKind), today(), today() + timedelta(days=365), "甲", "乙")
-        made = agreement_service.draft(clerk, funder.id, deed, "基准")
-        agreement_service.decide(reviewer, made.id, "confirm", "基准")
+        deed = deed_service.Deed(f"XY-{number}", tuple(BridgeKind), today(), today() + timedelta(days=365), "甲", "乙")
+        made = deed_service.draft(clerk, funder.id, deed, "基准")
+        deed_service.decide(reviewer, made.id, "confirm", "基准")
         fund = fund_service.open_fund(reviewer, funder.id, f"基准资金{number}", SAME_BANK)
         fund_service.top_up(reviewer, fund.id, 100 * AMOUNT_FEN, "IN")
         quota_service.set_quotas(reviewer, fund.id, {("DAY", None, None): AMOUNT_FEN})

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from app.bridge import agreement_service, bank_service, fund_service, hold_service, money_service, service
+from app.bridge import bank_service, deed_service, fund_service, hold_service, money_service, service
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote, Fund, FundAgreement
 from app.bridge.models import Bridge
@@ -75,10 +75,10 @@ def agreement(centre: Cast, funder: Cast, first: date | None = None, last: date 
     with transaction(cast.SYSTEM, read_only=True):
         if session().scalar(select(FundAgreement.id).where(FundAgreement.org_id == funder.id, FundAgreement.number == number)):
             return None
-    deed = agreement_service.Deed(number, kinds, first or today() - timedelta(days=30), last or today() + timedelta(days=1000),
+    deed = deed_service.Deed(number, kinds, first or today() - timedelta(days=30), last or today() + timedelta(days=1000),
                                   "资金方代表", "中心代表")
-    made = agreement_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "合作方遴选结果")
-    return agreement_service.decide(centre[Role.CENTRE_REVIEWER], made.id, "confirm", "同意").id
+    made = deed_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "合作方遴选结果")
+    return deed_service.decide(centre[Role.CENTRE_REVIEWER], made.id, "confirm", "同意").id
 
 
 def ask(who: People, note_no: str | None = None, *, granted: bool = False, loan_id: UUID | None = None) -> UUID:

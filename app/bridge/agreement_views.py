@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.bridge import agreement_queries, agreement_service, ceiling_service, ceilings, queries
+from app.bridge import agreement_queries, ceiling_service, ceilings, deed_service, queries
 from app.bridge.door import room
 from app.bridge.fund_forms import AgreementForm, CeilingForm
 from app.bridge.fund_states import AGREEMENT, CEILING, CeilingState
@@ -54,11 +54,11 @@ def new_agreement() -> Any:
     with reading(ctx, P.FUND_DRAFT):
         form = AgreementForm(queries.funders())
     if form.validate_on_submit():
-        deed = agreement_service.Deed(
+        deed = deed_service.Deed(
             form.number.data or "", [BridgeKind(kind) for kind in form.kinds.data or ()], filled(form.valid_from.data),
             filled(form.valid_to.data), form.funder_signer.data or "", form.centre_signer.data or "",
         )
-        done = attempt(form, lambda: agreement_service.draft(ctx, UUID(form.funder.data), deed, form.reason.data or ""))
+        done = attempt(form, lambda: deed_service.draft(ctx, UUID(form.funder.data), deed, form.reason.data or ""))
         if done is not None:
             flash(gettext("协议已起草，请另一人签署。"), "success")
             return redirect(url_for("bridge.agreements"))
@@ -68,14 +68,14 @@ def new_agreement() -> Any:
 @room.page("/funds/agreements/<uuid:agreement_id>/<any(confirm, refuse, end):event>", P.FUND_EDIT, methods=["POST"])
 def judge_agreement(agreement_id: UUID, event: str) -> Any:
     """A second person's word on a draft, or an end before its last day."""
-    return act(lambda: agreement_service.decide(context(), agreement_id, event, request.form.get("reason", "")),
+    return act(lambda: deed_service.decide(context(), agreement_id, event, request.form.get("reason", "")),
                done=str(DONE[event]), to=url_for("bridge.agreements"))
 
 
 @room.page("/funds/agreements/<uuid:agreement_id>/withdraw", P.FUND_DRAFT, methods=["POST"])
 def withdraw_agreement(agreement_id: UUID) -> Any:
     """Takes one's own draft back."""
-    return act(lambda: agreement_service.withdraw(context(), agreement_id, request.form.get("reason", "")),
+    return act(lambda: deed_service.withdraw(context(), agreement_id, request.form.get("reason", "")),
                done=str(DONE["withdraw"]), to=url_for("bridge.agreements"))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.bridge import agreement_service, bank_service, fund_service, hold_service, quota_service
+from app.bridge import bank_service, deed_service, fund_service, hold_service, quota_service
 from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote
@@ -249,9 +249,9 @@ def _funds(staff: Staff) -> None:
         assert org_id is not None
         first, last = today() - timedelta(days=60), today() + timedelta(days=days)
         signers = staff[login].person_name, reviewer.person_name
-        deed = agreement_service.Deed(f"演示转贷协议-{number}", kinds, first, last, *signers)
-        made = agreement_service.draft(clerk, org_id, deed, "演示：合作方遴选结果")
-        agreement_service.decide(reviewer, made.id, "confirm", "演示")
+        deed = deed_service.Deed(f"演示转贷协议-{number}", kinds, first, last, *signers)
+        made = deed_service.draft(clerk, org_id, deed, "演示：合作方遴选结果")
+        deed_service.decide(reviewer, made.id, "confirm", "演示")
         fund = fund_service.open_fund(reviewer, org_id, name, terms)
         fund_service.top_up(reviewer, fund.id, wan * WAN, f"演示凭证-{number}")
         if number == 1:

@@ -17,9 +17,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.bridge import (
-    agreement_service,
     booking_queries,
     ceiling_service,
+    deed_service,
     fund_service,
     hold_service,
     holding,
@@ -151,7 +151,7 @@ def test_without_an_agreement_nobody_quotes_and_outside_of_it_nothing_is_held() 
         road.agreement(who.centre, who.funder, today(), today() + 60 * DAY, "XY-2")
         with transaction(cast.SYSTEM, read_only=True):
             first = session().scalars(text("select id from fund_agreement where number = 'XY-1'")).one()
-        agreement_service.decide(who.reviewer, first, "end", "改签")
+        deed_service.decide(who.reviewer, first, "end", "改签")
         key = road.walk(who, "PICKED")
         said = refused(hold_service.hold, who.clerk, key, today() + 58 * DAY, 5)
         assert (said.code, said.params["kind"]) == (ErrorCode.FUND_UNAGREED, ("原行转贷",))
@@ -163,7 +163,7 @@ def test_without_an_agreement_nobody_quotes_and_outside_of_it_nothing_is_held() 
         assert outbox.run_due_checks()["bridge.agreements"] == 0
         with transaction(cast.SYSTEM, read_only=True):
             second = session().scalars(text("select id from fund_agreement where number = 'XY-2'")).one()
-        agreement_service.decide(who.reviewer, second, "end", "对方违约")
+        deed_service.decide(who.reviewer, second, "end", "对方违约")
         assert refused(road.sign, who, key).code is ErrorCode.FUND_UNAGREED
         road.agreement(who.centre, who.funder, today(), today() + 40 * DAY, "XY-3")
         clock.shift(timedelta(days=10))
@@ -181,15 +181,15 @@ def test_an_agreement_is_signed_by_another_person_and_stays_as_it_was_signed() -
     centre, funder = cast.centre(), cast.funder()
     both = frozenset({Role.CENTRE_CLERK, Role.CENTRE_REVIEWER})
     alone = dataclasses.replace(centre[Role.CENTRE_REVIEWER], roles=both, permissions=permissions_of(both))
-    deed = agreement_service.Deed("XY-9", tuple(BridgeKind), today(), today() + 90 * DAY, "甲", "乙")
-    made = agreement_service.draft(alone, funder.id, deed, "遴选")
-    assert refused(agreement_service.decide, alone, made.id, "confirm", "同意").code is ErrorCode.SAME_PERSON
+    deed = deed_service.Deed("XY-9", tuple(BridgeKind), today(), today() + 90 * DAY, "甲", "乙")
+    made = deed_service.draft(alone, funder.id, deed, "遴选")
+    assert refused(deed_service.decide, alone, made.id, "confirm", "同意").code is ErrorCode.SAME_PERSON
     with pytest.raises(DBAPIError), transaction(alone):
         session().execute(text("update fund_agreement set state = 'CONFIRMED', decided_by = hq_actor(), decided_at = now()"))
-    assert refused(agreement_service.draft, alone, funder.id, deed, "遴选").code is ErrorCode.DOCUMENT_TAKEN
-    agreement_service.withdraw(alone, made.id, "写错了")
-    again = agreement_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "遴选")
-    assert agreement_service.decide(alone, again.id, "confirm", "同意").state == "CONFIRMED"
+    assert refused(deed_service.draft, alone, funder.id, deed, "遴选").code is ErrorCode.DOCUMENT_TAKEN
+    deed_service.withdraw(alone, made.id, "写错了")
+    again = deed_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "遴选")
+    assert deed_service.decide(alone, again.id, "confirm", "同意").state == "CONFIRMED"
     with pytest.raises(DBAPIError), transaction(cast.SYSTEM):
         session().execute(text("update fund_agreement set valid_to = valid_to + 1 where state = 'CONFIRMED'"))
 
