@@ -14,6 +14,7 @@ import csv
 import os
 import resource
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from app.identity.staff_service import create_organisation
 from app.pool import batch_service
 from app.pool.batch_items import labels_of
 from app.pool.batch_states import BatchKind
-from app.pool.service import register_agreement
+from app.pool.partner_service import AgreementTerms, decide_agreement, draft_agreement
 from benchmarks.measure import Bench, Result, bench_database
 
 SYSTEM = Context.of_system("bench")
@@ -67,7 +68,10 @@ FIRMS = 20_000
 def people() -> tuple[Any, Context, Context]:
     """A bank, its officer and its approver."""
     bank = create_organisation(SYSTEM, OrgKind.BANK, "基准银行")
-    register_agreement(Context.of_system("bench"), bank.id, "协议", date(2025, 10, 1))
+    city = replace(Context.of_system("bench"), permissions=frozenset({Permission.POOL_PROPOSE, Permission.POOL_FUND}))
+    first = date(2025, 10, 1)
+    drafted = draft_agreement(city, bank.id, AgreementTerms("协议", first, None, "行长", "局长", first))
+    decide_agreement(city, drafted.id, "confirm", "基准")
     officer, approver = (
         Context(UUID(int=number), bank.id, OrgKind.BANK, frozenset({role}), frozenset({permission}),
                 org_name="基准银行", approval_limit_fen=10**12)

@@ -70,13 +70,13 @@ insert into claim_decision (id, claim_id, case_id, org_id, year, serial, verdict
     decided_at)
   select {_id("6")}, {_id("5")}, {_CASE}, {_BANK}, 2026, n, 'APPROVED', 24000000, 24000000, '[]', '', now()
   from generate_series(%(after)s + 1, %(size)s) n where n %% {EVERY} = 0;
-insert into claim (id, case_id, loan_id, booking_id, org_id, firm_id, state, principal_drawn_fen, principal_repaid_fen,
+insert into claim (id, case_id, loan_id, booking_id, org_id, firm_id, mode, state, principal_drawn_fen, principal_repaid_fen,
     guarantor_paid_fen, collateral_fen, other_public_fen, net_principal_loss_fen, overdue_days, five_class, statement,
     rule_set_id, tier_method, basis_fen, compensation_fen, working, stop_line, approved_fen, returns_count, prepared_at,
     submitted_on, reservation_id, voucher_no, paid_fen, paid_on, decision_id)
-  select {_id("5")}, {_CASE}, {_id("1")}, {_id("2")}, {_BANK}, {_FIRM}, 'PAID', 100000000, 40000000, 0, 0, 0, 60000000, 120,
-    'LOSS', '催收', r.id, 'BRACKET', 100000000, 24000000, '[]', '[]', 24000000, 0, now(), date '2026-10-01', {_id("3")}, 'V' || n,
-    24000000, date '2026-11-01', {_id("6")}
+  select {_id("5")}, {_CASE}, {_id("1")}, {_id("2")}, {_BANK}, {_FIRM}, 'BANK', 'PAID', 100000000, 40000000, 0, 0, 0, 60000000,
+    120, 'LOSS', '催收', r.id, 'BRACKET', 100000000, 24000000, '[]', '[]', 24000000, 0, now(), date '2026-10-01', {_id("3")},
+    'V' || n, 24000000, date '2026-11-01', {_id("6")}
   from generate_series(%(after)s + 1, %(size)s) n cross join (select id from rule_set where code = 'GZ-2025') r
   where n %% {EVERY} = 0;
 update ledger_account set debits_posted_fen = (%(size)s / {EVERY}) * 24000000::bigint where code = 'pool:budget:2026';

@@ -9,12 +9,22 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from app.bridge import bank_service, deed_service, fund_service, hold_service, money_service, service
+from app.bridge import (
+    account_service,
+    ask_service,
+    bank_service,
+    deed_service,
+    fund_service,
+    hold_service,
+    money_service,
+    service,
+)
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote, Fund, FundAgreement
 from app.bridge.models import Bridge
 from app.bridge.queries import fee_preview
 from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms
+from app.bridge.states import HopAccount
 from app.core import ledger
 from app.core.calendar import today
 from app.core.database import session, transaction
@@ -71,21 +81,22 @@ def fund(centre: Cast, funder: Cast, amount_fen: int, terms: BridgeTerms = SAME_
 
 def agreement(centre: Cast, funder: Cast, first: date | None = None, last: date | None = None, number: str = "XY-1",
               kinds: tuple[BridgeKind, ...] = tuple(BridgeKind)) -> UUID | None:
-    """An agreement in force from a month ago on for three years, unless the days say otherwise; the number is given once."""
+    """An agreement in force from a year ago on for three years, unless the days say otherwise; the number is given once."""
     with transaction(cast.SYSTEM, read_only=True):
         if session().scalar(select(FundAgreement.id).where(FundAgreement.org_id == funder.id, FundAgreement.number == number)):
             return None
-    deed = deed_service.Deed(number, kinds, first or today() - timedelta(days=30), last or today() + timedelta(days=1000),
+    deed = deed_service.Deed(number, kinds, first or today() - timedelta(days=365), last or today() + timedelta(days=1000),
                                   "资金方代表", "中心代表")
     made = deed_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "合作方遴选结果")
     return deed_service.decide(centre[Role.CENTRE_REVIEWER], made.id, "confirm", "同意").id
 
 
 def ask(who: People, note_no: str | None = None, *, granted: bool = False, loan_id: UUID | None = None) -> UUID:
-    """The bank was asked to renew without repayment."""
-    return service.store_ask(who.boss, service.Ask(
-        asked_on=today(), granted=granted, old_loan_id=loan_id, bank_org_id=who.old_bank.id, note_no=note_no or uuid4().hex[:12],
-    )).id
+    """The bank was asked to renew without repayment, and has answered."""
+    asked = ask_service.ask(who.boss, ask_service.OldLoan(
+        loan_id, who.old_bank.id, note_no or uuid4().hex[:12], 300 * WAN, today() + timedelta(days=30),
+    ))
+    return ask_service.answer(who.old_bank[Role.BANK_OFFICER], asked.id, granted, None if granted else "MUST_REPAY").id
 
 
 def wish(who: People, **facts: object) -> service.Application:
@@ -102,7 +113,7 @@ def promise(**facts: object) -> bank_service.Promise:
     values: dict[str, object] = {
         "promised_fen": 400 * WAN, "rate_low": Decimal("0.039"), "rate_high": Decimal("0.039"), "term_months": 12,
         "method": "INTEREST_ONLY", "latest_drawdown_on": today() + timedelta(days=60),
-        "valid_until": today() + timedelta(days=60), "receiving_account": "6222020200112233445", **facts,
+        "valid_until": today() + timedelta(days=60), "receiving_account": "6222020200112233445", "branch": "天河支行", **facts,
     }
     return bank_service.Promise(**values)  # type: ignore[arg-type]
 
@@ -144,8 +155,26 @@ def offer(who: People, bridge_id: UUID, amount_fen: int | None = None, rate: Dec
     return fund_service.offer(who.funder[Role.FUNDER_CLERK], quote_of(who, bridge_id), quoted).id
 
 
+NUMBERS = {HopAccount.FUNDER: "4400 1111 2222 3333", HopAccount.CUSTODY: "4400-5555-6666-7777",
+           HopAccount.REPAYMENT: "4400888899990000"}
+"""Account numbers of the loop, as people type them; the renewal money's stands in ``promise``."""
+
+
+def accounts(who: People, bridge_id: UUID) -> Bridge:
+    """The clerk enters the accounts, the reviewer types the numbers again."""
+    holders = {HopAccount.FUNDER: who.funder.name, HopAccount.CUSTODY: "转贷托管专户", HopAccount.REPAYMENT: who.firm.name}
+    account_service.enter_accounts(who.clerk, bridge_id, {
+        kind: account_service.Entry(holders[kind], "示例银行广州分行", number) for kind, number in NUMBERS.items()
+    })
+    return account_service.confirm_accounts(who.reviewer, bridge_id, NUMBERS)
+
+
 def sign(who: People, bridge_id: UUID) -> Bridge:
-    """The firm signs what the preview shows."""
+    """The firm signs what the preview shows, over accounts that two people have entered."""
+    with transaction(cast.SYSTEM, read_only=True):
+        done = account_service.complete(session().get_one(Bridge, bridge_id))
+    if not done:
+        accounts(who, bridge_id)
     shown = fee_preview(seen(bridge_id))
     assert shown is not None
     return service.sign(who.boss, bridge_id, "XY-2026-1", shown.total_fen)
@@ -182,7 +211,7 @@ STEPS = {
     "OLD_REPAID": lambda who, key: bank_service.confirm_repaid(who.old_bank[Role.BANK_OFFICER], key, today(), "JQ-1"),
     "NEW_DRAWN": drawn,
     "BRIDGE_RETURNED": lambda who, key: give_back(who, key, seen(key).outstanding_fen),
-    "SETTLED": lambda who, key: money_service.settle(who.clerk, key, "FEE-1"),
+    "SETTLED": lambda who, key: money_service.settle(who.clerk, key, f"FEE-{key.hex}"),
 }
 
 

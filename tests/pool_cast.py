@@ -21,13 +21,15 @@ from app.loans.service import Drawdown, LoanTerms, RepaymentReport
 from app.pool import audit_service as audits
 from app.pool import budget_service as budget
 from app.pool import claim_service as claims
+from app.pool import partner_service as partners
 from app.pool import service as pool
 from app.pool.budget_models import Funding
 from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.decision_service import Deduction
 from app.pool.judging import Evidence
-from app.pool.models import Booking, Claim
+from app.pool.models import Agreement, Booking, Claim
+from app.pool.partner_service import AgreementTerms
 from app.pool.rules import RULE_2025, RuleSet
 from tests import cast
 
@@ -55,7 +57,7 @@ class City:
     """万元 in this year's budget."""
 
     def __post_init__(self) -> None:
-        pool.register_agreement(self.leader, self.bank.id, "协议-1", date(2025, 10, 1))
+        self.sign(self.bank, "协议-1")
         if self.budget:
             self.fund(self.budget, "预算-1")
 
@@ -63,6 +65,15 @@ class City:
         """``amount`` 万元 proposed by the cashier and confirmed by the leader."""
         made = budget.propose_funding(self.cashier, year or today().year, amount * WAN, document_no, guarantee * WAN)
         return budget.decide_funding(self.leader, made.id, "confirm", "按文件拨入")
+
+    def sign(
+        self, partner: cast.Cast, number: str, first: date = date(2025, 10, 1), last: date | None = None,
+        own_share: str | None = None,
+    ) -> Agreement:
+        """An agreement drafted by the cashier and signed off by the leader."""
+        terms = AgreementTerms(number, first, last, "行长", "局长", first, None if own_share is None else Decimal(own_share))
+        made = partners.draft_agreement(self.cashier, partner.id, terms)
+        return partners.decide_agreement(self.leader, made.id, "confirm", "条款一致")
 
     @property
     def officer(self) -> Context:

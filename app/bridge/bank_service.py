@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,13 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.bridge.account_numbers import account_digest, plain_number
+from app.bridge.commitment_rules import Deed
+from app.bridge.commitment_service import first_check, known_kinds, leave_open, record, seal_of
 from app.bridge.fund_service import invite_open_funds
 from app.bridge.holding import let_go
 from app.bridge.models import Bridge, Commitment
 from app.bridge.parties import everybody, move, organisations, take, tell, within_limit
-from app.bridge.service import live_commitment
+from app.bridge.service import last_word, live_commitment
 from app.bridge.states import BridgeState
-from app.core.audit import canonical
 from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import get_or_404, session
@@ -25,7 +26,6 @@ from app.core.errors import N_, ErrorCode, Refusal
 from app.core.formats import money_text, rate_text
 from app.core.outbox import handles
 from app.core.permissions import OrgKind, Permission
-from app.core.uscc import normalise
 from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
 from app.loans import service as loans
@@ -41,7 +41,8 @@ PROMISE_DAYS = 180
 class Promise:
     """The commitment letter as data (transfer-loan paper §4): 分, fractions per year, months.
 
-    ``rate_low`` and ``rate_high`` are equal where the rate is fixed. ``receiving_account`` takes the renewal money.
+    ``rate_low`` and ``rate_high`` are equal where the rate is fixed. ``receiving_account`` takes the renewal money;
+    ``open_kinds`` are the codes of ``commitment_rules.CONDITIONS`` that have still to come about.
     """
 
     promised_fen: int
@@ -54,6 +55,7 @@ class Promise:
     receiving_account: str
     branch: str = ""
     conditions: str = ""
+    open_kinds: tuple[str, ...] = ()
 
 
 @use_case(Permission.BRIDGE_COMMIT, "bridge.commit", returns=Commitment)
@@ -64,25 +66,32 @@ def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
     better promise.
     """
     bridge = take(ctx, bridge_id, "commit", only="new_bank_org_id")
+    open_kinds = known_kinds(promise.open_kinds)
     _plausible(ctx, bridge, promise)
-    earlier = live_commitment(bridge)
+    earlier = last_word(bridge)
     if earlier is not None:
         if promise.promised_fen < earlier.promised_fen or promise.rate_high > earlier.rate_high:
             raise Refusal(ErrorCode.COMMITMENT_WORSE, amount=money_text(earlier.promised_fen),
                           rate=rate_text(earlier.rate_high))
-        earlier.state = "REPLACED"
-        session().flush()
+        if earlier.state == "LIVE":
+            earlier.state, earlier.next_check_at = "REPLACED", None
+            session().flush()
     assert ctx.actor_id is not None and ctx.org_id is not None
     row = Commitment(
         bridge_id=bridge.id, org_id=ctx.org_id, signer_id=ctx.actor_id, signer_name=ctx.person_name,
         branch=promise.branch.strip(), promised_fen=promise.promised_fen, rate_low=promise.rate_low,
         rate_high=promise.rate_high, term_months=promise.term_months, method=RepaymentMethod(promise.method).value,
         conditions=promise.conditions.strip(), latest_drawdown_on=promise.latest_drawdown_on,
-        receiving_account=promise.receiving_account.strip(), valid_until=promise.valid_until,
-        seal_digest=seal_of(bridge, promise, ctx), state="LIVE", signed_at=now(),
+        receiving_account=promise.receiving_account.strip(),
+        receiving_digest=account_digest(plain_number(promise.receiving_account, "receiving_account")),
+        valid_until=promise.valid_until,
+        borrower_uscc=get_or_404(Enterprise, bridge.firm_id).uscc, old_note_no=bridge.old_note_no, old_due_fen=bridge.old_due_fen,
+        old_due_on=bridge.old_due_on, state="LIVE", signed_at=now(),
     )
+    row.seal_digest, row.next_check_at = seal_of(row, open_kinds), first_check(row, bridge)
     session().add(row)
     session().flush()
+    leave_open(row, open_kinds)
     first = bridge.state == BridgeState.PRECHECKED
     move(ctx, bridge, "commit")
     if first:
@@ -93,38 +102,31 @@ def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
     return row
 
 
-def seal_of(bridge: Bridge, promise: Promise, ctx: Context) -> bytes:
-    """SHA-256 of the letter's canonical content: who promises what to whom for which note, and by when."""
-    firm = get_or_404(Enterprise, bridge.firm_id)
-    return hashlib.sha256(canonical({
-        "bridge": bridge.id, "bank": ctx.org_id, "signer": ctx.actor_id, "borrower": normalise(firm.uscc),
-        "old_note_no": bridge.old_note_no, "old_due_fen": bridge.old_due_fen, "old_due_on": bridge.old_due_on,
-        "promised_fen": promise.promised_fen, "rate_low": promise.rate_low, "rate_high": promise.rate_high,
-        "term_months": promise.term_months, "method": promise.method, "conditions": promise.conditions,
-        "latest_drawdown_on": promise.latest_drawdown_on, "receiving_account": promise.receiving_account,
-        "valid_until": promise.valid_until, "branch": promise.branch,
-    })).digest()
-
-
 def _plausible(ctx: Context, bridge: Bridge, promise: Promise) -> None:
     within_limit(ctx, promise.promised_fen)
     if promise.promised_fen <= 0:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="promised", low=money_text(1),
                       high=money_text(ctx.approval_limit_fen))
-    last = today() + timedelta(days=PROMISE_DAYS)
+    if not promise.branch.strip():
+        raise Refusal(ErrorCode.INVALID, field="branch")
+    low, last = max(today(), bridge.old_due_on), today() + timedelta(days=PROMISE_DAYS)
     for name, day in (("valid_until", promise.valid_until), ("latest_drawdown_on", promise.latest_drawdown_on)):
-        if not today() <= day <= last:
-            raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field=name, low=today().isoformat(), high=last.isoformat())
+        if not low <= day <= last:
+            raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field=name, low=low.isoformat(), high=last.isoformat())
 
 
 @use_case(Permission.BRIDGE_COMMIT, "bridge.decline", returns=Bridge)
-def decline(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
-    """The bank does not promise, or takes its promise back before the payout; what was reserved is given back."""
+def decline(ctx: Context, bridge_id: UUID, reason: str, excuse: str | None = None) -> Bridge:
+    """The bank does not promise, or takes its promise back before the payout; what was reserved is given back.
+
+    A promise taken back is not kept, unless ``excuse`` names a condition that is still open on the letter.
+    """
     bridge = take(ctx, bridge_id, "decline", only="new_bank_org_id")
     let_go(ctx, bridge)
     promise = live_commitment(bridge)
     if promise is not None:
-        promise.state = "WITHDRAWN"
+        record(ctx, bridge, promise, Deed(today(), refused=True), excuse)
+        promise.state, promise.next_check_at = "WITHDRAWN", None
     move(ctx, bridge, "decline", reason=reason)
     tell(ctx, bridge, [*everybody(bridge), *organisations(OrgKind.BRIDGE_CENTRE)],
          N_("%(bank)s不承诺续贷（借据 %(note)s），原因：%(reason)s"), bank=ctx.org_name, reason=reason.strip())
@@ -182,13 +184,15 @@ def _on_or_after(day: date, low: date, name: str) -> None:
 
 @dataclass(frozen=True)
 class NewNote:
-    """The new loan as the bank reports it: 分 and days."""
+    """The new loan as the bank reports it: 分, days, a fraction per year. ``excuse``: a condition still open on the letter."""
 
     note_no: str
     amount_fen: int
     drawn_on: date
     contract_no: str = ""
     due_on: date | None = None
+    rate: Decimal | None = None
+    excuse: str | None = None
 
 
 @use_case(Permission.BRIDGE_CONFIRM, "bridge.new_drawn", returns=Bridge)
@@ -206,7 +210,7 @@ def confirm_drawn(ctx: Context, bridge_id: UUID, note: NewNote) -> Bridge:
         promised = live_commitment(bridge)
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1),
                       high=money_text(promised.promised_fen if promised else bridge.old_due_fen))
-    due_on = note.due_on
+    due_on, rate = note.due_on, note.rate
     if bridge.new_loan_id is not None:
         renewed = get_or_404(Loan, bridge.new_loan_id)
         if renewed.state == LoanState.AGREED.value:
@@ -215,20 +219,20 @@ def confirm_drawn(ctx: Context, bridge_id: UUID, note: NewNote) -> Bridge:
             renewed = loans.report_drawdown(ctx, renewed.id, loans.Drawdown(
                 note.amount_fen, note.drawn_on, note.contract_no, note.note_no,
             ))
-        due_on = renewed.due_on
-    _drawn(ctx, bridge, note.note_no.strip(), note.amount_fen, note.drawn_on, due_on)
+        due_on, rate = renewed.due_on, renewed.annual_rate
+    _drawn(ctx, bridge, replace(note, note_no=note.note_no.strip(), due_on=due_on, rate=rate))
     return bridge
 
 
-def _drawn(
-    ctx: Context, bridge: Bridge, note_no: str, amount_fen: int, drawn_on: date, due_on: date | None,
-) -> None:
+def _drawn(ctx: Context, bridge: Bridge, note: NewNote) -> None:
     if bridge.new_drawn_on is not None:
         raise Refusal(ErrorCode.ALREADY_DONE)
-    promise = live_commitment(bridge)
+    promise, amount_fen, drawn_on = live_commitment(bridge), note.amount_fen, note.drawn_on
     short = promise is not None and amount_fen < promise.promised_fen
-    bridge.new_note_no, bridge.new_amount_fen = note_no, amount_fen
-    bridge.new_drawn_on, bridge.new_due_on = drawn_on, due_on
+    bridge.new_note_no, bridge.new_amount_fen, bridge.new_rate = note.note_no, amount_fen, note.rate or bridge.new_rate
+    bridge.new_drawn_on, bridge.new_due_on = drawn_on, note.due_on
+    if promise is not None:
+        record(ctx, bridge, promise, Deed(today(), amount_fen, drawn_on, note.rate), note.excuse)
     move(ctx, bridge, "short_drawn" if short else "new_drawn")
     parties = [bridge.firm_id, bridge.funder_org_id, *organisations(OrgKind.BRIDGE_CENTRE)]
     if short:
@@ -247,7 +251,9 @@ def follow_drawdown(ctx: Context, bridge_id: UUID) -> Bridge:
     loan = get_or_404(Loan, bridge.new_loan_id)
     waiting = bridge.state in (BridgeState.OLD_REPAID, BridgeState.OVERDUE) and bridge.new_drawn_on is None
     if waiting and loan.drawn_on is not None and loan.principal_fen is not None:
-        _drawn(ctx, bridge, loan.note_no or "", loan.principal_fen, loan.drawn_on, loan.due_on)
+        _drawn(ctx, bridge, NewNote(
+            loan.note_no or "", loan.principal_fen, loan.drawn_on, due_on=loan.due_on, rate=loan.annual_rate,
+        ))
     about(bridge)
     return bridge
 
@@ -260,14 +266,18 @@ def _on_drawn(ctx: Context, payload: dict[str, Any]) -> None:
 
 
 @use_case(Permission.BRIDGE_CONFIRM, "bridge.refuse_renewal", returns=Bridge)
-def refuse_renewal(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
-    """The bank does not renew although the money is out: it says why, the bureau sees it, the claim on the firm stays."""
+def refuse_renewal(ctx: Context, bridge_id: UUID, reason: str, excuse: str | None = None) -> Bridge:
+    """The bank does not renew although the money is out: it says why, the bureau sees it, the claim on the firm stays.
+
+    The promise is not kept, unless ``excuse`` names a condition that is still open on the letter.
+    """
     bridge = take(ctx, bridge_id, "refuse_renewal", only="new_bank_org_id")
     if bridge.refused_on is not None or bridge.new_drawn_on is not None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     promise = live_commitment(bridge)
     if promise is not None:
-        promise.state = "WITHDRAWN"
+        record(ctx, bridge, promise, Deed(today(), refused=True), excuse)
+        promise.state, promise.next_check_at = "WITHDRAWN", None
     bridge.refused_on = today()
     move(ctx, bridge, "refuse_renewal", reason=reason)
     tell(ctx, bridge, [*everybody(bridge), *organisations(OrgKind.BRIDGE_CENTRE), *organisations(OrgKind.BUREAU)],

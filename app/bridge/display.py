@@ -8,6 +8,7 @@ from flask_babel import gettext
 from markupsafe import Markup
 
 from app.bridge.checks import TICKS
+from app.bridge.commitment_rules import CONDITIONS
 from app.bridge.fund_states import HoldState
 from app.bridge.rules import BridgeKind
 from app.bridge.states import BridgeState, HopAccount, QuoteState, Tone
@@ -55,6 +56,11 @@ def charge_text(terms: dict[str, Any]) -> str:
     return gettext(message, **params)
 
 
+def condition_text(kind: str) -> str:
+    """A condition that a commitment letter leaves open."""
+    return gettext(CONDITIONS[kind])
+
+
 def title_of(bridge: Any) -> str:
     """What a bridge is called: 转贷 300 万元."""
     return gettext("转贷 %(amount)s", amount=money_text(bridge.amount_fen or bridge.requested_fen))
@@ -65,5 +71,3 @@ def check_lines(stored: list[dict[str, Any]]) -> list[str]:
     return [
         gettext(line["message"], **line["shown"]) if "message" in line else gettext(TICKS[line["code"]]) for line in stored
     ]
-
-

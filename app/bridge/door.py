@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from app.bridge import ceilings, display
+from app.bridge.bill_rules import MARKET, saving
 from app.bridge.rules import CROSS_BANK, SAME_BANK, fee
 from app.core.money import WAN
 from app.core.web import Room
@@ -19,6 +20,7 @@ WORDS = SimpleNamespace(
     state=display.state_chip, quote=display.quote_chip, seat=display.seat_chip, ceilings=ceilings.current,
     kind=display.kind_text, account=display.account_text,
     charge=display.charge_text, title=display.title_of, checks=display.check_lines, percent=percent_text,
+    condition=display.condition_text, saving=saving, market=MARKET,
     same_bank=SAME_BANK, cross_bank=CROSS_BANK, example_fen=EXAMPLE_FEN, example_days=EXAMPLE_DAYS,
     example_fee_fen=fee(EXAMPLE_FEN, EXAMPLE_DAYS).amount_fen,
 )

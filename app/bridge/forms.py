@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms import (
+    BooleanField,
+    DateField,
+    DateTimeLocalField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    TimeField,
+)
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from app.bridge.checks import TICKS
+from app.bridge.commitment_rules import CONDITIONS
 from app.bridge.rules import SAME_BANK
-from app.core.calendar import today
+from app.core.calendar import SHANGHAI, now, today
 from app.core.money import WAN
 from app.identity.forms import offers
 from app.market.fields import MoneyField, PercentField, TokenField
@@ -26,28 +40,20 @@ FILL_VOUCHER = _l("请填写凭证号。")
 FEE_METHODS = {"DAILY": _l("按天"), "STEPS": _l("按天分两段"), "ONE_OFF": _l("一次性")}
 
 
+def this_minute() -> datetime:
+    """This minute in Shanghai, as a field of day and time holds it."""
+    return now().astimezone(SHANGHAI).replace(second=0, microsecond=0, tzinfo=None)
+
+
+def in_shanghai(typed: datetime | None) -> datetime | None:
+    """What a field of day and time holds, with its zone."""
+    return None if typed is None else typed.replace(tzinfo=SHANGHAI)
+
+
 class StepForm(FlaskForm):
     """Every step carries an idempotency token."""
 
     idempotency_token = TokenField()
-
-
-class AskForm(StepForm):
-    """Step 0: what the bank said. Bank and note are typed only where the loan is not on the portal."""
-
-    bank = SelectField(_l("原贷款银行"), [InputRequired(_l("请选择银行。"))])
-    note_no = StringField(_l("借据号"), [InputRequired(_l("请填写借据号。")), Length(max=80)])
-    asked_on = DateField(_l("向银行申请的日期"), [InputRequired(FILL_DAY)], default=today)
-    granted = RadioField(_l("银行的答复"), [InputRequired(_l("请选择银行的答复。"))],
-                         choices=offers([("yes", _l("同意无还本续贷")), ("no", _l("不同意，或没有答复"))]))
-    note = TextAreaField(_l("说明"), [Optional(), Length(max=500)], description=_l("例如银行给出的理由、经办人。"))
-
-    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.bank.choices = offers(banks)
-        if fixed:
-            del self.bank
-            del self.note_no
 
 
 class ApplyForm(StepForm):
@@ -99,17 +105,20 @@ class CommitForm(StepForm):
         _l("续贷资金收款账户"), [InputRequired(_l("请填写账户。")), Length(min=8, max=40)],
         description=_l("续贷资金只进这个账户，用来归还转贷；页面上只显示首尾几位。"),
     )
-    branch = StringField(_l("出具网点"), [Optional(), Length(max=80)])
-    conditions = TextAreaField(_l("尚待落实的条件"), [Optional(), Length(max=1000)])
+    branch = StringField(_l("出具网点"), [InputRequired(_l("请填写出具网点。")), Length(max=80)])
+    open_kinds = CheckboxesField(_l("尚待落实的条件"), [Optional()],
+                                 description=_l("只有这里勾选、且届时仍未落实的条件，可以作为未履行承诺的理由。"))
+    conditions = TextAreaField(_l("条件说明"), [Optional(), Length(max=1000)])
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.method.choices = offers(named(FIXED_METHODS))
+        self.open_kinds.choices = offers(named(CONDITIONS))
 
     def validate_rate_high(self, field: Any) -> None:
         """The upper end is not below the lower one."""
         if field.data is not None and self.rate_low.data is not None and field.data < self.rate_low.data:
-            raise ValueError(gettext("上限不低于下限。"))
+            raise ValidationError(gettext("上限不低于下限。"))
 
 
 class OfferForm(StepForm):
@@ -139,7 +148,9 @@ class PayForm(StepForm):
 
     own_money_seen = MoneyField(_l("还款账户上已到的自有资金"), [InputRequired(FILL_AMOUNT)])
     voucher_out = StringField(_l("资金方账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    out_at = DateTimeLocalField(_l("资金方账户 → 托管账户，时间"), [Optional()], default=this_minute)
     voucher_on = StringField(_l("托管账户 → 贷款还款账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    on_at = DateTimeLocalField(_l("托管账户 → 贷款还款账户，时间"), [Optional()], default=this_minute)
 
 
 class RepaidForm(StepForm):
@@ -164,11 +175,17 @@ class DrawnForm(StepForm):
                         description=_l("少于承诺金额时，差额由企业补足，转贷在归还前保持未结。"))
     drawn_on = DateField(_l("放款日期"), [InputRequired(FILL_DAY)], default=today)
     due_on = DateField(_l("新贷款到期日"), [Optional()])
+    rate = PercentField(_l("新贷款年利率"), [InputRequired(_l("请填写利率。"))])
+    excuse = SelectField(_l("与承诺不一致时，未落实的条件"), [Optional()])
 
-    def __init__(self, *args: Any, ours: bool = False, **options: Any) -> None:
+    def __init__(self, open_kinds: Sequence[str] = (), *args: Any, ours: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.excuse.choices = offers([("", gettext("（没有）")), *((kind, gettext(CONDITIONS[kind])) for kind in open_kinds)])
+        if not open_kinds:
+            del self.excuse
         if ours:
             del self.due_on
+            del self.rate
 
 
 class ReturnForm(StepForm):
@@ -177,11 +194,15 @@ class ReturnForm(StepForm):
     amount = MoneyField(_l("归还金额"), [InputRequired(FILL_AMOUNT)])
     on_day = DateField(_l("到账日期"), [InputRequired(FILL_DAY)], default=today,
                        description=_l("到托管账户的日期；放款当日归还按 0 天计，不收费。"))
-    voucher_in = StringField(_l("贷款账户 → 托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    in_at = TimeField(_l("到账时间"), [Optional()])
+    source = RadioField(_l("从哪个账户来"), [Optional()], choices=offers([
+        ("REPAYMENT", _l("贷款还款账户")), ("RENEWAL", _l("续贷资金收款账户"))]), default="REPAYMENT")
+    voucher_in = StringField(_l("转入托管账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
     voucher_out = StringField(_l("托管账户 → 资金方账户，凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
+    out_at = DateTimeLocalField(_l("托管账户 → 资金方账户，时间"), [Optional()])
 
 
 class SettleForm(StepForm):
     """The fee's voucher."""
 
-    fee_voucher_no = StringField(_l("费用凭证号或发票号"), [Optional(), Length(max=80)])
+    fee_voucher_no = StringField(_l("费用付款凭证号"), [Optional(), Length(max=80)])

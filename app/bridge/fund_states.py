@@ -39,11 +39,15 @@ HOLD = Lifecycle("fund_hold", HoldState, (
     Move(_H.HELD, "expire", _H.EXPIRED, (P.BRIDGE_TICK,), shared=False),
     Move(_H.CONFIRMED, "release", _H.RELEASED, (P.BRIDGE_TICK,), shared=False),
     Move(_H.CONFIRMED, "pay", _H.OUT, (P.BRIDGE_TICK,), shared=False),
+    # The bridge's last step was taken back on two people's word.
+    Move(_H.OUT, "unpay", _H.CONFIRMED, (P.BRIDGE_TICK,), shared=False),
+    Move(_H.RETURNED, "reopen", _H.OUT, (P.BRIDGE_TICK,), shared=False),
     Move(_H.OUT, "return", _H.RETURNED, (P.BRIDGE_TICK,), shared=False),
 ))
 HOLD_TEXTS = {
     "hold": N_("占用资金额度"), "confirm": N_("确认占用"), "release": N_("释放占用"), "expire": N_("占用到期释放"),
     "pay": N_("占用的资金放出"), "return": N_("占用的资金归还"),
+    "unpay": N_("放款更正，占用等候放款"), "reopen": N_("归还更正，占用仍在途"),
 }
 
 

@@ -220,13 +220,13 @@ def confirm(ctx: Context, bridge: Bridge) -> None:
         fire(acting, HOLD, hold, "confirm")
 
 
-def paid_out(ctx: Context, bridge: Bridge) -> None:
-    """The reservation was posted today: from today on the money is out, whatever day was meant. Raises as ``place`` does."""
+def paid_out(ctx: Context, bridge: Bridge, paid_on: date) -> None:
+    """The reservation was posted: from ``paid_on`` on the money is out, whatever day was meant. Raises as ``place`` does."""
     with elevated(ctx, "bridge") as acting:
         hold = seat(bridge)
         if hold is None:
             raise Refusal(ErrorCode.STATE_CHANGED)
-        wish = seat_of(bridge, today(), bridge.planned_days)
+        wish = seat_of(bridge, paid_on, bridge.planned_days)
         if (hold.starts_on, hold.ends_on) != (wish.start, wish.until):
             _ensure_fits(session().get_one(Fund, hold.fund_id), wish, hold.amount_fen, hold.id)
             hold.starts_on, hold.ends_on, hold.checked_on = wish.start, wish.until, today()
@@ -244,6 +244,29 @@ def came_back(ctx: Context, bridge: Bridge) -> None:
             hold.ended_on = today()
             fire(acting, HOLD, hold, "return")
         session().flush()
+
+
+def waits_again(ctx: Context, bridge: Bridge, pending_id: UUID) -> None:
+    """The payout was taken back: the seat waits for it on the new reservation."""
+    with elevated(ctx, "bridge") as acting:
+        hold = seat(bridge)
+        if hold is not None:
+            hold.transfer_id = pending_id
+            fire(acting, HOLD, hold, "unpay")
+
+
+def out_again(ctx: Context, bridge: Bridge, amount_fen: int) -> None:
+    """A return of ``amount_fen`` (分) was taken back: it is out again, on the same seat."""
+    with elevated(ctx, "bridge") as acting:
+        hold = seat(bridge)
+        if hold is None:
+            hold = session().scalars(
+                select(FundHold).where(FundHold.bridge_id == bridge.id, FundHold.state == HoldState.RETURNED.value)
+                .order_by(FundHold.made_at.desc()).limit(1).with_for_update()).one()
+            hold.ended_on, hold.back_fen = None, hold.back_fen - amount_fen
+            fire(acting, HOLD, hold, "reopen")
+        else:
+            hold.back_fen -= amount_fen
 
 
 def let_go(ctx: Context, bridge: Bridge, event: str = "release") -> FundHold | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -15,18 +15,44 @@ from app.core.secrets import Encrypted
 
 
 class RenewalAsk(Identified, Base):
-    """Step 0: the firm asked its bank to renew without repayment (无还本续贷, 金规〔2024〕13号), and the answer."""
+    """Step 0: the firm asked its bank to renew without repayment (无还本续贷, 金规〔2024〕13号), and the answer.
+
+    ``source``: asked on the PORTAL, STATED by the firm for a bank outside it, or answered by the RULE itself. ``reason`` is a
+    code of ``ask_rules.REASONS``; ``answer_by`` the end of the bank's time.
+    """
 
     __tablename__ = "renewal_ask"
     firm_id: Mapped[UUID] = mapped_column(ForeignKey("enterprise.id"))
+    firm_name: Mapped[str]
+    firm_uscc: Mapped[str]
     bank_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
     old_loan_id: Mapped[UUID | None] = mapped_column(ForeignKey("loan.id"))
     note_no: Mapped[str]
+    due_on: Mapped[date | None]
+    due_fen: Mapped[int | None]
+    working_capital: Mapped[bool]
     asked_on: Mapped[date]
-    granted: Mapped[bool]
+    source: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
     note: Mapped[str]
+    bank_note: Mapped[str] = mapped_column(default="")
+    answer_by: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None]
+    next_check_at: Mapped[datetime | None]
     stored_at: Mapped[datetime]
     stored_by: Mapped[UUID | None]
+
+    @property
+    def granted(self) -> bool:
+        """Whether the bank renews without repayment, so that no bridge is needed."""
+        return self.state == "GRANTED"
+
+    @property
+    def allows_bridge(self) -> bool:
+        """Whether the bank has said no, or let its time pass."""
+        return self.state in ("REFUSED", "UNANSWERED")
 
 
 class Bridge(Identified, Base):
@@ -87,6 +113,7 @@ class Bridge(Identified, Base):
     settled_on: Mapped[date | None]
     clerk_id: Mapped[UUID | None]
     reviewer_id: Mapped[UUID | None]
+    approved_on: Mapped[date | None]
     payer_id: Mapped[UUID | None]
     next_check_at: Mapped[datetime | None]
 
@@ -113,14 +140,26 @@ class Commitment(Identified, Base):
     conditions: Mapped[str]
     latest_drawdown_on: Mapped[date]
     receiving_account: Mapped[str] = mapped_column(Encrypted)
+    receiving_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     valid_until: Mapped[date]
     seal_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    borrower_uscc: Mapped[str]
+    old_note_no: Mapped[str]
+    old_due_fen: Mapped[int]
+    old_due_on: Mapped[date]
     state: Mapped[str]
     signed_at: Mapped[datetime]
+    noticed_at: Mapped[datetime | None]
+    expired_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
 
 
 class BridgeHop(Identified, Base):
-    """One movement of bridge money between two of the three whitelisted accounts. Never changed."""
+    """One movement of bridge money between two whitelisted accounts. Never changed; ``corrects_id`` names what it takes back.
+
+    ``moved_at`` is when the bank moved it, ``at`` when it was recorded. The database fills ``from_digest``, under which a voucher
+    number counts once.
+    """
 
     __tablename__ = "bridge_hop"
     bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
@@ -132,3 +171,9 @@ class BridgeHop(Identified, Base):
     voucher_no: Mapped[str]
     at: Mapped[datetime]
     actor_id: Mapped[UUID | None]
+    from_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
+    to_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_account.id"))
+    from_digest: Mapped[bytes | None] = mapped_column(LargeBinary, server_default=FetchedValue())
+    moved_at: Mapped[datetime | None]
+    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_hop.id"))
+    correction_id: Mapped[UUID | None]

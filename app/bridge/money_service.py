@@ -11,41 +11,47 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.bridge.bill_service import issue_bill, live_bill, take_payment
 from app.bridge.fund_models import Fund
 from app.bridge.holding import came_back, paid_out, receivable
+from app.bridge.hops import Leg, moment, returns_of, write_hops
 from app.bridge.models import Bridge, BridgeHop
 from app.bridge.parties import everybody, move, organisations, take, tell
 from app.bridge.rules import overdue_from
 from app.bridge.service import standing_commitment
 from app.bridge.states import OUT, HopAccount
-from app.bridge.terms import Returned, fee_of_returns, stored_working, terms_of
+from app.bridge.terms import fee_of_returns, stored_working, terms_of
 from app.core import ledger
 from app.core.calendar import SHANGHAI, now, today
 from app.core.context import Context
 from app.core.database import get_or_404, session
-from app.core.errors import N_, ErrorCode, Refusal, constraint
+from app.core.errors import N_, ErrorCode, Refusal
 from app.core.formats import money_text
 from app.core.outbox import timed
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, reading, use_case
 
-constraint("uq_bridge_hop_voucher", ErrorCode.ALREADY_DONE, "voucher_out")
-
 
 @dataclass(frozen=True)
 class Payout:
-    """What the clerk saw happen: own money on the repayment account (分), and the vouchers of the two hops."""
+    """What the clerk saw happen: own money on the repayment account (分), and of the two hops vouchers and moments.
+
+    A moment that is not given is now.
+    """
 
     own_money_seen_fen: int
     voucher_out: str
     voucher_on: str
+    out_at: datetime | None = None
+    on_at: datetime | None = None
 
 
 @use_case(Permission.BRIDGE_PAY, "bridge.fund", returns=Bridge)
 def pay_out(ctx: Context, bridge_id: UUID, payout: Payout) -> Bridge:
     """Own money first, then the bridge: funder → custody → the loan's repayment account, and nowhere else.
 
-    Raises ``Refusal``: BRIDGE_OWN_MONEY with what lacks, COMMITMENT_EXPIRED, SAME_PERSON (the reviewer does not pay).
+    Raises ``Refusal``: BRIDGE_OWN_MONEY with what lacks, COMMITMENT_EXPIRED, SAME_PERSON (the reviewer does not pay),
+    ACCOUNTS_MISSING, DATE_OUT_OF_RANGE for a payout before the signature.
     """
     bridge = take(ctx, bridge_id, "fund")
     assert bridge.amount_fen is not None and bridge.terms is not None and bridge.pending_transfer_id is not None
@@ -53,15 +59,24 @@ def pay_out(ctx: Context, bridge_id: UUID, payout: Payout) -> Bridge:
     if gap > 0:
         raise Refusal(ErrorCode.BRIDGE_OWN_MONEY, field="own_money_seen", gap=money_text(gap))
     standing_commitment(bridge)
+    out_at = payout.out_at or now()
+    on_at = payout.on_at or max(out_at, now())
+    paid_on = out_at.astimezone(SHANGHAI).date()
+    signed_on = bridge.signed_at.astimezone(SHANGHAI).date() if bridge.signed_at is not None else today()
+    if not signed_on <= paid_on <= today() or on_at < out_at:
+        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="out_at" if on_at >= out_at else "on_at",
+                      low=signed_on.isoformat(), high=today().isoformat())
     pending = session().get_one(ledger.Transfer, bridge.pending_transfer_id)
-    ledger.post(pending, reference=f"bridge:{bridge.id}:pay", memo=payout.voucher_out.strip())
-    _hop(ctx, bridge, HopAccount.FUNDER, HopAccount.CUSTODY, bridge.amount_fen, today(), payout.voucher_out)
-    _hop(ctx, bridge, HopAccount.CUSTODY, HopAccount.REPAYMENT, bridge.amount_fen, today(), payout.voucher_on)
-    paid_out(ctx, bridge)
-    bridge.own_money_seen_fen, bridge.paid_on, bridge.payer_id = payout.own_money_seen_fen, today(), ctx.actor_id
-    bridge.expected_return_on = today() + timedelta(days=bridge.planned_days)
-    bridge.next_check_at = _start_of(overdue_from(bridge.expected_return_on, terms_of(bridge.terms)))
+    ledger.post(pending, reference=f"bridge:{bridge.id}:pay{_again(bridge)}", memo=payout.voucher_out.strip())
+    paid_out(ctx, bridge, paid_on)
+    bridge.own_money_seen_fen, bridge.paid_on, bridge.payer_id = payout.own_money_seen_fen, paid_on, ctx.actor_id
+    bridge.expected_return_on = paid_on + timedelta(days=bridge.planned_days)
+    bridge.next_check_at = overdue_check(bridge)
     move(ctx, bridge, "fund")
+    write_hops(ctx, bridge, bridge.amount_fen, (
+        Leg(HopAccount.FUNDER, HopAccount.CUSTODY, out_at, payout.voucher_out),
+        Leg(HopAccount.CUSTODY, HopAccount.REPAYMENT, on_at, payout.voucher_on),
+    ))
     tell(ctx, bridge, everybody(bridge),
          N_("%(firm)s的转贷资金 %(amount)s 已付到贷款还款账户（借据 %(note)s），请原银行确认结清。"),
          amount=money_text(bridge.amount_fen))
@@ -69,36 +84,41 @@ def pay_out(ctx: Context, bridge_id: UUID, payout: Payout) -> Bridge:
     return bridge
 
 
-def _start_of(day: date) -> datetime:
-    return datetime.combine(day, time(0, 5), SHANGHAI)
+def _again(bridge: Bridge) -> str:
+    """Ending of a ledger reference, where the payout was recorded before and taken back."""
+    count = session().scalar(select(func.count()).select_from(BridgeHop).where(
+        BridgeHop.bridge_id == bridge.id, BridgeHop.from_account == HopAccount.FUNDER.value, BridgeHop.corrects_id.is_(None)))
+    return f":{count + 1}" if count else ""
 
 
-def _hop(
-    ctx: Context, bridge: Bridge, source: HopAccount, target: HopAccount, amount_fen: int, on_day: date, voucher_no: str,
-) -> None:
-    no = session().scalar(select(func.count()).select_from(BridgeHop).where(BridgeHop.bridge_id == bridge.id)) or 0
-    session().add(BridgeHop(
-        bridge_id=bridge.id, no=no + 1, from_account=source.value, to_account=target.value, amount_fen=amount_fen,
-        on_day=on_day, voucher_no=voucher_no.strip(), at=now(), actor_id=ctx.actor_id,
-    ))
-    session().flush()
+def overdue_check(bridge: Bridge) -> datetime:
+    """When the ticker looks whether the bridge is overdue."""
+    assert bridge.expected_return_on is not None and bridge.terms is not None
+    return datetime.combine(overdue_from(bridge.expected_return_on, terms_of(bridge.terms)), time(0, 5), SHANGHAI)
 
 
 @dataclass(frozen=True)
 class Return:
-    """Money that came back: 分, the day it arrived on the custody account, and the vouchers of the two hops."""
+    """Money that came back: 分, the day it arrived on the custody account, and the vouchers of the two hops.
+
+    ``source`` is the account it came from: the repayment account, or the one on which the renewal money arrived. Moments that
+    are not given are of ``on_day``.
+    """
 
     amount_fen: int
     on_day: date
     voucher_in: str
     voucher_out: str
+    source: HopAccount = HopAccount.REPAYMENT
+    in_at: time | None = None
+    out_at: datetime | None = None
 
 
 @use_case(Permission.BRIDGE_PAY, "bridge.return", returns=Bridge)
 def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
-    """Repayment account → custody → funder. A part leaves the rest open; the last 分 returns the bridge.
+    """Repayment or renewal account → custody → funder. A part leaves the rest open; the last 分 returns the bridge.
 
-    Raises ``Refusal(REPAYMENT_TOO_LARGE)`` above what is out, ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(ALREADY_DONE)``
+    Raises ``Refusal(REPAYMENT_TOO_LARGE)`` above what is out, ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(VOUCHER_TAKEN)``
     for a voucher that was recorded before.
     """
     bridge = take(ctx, bridge_id, "return_part")
@@ -111,18 +131,28 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     low = max([part.on_day for part in returns_of(bridge)], default=bridge.paid_on)
     if not low <= back.on_day <= today():
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="on_day", low=low.isoformat(), high=today().isoformat())
-    _hop(ctx, bridge, HopAccount.REPAYMENT, HopAccount.CUSTODY, back.amount_fen, back.on_day, back.voucher_in)
-    _hop(ctx, bridge, HopAccount.CUSTODY, HopAccount.FUNDER, back.amount_fen, back.on_day, back.voucher_out)
+    if back.source not in (HopAccount.REPAYMENT, HopAccount.RENEWAL):
+        raise Refusal(ErrorCode.INVALID, field="source")
+    in_at = moment(back.on_day, back.in_at)
+    out_at = back.out_at or max(in_at, moment(back.on_day))
+    if out_at < in_at:
+        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="out_at", low=back.on_day.isoformat(), high=today().isoformat())
+    written = write_hops(ctx, bridge, back.amount_fen, (
+        Leg(back.source, HopAccount.CUSTODY, in_at, back.voucher_in),
+        Leg(HopAccount.CUSTODY, HopAccount.FUNDER, out_at, back.voucher_out),
+    ))
     fund = get_or_404(Fund, bridge.fund_id)
-    part = len(returns_of(bridge))
     ledger.transfer(receivable(bridge), ledger.account(fund.account_code), back.amount_fen,
-                    reference=f"bridge:{bridge.id}:return:{part}", memo=back.voucher_out.strip(), case_id=bridge.case_id)
+                    reference=f"bridge:{bridge.id}:return:{written[0].no}", memo=back.voucher_out.strip(),
+                    case_id=bridge.case_id)
     bridge.returned_fen += back.amount_fen
     whole = bridge.outstanding_fen == 0
     if whole:
         bridge.returned_on, bridge.next_check_at = back.on_day, None
     came_back(ctx, bridge)
     move(ctx, bridge, "returned" if whole else "return_part")
+    if whole:
+        issue_bill(ctx, bridge)
     tell(ctx, bridge, [bridge.firm_id, bridge.funder_org_id],
          N_("转贷资金已归还 %(amount)s，尚未归还 %(left)s（借据 %(note)s）。"),
          amount=money_text(back.amount_fen), left=money_text(bridge.outstanding_fen))
@@ -130,22 +160,17 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     return bridge
 
 
-def returns_of(bridge: Bridge) -> list[Returned]:
-    """What came back, in order: the hops that left the repayment account."""
-    rows = session().execute(
-        select(BridgeHop.amount_fen, BridgeHop.on_day)
-        .where(BridgeHop.bridge_id == bridge.id, BridgeHop.from_account == HopAccount.REPAYMENT.value)
-        .order_by(BridgeHop.no)
-    )
-    return [Returned(row.amount_fen, row.on_day) for row in rows]
-
-
 @use_case(Permission.BRIDGE_PAY, "bridge.settle", returns=Bridge)
 def settle(ctx: Context, bridge_id: UUID, fee_voucher_no: str) -> Bridge:
-    """Books the fee, which is all that is charged, and closes the bridge; the database checks that nothing is out."""
+    """Records the payment of the bill by its voucher and closes the bridge; the database checks that nothing is out.
+
+    Raises ``Refusal(INVALID)`` where a fee is due and no voucher is given, ``Refusal(VOUCHER_TAKEN)``.
+    """
     bridge = take(ctx, bridge_id, "settle")
     assert bridge.paid_on is not None and bridge.terms is not None
     charged = fee_of_returns(returns_of(bridge), bridge.paid_on, terms_of(bridge.terms))
+    bill = live_bill(bridge.id) or issue_bill(ctx, bridge)
+    take_payment(ctx, bridge, bill, fee_voucher_no.strip())
     if charged.amount_fen:
         payer = ledger.open_account(f"firm:{bridge.firm_id}", "firm", org_id=bridge.firm_id, bounded=False)
         ledger.transfer(payer, ledger.account(f"fund-fee:{bridge.fund_id}"), charged.amount_fen,

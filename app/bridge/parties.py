@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.bridge.models import Bridge
 from app.bridge.states import LIFECYCLE
-from app.core.calendar import now
+from app.core.calendar import now, today
 from app.core.cases import join_case
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
@@ -35,12 +35,17 @@ def take(ctx: Context, bridge_id: UUID, event: str, *, only: str | None = None) 
 
 
 def move(ctx: Context, bridge: Bridge, event: str, *, reason: str | None = None) -> None:
-    """Fires the event; a change of state starts its clock anew."""
+    """Fires the event; a change of state starts its clock anew, and troubles open and end with what happened."""
+    from app.bridge.trouble_service import after_move  # it acts through the services that call here
+
     before = bridge.state
+    if event == "approve":
+        bridge.approved_on = today()
     fire(ctx, LIFECYCLE, bridge, event, reason=reason)
     if bridge.state != before:
         bridge.state_since = now()
         session().flush()
+    after_move(ctx, bridge, event, reason)
 
 
 def within_limit(ctx: Context, amount_fen: int) -> None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select, union
 from sqlalchemy.orm import aliased
 
 from app.bridge.fund_models import BridgeQuote, Fund, FundProduct
-from app.bridge.models import Bridge, BridgeHop, Commitment
+from app.bridge.models import Bridge, BridgeHop, Commitment, RenewalAsk
 from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
 from app.bridge.terms import terms_of
@@ -209,8 +209,11 @@ def board() -> Board:
 
 
 def maturing(ctx: Context) -> list[Loan]:
-    """The firm's drawn loans that fall due soon and have no bridge under way."""
-    busy = select(Bridge.old_loan_id).where(Bridge.old_loan_id.is_not(None), Bridge.state.not_in(OVER))
+    """The firm's drawn loans that fall due soon, about which the bank was not asked and no bridge is under way."""
+    busy = union(
+        select(Bridge.old_loan_id).where(Bridge.old_loan_id.is_not(None), Bridge.state.not_in(OVER)),
+        select(RenewalAsk.old_loan_id).where(RenewalAsk.old_loan_id.is_not(None), RenewalAsk.state != "WITHDRAWN"),
+    )
     return list(session().scalars(
         select(Loan).where(
             Loan.firm_id == ctx.org_id, Loan.state == LoanState.DRAWN.value,

@@ -172,6 +172,7 @@ class Preview:
     overdue_from: date
     annualised: Decimal
     working: tuple[WorkingLine, ...]
+    principal_fen: int
 
 
 def preview(principal_fen: int, paid_on: date, return_on: date, terms: BridgeTerms = SAME_BANK) -> Preview:
@@ -198,7 +199,7 @@ def preview(principal_fen: int, paid_on: date, return_on: date, terms: BridgeTer
         annualised = simple.quantize(Decimal("0.000001"))
     return Preview(
         days, total.amount_fen, terms.max_days, cap.amount_fen, late, last_day,
-        overdue_from(return_on, terms), annualised, working,
+        overdue_from(return_on, terms), annualised, working, principal_fen,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""The firm and the centre's desk: the ask before, the application, the precheck, the pick, the signature, the way out.
+"""The firm and the centre's desk: the application, the precheck, the pick, the signature, the way out.
 
-Banks act in ``bank_service``, funders and funds in ``fund_service``, money in ``money_service``. The portal records and
-checks; it never holds money.
+The ask before stands in ``ask_service``; banks act in ``bank_service``, funders and funds in ``fund_service``, money in
+``money_service``. The portal records and checks; it never holds money.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from app.bridge.ask_service import old_loan
 from app.bridge.checks import PrecheckFacts, automatic_checks, missing_ticks
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.holding import confirm, let_go
@@ -37,7 +38,6 @@ from app.identity.service import keep_case
 from app.loans.models import Loan
 from app.loans.offline_service import recognise
 from app.loans.queries import awaits_firm
-from app.loans.states import LoanState
 
 constraint("uq_bridge_old_note", ErrorCode.BRIDGE_EXISTS, "note_no")
 constraint("ck_bridge_two_people", ErrorCode.SAME_PERSON)
@@ -45,63 +45,8 @@ constraint("ck_bridge_receivable", ErrorCode.STATE_CHANGED)
 constraint("uq_bridge_quote_fund", ErrorCode.ALREADY_DONE)
 constraint("uq_commitment_live", ErrorCode.STATE_CHANGED)
 
-ASKED_WITHIN_DAYS = 180
-"""An answer older than this is asked for again [P]."""
 AHEAD_DAYS = 365
 """A loan that falls due later than this needs no bridge yet [P]."""
-
-
-# --- step 0: is a bridge needed at all? --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What the firm asked its bank. ``old_loan_id`` where the old loan is on the portal; then bank and note are its own."""
-
-    asked_on: date
-    granted: bool
-    note: str = ""
-    old_loan_id: UUID | None = None
-    bank_org_id: UUID | None = None
-    note_no: str = ""
-
-
-@use_case(Permission.BRIDGE_APPLY, "bridge.ask", returns=RenewalAsk)
-def store_ask(ctx: Context, ask: Ask) -> RenewalAsk:
-    """Stores the bank's answer to the request for renewal without repayment (无还本续贷, 金规〔2024〕13号).
-
-    Raises ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(NOT_FOUND)`` where the bank is no bank.
-    """
-    assert ctx.org_id is not None
-    oldest = today() - timedelta(days=ASKED_WITHIN_DAYS)
-    if not oldest <= ask.asked_on <= today():
-        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="asked_on", low=oldest.isoformat(), high=today().isoformat())
-    bank_id, note_no = ask.bank_org_id, ask.note_no.strip()
-    if ask.old_loan_id is not None:
-        loan = _old_loan(ctx, ask.old_loan_id)
-        bank_id, note_no = loan.org_id, loan.note_no or ""
-    bank = get_or_404(Organisation, bank_id)
-    if bank.kind != OrgKind.BANK.value:
-        raise Refusal(ErrorCode.NOT_FOUND)
-    if not note_no:
-        raise Refusal(ErrorCode.INVALID, field="note_no")
-    row = RenewalAsk(
-        firm_id=ctx.org_id, bank_org_id=bank.id, old_loan_id=ask.old_loan_id, note_no=note_no, asked_on=ask.asked_on,
-        granted=ask.granted, note=ask.note.strip(), stored_at=now(), stored_by=ctx.actor_id,
-    )
-    session().add(row)
-    session().flush()
-    about(row, granted=row.granted, note_no=note_no)
-    return row
-
-
-def _old_loan(ctx: Context, loan_id: UUID) -> Loan:
-    loan = get_or_404(Loan, loan_id)
-    if loan.firm_id != ctx.org_id:
-        raise Refusal(ErrorCode.NOT_FOUND)
-    if loan.state != LoanState.DRAWN.value:
-        raise Refusal(ErrorCode.STATE_CHANGED)
-    return loan
 
 
 # --- the application ---------------------------------------------------------------------------------------------------
@@ -124,7 +69,8 @@ class Application:
 def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     """Books a bridge for a maturing loan; opens a case where the old loan has none here.
 
-    Raises ``Refusal``: BRIDGE_NOT_NEEDED (the bank renews without repayment), NOT_VERIFIED, DATE_OUT_OF_RANGE,
+    Raises ``Refusal``: BRIDGE_NOT_NEEDED (the bank renews without repayment), BRIDGE_ASK_OPEN (it still
+    has time to answer), NOT_VERIFIED, DATE_OUT_OF_RANGE,
     BRIDGE_URGENT, BRIDGE_OVER_LIMIT with the limit, DAYS_OUT_OF_RANGE, BRIDGE_EXISTS.
     """
     ask = get_or_404(RenewalAsk, ask_id)
@@ -132,10 +78,12 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
         raise Refusal(ErrorCode.NOT_FOUND)
     if ask.granted:
         raise Refusal(ErrorCode.BRIDGE_NOT_NEEDED)
+    if not ask.allows_bridge:
+        raise Refusal(ErrorCode.BRIDGE_ASK_OPEN)
     firm = get_or_404(Enterprise, ask.firm_id)
     if firm.state != "verified":
         raise Refusal(ErrorCode.NOT_VERIFIED)
-    loan = _old_loan(ctx, ask.old_loan_id) if ask.old_loan_id is not None else None
+    loan = old_loan(ctx, ask.old_loan_id) if ask.old_loan_id is not None else None
     due_fen = loan.principal_left_fen if loan is not None else wish.old_due_fen or 0
     due_on = loan.due_on if loan is not None else wish.old_due_on
     new_bank = get_or_404(Organisation, wish.new_bank_id)
@@ -196,7 +144,7 @@ def precheck_facts(bridge: Bridge) -> PrecheckFacts:
     ask = get_or_404(RenewalAsk, bridge.ask_id)
     return PrecheckFacts(
         verified=firm.state == "verified", size_class=firm.size_class, sole_trader=firm.form == "sole_trader",
-        overdue_days=loan.overdue_days if loan is not None else 0, asked_and_refused=not ask.granted,
+        overdue_days=loan.overdue_days if loan is not None else 0, asked_and_refused=ask.allows_bridge,
         applied_on=bridge.applied_at.date(), due_on=bridge.old_due_on, urgent=bridge.urgent,
     )
 
@@ -250,13 +198,21 @@ def live_commitment(bridge: Bridge) -> Commitment | None:
     return session().scalar(select(Commitment).where(Commitment.bridge_id == bridge.id, Commitment.state == "LIVE"))
 
 
+def last_word(bridge: Bridge) -> Commitment | None:
+    """The promise that counts, or the one that ran out: what the bank signs next is measured against it."""
+    return session().scalar(
+        select(Commitment).where(Commitment.bridge_id == bridge.id, Commitment.state.in_(("LIVE", "EXPIRED")))
+        .order_by(Commitment.signed_at.desc()).limit(1)
+    )
+
+
 def standing_commitment(bridge: Bridge) -> Commitment:
     """The promise, still good today. Raises ``Refusal(COMMITMENT_EXPIRED)``."""
-    found = live_commitment(bridge)
+    found = last_word(bridge)
     if found is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     last = min(found.valid_until, found.latest_drawdown_on)
-    if today() > last:
+    if found.state == "EXPIRED" or today() > last:
         raise Refusal(ErrorCode.COMMITMENT_EXPIRED, day=last.isoformat())
     return found
 
@@ -301,15 +257,19 @@ def sign(ctx: Context, bridge_id: UUID, agreement_no: str, seen_fee_fen: int) ->
     ``seen_fee_fen`` (分) is the total that stood on the page; raises ``Refusal(IDEMPOTENCY)`` where it is no longer that,
     so that nobody signs another fee than the one they read.
     """
+    from app.bridge.account_service import confirmed_accounts
+    from app.bridge.agreement_service import issue_agreement
     from app.bridge.queries import fee_preview
 
     bridge = take(ctx, bridge_id, "sign", only="firm_id")
     shown = fee_preview(bridge)
     if shown is None or shown.total_fen != seen_fee_fen:
         raise Refusal(ErrorCode.IDEMPOTENCY)
+    confirmed_accounts(bridge)
     confirm(ctx, bridge)
     bridge.agreement_no, bridge.signed_at, bridge.signed_by = agreement_no.strip(), now(), ctx.actor_id
     move(ctx, bridge, "sign")
+    issue_agreement(ctx, bridge, standing_commitment(bridge), shown)
     tell(ctx, bridge, [*organisations(OrgKind.BRIDGE_CENTRE), bridge.funder_org_id, bridge.new_bank_org_id],
          N_("%(firm)s已签订三方协议（借据 %(note)s），可以放款。"))
     about(bridge, amount_fen=bridge.amount_fen, fee_fen=seen_fee_fen, agreement_no=bridge.agreement_no)

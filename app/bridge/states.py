@@ -85,6 +85,11 @@ def _each(states: Iterable[BridgeState], event: str, target: BridgeState | None,
     return [Move(state, event, target or state, who, **rest) for state in states]  # type: ignore[arg-type]
 
 
+def reopens(state: BridgeState) -> str:
+    """The event by which a returned bridge goes back to a state, because a return was recorded wrongly."""
+    return f"reopen_{state.value.lower()}"
+
+
 LIFECYCLE = Lifecycle("bridge", BridgeState, (
     Move(_S.APPLIED, "precheck", _S.PRECHECKED, (P.BRIDGE_DESK,), stamp="clerk_id"),
     Move(_S.APPLIED, "reject", _S.REJECTED, (P.BRIDGE_DESK,), needs_reason=True, stamp="clerk_id"),
@@ -116,6 +121,10 @@ LIFECYCLE = Lifecycle("bridge", BridgeState, (
     *_each(OUT, "returned", _S.BRIDGE_RETURNED, P.BRIDGE_PAY),
     *_each(OUT[:-1], "overdue", _S.OVERDUE, P.BRIDGE_TICK),
     Move(_S.BRIDGE_RETURNED, "settle", _S.SETTLED, (P.BRIDGE_PAY,)),
+    # What was recorded wrongly goes back: the payout before anything followed it, a return until the bridge is settled.
+    Move(_S.FUNDED, "unpay", _S.SIGNED, (P.BRIDGE_APPROVE,), needs_reason=True),
+    *_each(OUT, "correct", None, P.BRIDGE_APPROVE, needs_reason=True),
+    *(Move(_S.BRIDGE_RETURNED, reopens(state), state, (P.BRIDGE_APPROVE,), needs_reason=True) for state in OUT),
     *_each(BEFORE_PAYOUT, "cancel", _S.CANCELLED, P.BRIDGE_APPLY, P.BRIDGE_DESK, needs_reason=True),
 ))
 
@@ -139,6 +148,9 @@ EVENT_TEXTS = {
     "returned": N_("转贷资金全部归还"),
     "overdue": N_("转贷逾期未归还"),
     "settle": N_("转贷结清"),
+    "unpay": N_("更正放款登记，转贷回到待放款"),
+    "correct": N_("更正归还登记"),
+    **{reopens(state): N_("更正归还登记，转贷恢复未结") for state in OUT},
     "cancel": N_("取消转贷"),
 }
 
@@ -170,15 +182,17 @@ _QUOTE_NAMES = {
 
 
 class HopAccount(StrEnum):
-    """The three accounts on which bridge money may sit (closed loop rule)."""
+    """The three accounts on which bridge money may sit (closed loop rule), and where the bank pays the renewal money."""
 
     FUNDER = "FUNDER"
     CUSTODY = "CUSTODY"
     REPAYMENT = "REPAYMENT"
+    RENEWAL = "RENEWAL"
 
     @property
     def label(self) -> str:
         """Chinese name (message id)."""
         return {
             HopAccount.FUNDER: N_("资金方账户"), HopAccount.CUSTODY: N_("托管账户"), HopAccount.REPAYMENT: N_("贷款还款账户"),
+            HopAccount.RENEWAL: N_("续贷资金收款账户"),
         }[self]

@@ -14,10 +14,23 @@ from app.bridge import bank_service, fund_service, hold_service, money_service, 
 from app.bridge.checks import automatic_checks
 from app.bridge.display import charge_text
 from app.bridge.door import room
-from app.bridge.forms import CommitForm, DrawnForm, OfferForm, PayForm, PrecheckForm, RepaidForm, ReturnForm, SettleForm
+from app.bridge.forms import (
+    CommitForm,
+    DrawnForm,
+    OfferForm,
+    PayForm,
+    PrecheckForm,
+    RepaidForm,
+    ReturnForm,
+    SettleForm,
+    in_shanghai,
+)
 from app.bridge.fund_models import BridgeQuote, Fund
+from app.bridge.hops import returns_of
+from app.bridge.letter_views import open_kinds
 from app.bridge.models import Bridge
 from app.bridge.rules import BridgeKind, FeeMethod, terms_for
+from app.bridge.states import HopAccount
 from app.bridge.terms import fee_of_returns, terms_of
 from app.core import ledger
 from app.core.calendar import add_working_days, today
@@ -35,6 +48,10 @@ def _to(bridge_id: UUID) -> str:
 
 def _reason() -> str:
     return request.form.get("reason", "")
+
+
+def _excuse() -> str | None:
+    return request.form.get("excuse") or None
 
 
 Load = Callable[[Context, Bridge], tuple[Any, dict[str, Any]]]
@@ -117,7 +134,8 @@ def pay(bridge_id: UUID) -> Any:
         return PayForm(data={"own_money_seen": own if own == 0 else None}), {"own_fen": own}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "pay", load, lambda ctx, form: money_service.pay_out(
-        ctx, bridge_id, money_service.Payout(form.own_money_seen.data, form.voucher_out.data, form.voucher_on.data)),
+        ctx, bridge_id, money_service.Payout(form.own_money_seen.data, form.voucher_out.data, form.voucher_on.data,
+                                             in_shanghai(form.out_at.data), in_shanghai(form.on_at.data))),
         gettext("放款已登记，请原银行确认旧贷款结清。"))
 
 
@@ -126,10 +144,14 @@ def returned(bridge_id: UUID) -> Any:
     """Money that came back, whole or in part."""
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
-        return ReturnForm(data={"amount": bridge.outstanding_fen, "on_day": today()}), {"left": bridge.outstanding_fen}
+        known = {"amount": bridge.outstanding_fen, "on_day": today(),
+                 "source": "RENEWAL" if bridge.new_drawn_on is not None else "REPAYMENT"}
+        return ReturnForm(data=known), {"left": bridge.outstanding_fen}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "returned", load, lambda ctx, form: money_service.record_return(
-        ctx, bridge_id, money_service.Return(form.amount.data, form.on_day.data, form.voucher_in.data, form.voucher_out.data)),
+        ctx, bridge_id, money_service.Return(
+            form.amount.data, form.on_day.data, form.voucher_in.data, form.voucher_out.data,
+            HopAccount(form.source.data or "REPAYMENT"), form.in_at.data, in_shanghai(form.out_at.data))),
         gettext("归还已登记。"))
 
 
@@ -139,7 +161,7 @@ def settle(bridge_id: UUID) -> Any:
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
         assert bridge.paid_on is not None and bridge.terms is not None
-        return SettleForm(), {"fee": fee_of_returns(money_service.returns_of(bridge), bridge.paid_on, terms_of(bridge.terms))}
+        return SettleForm(), {"fee": fee_of_returns(returns_of(bridge), bridge.paid_on, terms_of(bridge.terms))}
 
     return step(bridge_id, Permission.BRIDGE_PAY, "settle", load,
                 lambda ctx, form: money_service.settle(ctx, bridge_id, form.fee_voucher_no.data or ""),
@@ -154,13 +176,14 @@ def commit(bridge_id: UUID) -> Any:
     """The promise to renew."""
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
-        earlier = service.live_commitment(bridge)
+        earlier = service.last_word(bridge)
         last = max(add_working_days(bridge.old_due_on, 5), today() + timedelta(days=14))
         values: dict[str, Any] = {"promised": bridge.old_due_fen, "latest_drawdown_on": last, "valid_until": last}
         if earlier is not None:
             values |= {"promised": earlier.promised_fen, "rate_low": earlier.rate_low, "rate_high": earlier.rate_high,
                        "term_months": earlier.term_months, "method": earlier.method, "conditions": earlier.conditions,
-                       "receiving_account": earlier.receiving_account, "branch": earlier.branch}
+                       "receiving_account": earlier.receiving_account, "branch": earlier.branch,
+                       "open_kinds": open_kinds(earlier)}
         return CommitForm(data=values), {"earlier": earlier, "limit": ctx.approval_limit_fen}
 
     def call(ctx: Context, form: CommitForm) -> Any:
@@ -169,7 +192,7 @@ def commit(bridge_id: UUID) -> Any:
         return bank_service.commit(ctx, bridge_id, bank_service.Promise(
             filled(form.promised.data), low, high, form.term_months.data, form.method.data,
             form.latest_drawdown_on.data, form.valid_until.data, form.receiving_account.data, form.branch.data or "",
-            form.conditions.data or "",
+            form.conditions.data or "", tuple(form.open_kinds.data or ()),
         ))
 
     return step(bridge_id, Permission.BRIDGE_COMMIT, "commit", load, call, gettext("续贷承诺已出具，资金方可以报价了。"))
@@ -178,8 +201,8 @@ def commit(bridge_id: UUID) -> Any:
 @room.page("/bridges/<uuid:bridge_id>/decline", Permission.BRIDGE_COMMIT, methods=["POST"])
 def decline(bridge_id: UUID) -> Any:
     """The bank does not promise, with a reason."""
-    return act(lambda: bank_service.decline(context(), bridge_id, _reason()), done=gettext("已登记不承诺续贷，企业会看到理由。"),
-               to=_to(bridge_id))
+    return act(lambda: bank_service.decline(context(), bridge_id, _reason(), _excuse()),
+               done=gettext("已登记不承诺续贷，企业会看到理由。"), to=_to(bridge_id))
 
 
 @room.page("/bridges/<uuid:bridge_id>/repaid", Permission.BRIDGE_CONFIRM, methods=["GET", "POST"])
@@ -205,13 +228,15 @@ def drawn(bridge_id: UUID) -> Any:
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
         promise, ours = service.live_commitment(bridge), bridge.new_loan_id is not None
-        form = DrawnForm(ours=ours, data={"amount": promise.promised_fen if promise else None, "drawn_on": today()})
+        amount = promise.promised_fen if promise else None
+        form = DrawnForm(open_kinds(promise), ours=ours, data={"amount": amount, "drawn_on": today()})
         return form, {"promise": promise, "ours": ours}
 
     def call(ctx: Context, form: DrawnForm) -> Any:
         return bank_service.confirm_drawn(ctx, bridge_id, bank_service.NewNote(
             form.note_no.data, filled(form.amount.data), form.drawn_on.data, form.contract_no.data,
-            form.due_on.data if "due_on" in form else None,
+            form.due_on.data if "due_on" in form else None, form.rate.data if "rate" in form else None,
+            form.excuse.data or None if "excuse" in form else None,
         ))
 
     return step(bridge_id, Permission.BRIDGE_CONFIRM, "drawn", load, call, gettext("新贷款放款已登记，等资金归还。"))
@@ -220,7 +245,7 @@ def drawn(bridge_id: UUID) -> Any:
 @room.page("/bridges/<uuid:bridge_id>/refuse-renewal", Permission.BRIDGE_CONFIRM, methods=["POST"])
 def refuse_renewal(bridge_id: UUID) -> Any:
     """The bank does not renew after the payout, with a reason."""
-    return act(lambda: bank_service.refuse_renewal(context(), bridge_id, _reason()),
+    return act(lambda: bank_service.refuse_renewal(context(), bridge_id, _reason(), _excuse()),
                done=gettext("已登记未续贷，金融局和各方会看到理由。"), to=_to(bridge_id))
 
 

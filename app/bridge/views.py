@@ -12,22 +12,33 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.bridge import (
+    account_views,
     agreement_views,
+    ask_views,
+    bill_service,
+    bill_views,
     booking_queries,
     booking_views,
+    desk_views,
     fund_registers,
     fund_views,
+    letter_views,
     queries,
+    radar_views,
     registers,
+    report_views,
     service,
+    statement_views,
     step_views,
+    trouble_views,
 )
+from app.bridge.bill_models import PaperKind
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
-from app.bridge.forms import ApplyForm, AskForm, SignForm
+from app.bridge.forms import ApplyForm, SignForm
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.models import Bridge, RenewalAsk
-from app.bridge.rules import BridgeKind
+from app.bridge.rules import BridgeKind, is_urgent
 from app.bridge.states import OUT, BridgeState
 from app.bridge.terms import working_of
 from app.core import pages
@@ -44,7 +55,10 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
-__all__ = ["agreement_views", "booking_views", "fund_registers", "fund_views", "registers", "room", "step_views"]
+__all__ = [
+    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "desk_views", "fund_registers", "fund_views",
+    "letter_views", "radar_views", "registers", "report_views", "room", "statement_views", "step_views", "trouble_views",
+]
 
 BRIDGES = Table(
     "bridges",
@@ -125,38 +139,6 @@ def bridges() -> Any:
 # --- the firm begins ---------------------------------------------------------------------------------------------------
 
 
-@room.page("/bridges/start", Permission.BRIDGE_APPLY, methods=["GET", "POST"])
-def start() -> Any:
-    """Step 0: ask the bank for renewal without repayment first; the answer is stored."""
-    ctx = context()
-    with reading(ctx, Permission.BRIDGE_APPLY):
-        loan = get_or_404(Loan, _uuid(request.args.get("loan"))) if request.args.get("loan") else None
-        if loan is not None and loan.firm_id != ctx.org_id:
-            raise Refusal(ErrorCode.NOT_FOUND)
-        form = AskForm(queries.banks(), fixed=loan is not None)
-        bank = organisation_names({loan.org_id}).get(loan.org_id, "") if loan is not None else ""
-    if form.validate_on_submit():
-        asked = service.Ask(
-            asked_on=form.asked_on.data, granted=form.granted.data == "yes", note=form.note.data or "",
-            old_loan_id=loan.id if loan is not None else None,
-            bank_org_id=None if loan is not None else UUID(form.bank.data), note_no="" if loan is not None else form.note_no.data,
-        )
-        stored = attempt(form, lambda: service.store_ask(ctx, asked))
-        if stored is not None and stored.granted:
-            flash(gettext("银行同意无还本续贷，不需要转贷。答复已保存，请与银行办理续贷手续。"), "success")
-            return redirect(url_for("bridge.bridges"))
-        if stored is not None:
-            return redirect(url_for("bridge.apply", ask_id=stored.id))
-    return render_template("bridge/start.html", form=form, loan=loan, bank=bank)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        raise Refusal(ErrorCode.NOT_FOUND) from None
-
-
 @room.page("/bridges/apply/<uuid:ask_id>", Permission.BRIDGE_APPLY, methods=["GET", "POST"])
 def apply(ask_id: UUID) -> Any:
     """The application."""
@@ -164,11 +146,14 @@ def apply(ask_id: UUID) -> Any:
     with reading(ctx, Permission.BRIDGE_APPLY):
         ask = get_or_404(RenewalAsk, ask_id)
         loan = get_or_404(Loan, ask.old_loan_id) if ask.old_loan_id is not None else None
+        due_on = loan.due_on if loan is not None else ask.due_on
         form = ApplyForm(queries.banks(), fixed=loan is not None, data={
             "new_bank": str(ask.bank_org_id), "own_money": 0, "planned_days": 5,
-            "requested": loan.principal_left_fen if loan is not None else None,
+            "requested": loan.principal_left_fen if loan is not None else ask.due_fen, "old_due": ask.due_fen,
+            "old_due_on": ask.due_on, "urgent": due_on is not None and is_urgent(today(), due_on),
         })
         bank = organisation_names({ask.bank_org_id}).get(ask.bank_org_id, "")
+        word = letter_views.word_of(ask.bank_org_id)
     if form.validate_on_submit():
         wish = service.Application(
             new_bank_id=UUID(form.new_bank.data), own_money_fen=filled(form.own_money.data),
@@ -181,7 +166,7 @@ def apply(ask_id: UUID) -> Any:
         if made is not None:
             flash(gettext("转贷申请已提交，转贷中心会在一个工作日内预审。"), "success")
             return redirect(url_for("bridge.show", bridge_id=made.id))
-    return render_template("bridge/apply.html", form=form, ask=ask, loan=loan, bank=bank)
+    return render_template("bridge/apply.html", form=form, ask=ask, loan=loan, bank=bank, word=word)
 
 
 # --- one bridge --------------------------------------------------------------------------------------------------------
@@ -203,8 +188,12 @@ def show(bridge_id: UUID) -> Any:
             previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
             entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
-            is_firm=ctx.org_kind is OrgKind.ENTERPRISE, seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
+            is_firm=ctx.org_kind is OrgKind.ENTERPRISE, letter=letter_views.letter_of(ctx, found.promise),
+            loop_facts=account_views.loop_facts(ctx, bridge),
+            seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
             may_hold=ctx.can(Permission.BRIDGE_DESK) and bridge.state == BridgeState.PARTNER_OFFERED,
+            papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
+            **trouble_views.of_bridge(ctx, bridge),
         )
 
 

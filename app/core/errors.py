@@ -14,6 +14,9 @@ def N_(message: str) -> str:
 class ErrorCode(StrEnum):
     """Every reason for which the portal says no."""
 
+    ACCOUNTS_ALIKE = "accounts_alike"
+    ACCOUNTS_MISSING = "accounts_missing"
+    ACCOUNT_DIFFERS = "account_differs"
     AGREEMENT_EXISTS = "agreement_exists"
     ALREADY_DONE = "already_done"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
@@ -34,8 +37,13 @@ class ErrorCode(StrEnum):
     BOOKING_EXISTS = "booking_exists"
     BOOKING_LATE = "booking_late"
     BOOKING_REFUSED = "booking_refused"
+    ASK_BANK_OUTSIDE = "ask_bank_outside"
+    ASK_BANK_ON_PORTAL = "ask_bank_on_portal"
+    ASK_NOT_ELIGIBLE = "ask_not_eligible"
+    BRIDGE_ASK_OPEN = "bridge_ask_open"
     BRIDGE_CHECKS = "bridge_checks"
     BRIDGE_EXISTS = "bridge_exists"
+    BRIDGE_FROZEN = "bridge_frozen"
     BRIDGE_NOT_NEEDED = "bridge_not_needed"
     BRIDGE_NOT_PICKED = "bridge_not_picked"
     BRIDGE_OVER_LIMIT = "bridge_over_limit"
@@ -48,6 +56,8 @@ class ErrorCode(StrEnum):
     CLAIM_EXISTS = "claim_exists"
     CLAIM_FULL = "claim_full"
     CLAIM_NOT_BAD = "claim_not_bad"
+    CLAIM_NOT_OVERDUE = "claim_not_overdue"
+    CLAIM_NOT_PAYEE = "claim_not_payee"
     CLAIM_OUTDATED = "claim_outdated"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
@@ -72,6 +82,7 @@ class ErrorCode(StrEnum):
     EDITION_EXISTS = "edition_exists"
     EDITION_SAME = "edition_same"
     EDITION_WAITING = "edition_waiting"
+    FEE_UNLISTED = "fee_unlisted"
     FILE_BROKEN = "file_broken"
     FILE_HEADER = "file_header"
     FILE_TOO_LARGE = "file_too_large"
@@ -81,8 +92,12 @@ class ErrorCode(StrEnum):
     FUND_CLOSED = "fund_closed"
     FUND_EXHAUSTED = "fund_exhausted"
     FUND_UNAGREED = "fund_unagreed"
+    GUARANTEE_LIVE = "guarantee_live"
+    GUARANTEE_SHARES = "guarantee_shares"
     HOLD_EXPIRED = "hold_expired"
     HOLD_REFUSED = "hold_refused"
+    HOP_CORRECTION_OPEN = "hop_correction_open"
+    HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
     INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
@@ -109,6 +124,8 @@ class ErrorCode(StrEnum):
     OBJECTION_ANSWERED = "objection_answered"
     OBJECTION_CLOSED = "objection_closed"
     OBJECTION_OPEN = "objection_open"
+    OWNER_KNOWN = "owner_known"
+    OWNER_SHARE = "owner_share"
     PAPERS_MISSING = "papers_missing"
     PAPERS_TOO_MANY = "papers_too_many"
     PARTS_STAND = "parts_stand"
@@ -148,6 +165,7 @@ class ErrorCode(StrEnum):
     SAMPLE_SIZE = "sample_size"
     SECOND_FACTOR = "second_factor"
     STANDSTILL = "standstill"
+    STATEMENT_UNLIKE = "statement_unlike"
     STATE_CHANGED = "state_changed"
     THREE_ADMINISTRATORS = "three_administrators"
     TIES_UNDECLARED = "ties_undeclared"
@@ -155,6 +173,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_TRIES = "too_many_tries"
     TOP_UP_NOTHING = "top_up_nothing"
     TRAINING_OPEN = "training_open"
+    TROUBLE_OPEN = "trouble_open"
     USCC_CLAIMED = "uscc_claimed"
     USCC_INVALID = "uscc_invalid"
     USCC_KIND = "uscc_kind"
@@ -164,6 +183,9 @@ class ErrorCode(StrEnum):
 
 
 MESSAGES: dict[ErrorCode, str] = {
+    ErrorCode.ACCOUNTS_ALIKE: N_("资金方账户、托管账户、贷款还款账户必须是三个不同的账户。"),
+    ErrorCode.ACCOUNTS_MISSING: N_("这笔转贷的账户还没有由两个人录入并核对，资金不能划转，协议也不能签订。"),
+    ErrorCode.ACCOUNT_DIFFERS: N_("这个账号与录入的不一致，请对照银行资料核对。"),
     ErrorCode.AGREEMENT_EXISTS: N_("该银行在这段日期内已有合作协议，请核对。"),
     ErrorCode.ALREADY_DONE: N_("这一步已经办过了，无需再办。"),
     ErrorCode.AMOUNT_OUT_OF_RANGE: N_("金额不在允许的范围内：最低 %(low)s，最高 %(high)s。"),
@@ -184,8 +206,13 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
     ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),
     ErrorCode.BOOKING_REFUSED: N_("这笔贷款没有通过入库检查，请看未通过的各项。"),
+    ErrorCode.ASK_BANK_OUTSIDE: N_("这家银行还没有在平台上办理业务，请填写它的书面答复并上传凭据。"),
+    ErrorCode.ASK_BANK_ON_PORTAL: N_("这家银行在平台上办理业务，请直接向它提出申请，由它答复。"),
+    ErrorCode.ASK_NOT_ELIGIBLE: N_("大型企业不适用无还本续贷，也不能申请转贷。"),
+    ErrorCode.BRIDGE_ASK_OPEN: N_("银行还在答复期内，请等银行答复；到期未答复的可以继续申请转贷。"),
     ErrorCode.BRIDGE_CHECKS: N_("这笔转贷没有通过预审，请看未通过的各项，或写明理由退回。"),
     ErrorCode.BRIDGE_EXISTS: N_("这张借据已有一笔未结清的转贷，不能重复申请。"),
+    ErrorCode.BRIDGE_FROZEN: N_("账户被冻结，解除冻结后才能登记新贷款放款。"),
     ErrorCode.BRIDGE_NOT_NEEDED: N_("银行已同意无还本续贷，不需要转贷。"),
     ErrorCode.BRIDGE_NOT_PICKED: N_("企业还没有选定资金方，选定后才能审批。"),
     ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
@@ -198,6 +225,12 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_EXISTS: N_("这笔贷款已有一份补偿申请在办，不能重复申请。"),
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
+    ErrorCode.CLAIM_NOT_OVERDUE: N_("这笔贷款没有逾期，不能按代偿申请补偿。"),
+    ErrorCode.GUARANTEE_LIVE: N_("这笔贷款已登记担保合同，由担保机构办理入库；要改由银行入库或更正，请先撤回担保合同。"),
+    ErrorCode.GUARANTEE_SHARES: N_("再担保比例要小于担保机构承担的比例；有再担保比例就要写明再担保机构，没有就都不填。"),
+    ErrorCode.OWNER_KNOWN: N_("这个人已经登记为该企业的企业主，请直接选择。"),
+    ErrorCode.OWNER_SHARE: N_("股东请填写持股比例。"),
+    ErrorCode.CLAIM_NOT_PAYEE: N_("政银模式由银行申请补偿，政担模式由担保机构申请，同一笔贷款不能两边都申请。"),
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
     ErrorCode.CLAIM_TAKEN: N_("这份需求已由本行同事认领。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
@@ -221,6 +254,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.EDITION_EXISTS: N_("这个版本代号已经用过，请换一个。"),
     ErrorCode.EDITION_SAME: N_("和原来的一版没有差别，没有什么可提出的。"),
     ErrorCode.EDITION_WAITING: N_("已有一版参数在等待决定，请先办完那一版。"),
+    ErrorCode.FEE_UNLISTED: N_("费用只能按收费清单和账单收取，不得超过上限，也不得另立名目。"),
     ErrorCode.FILE_BROKEN: N_("文件读不出来：%(detail)s。请重新导出后再上传。"),
     ErrorCode.FILE_HEADER: N_("表头不对，缺少这些列：%(missing)s。请下载模板对照。"),
     ErrorCode.FILE_TOO_LARGE: N_("文件超过 %(limit)s 的上传上限，较大的文件请交平台用命令导入。"),
@@ -233,6 +267,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.HOLD_EXPIRED: N_("占用已经到期释放，请转贷中心重新占用资金。"),
     ErrorCode.HOLD_REFUSED: N_("资金方的协议或额度不允许这样占用或报价，请刷新页面后重新选择。"),
     ErrorCode.QUOTA_EXCEEDED: N_("%(day)s 的%(quota)s为 %(limit)s，已占用 %(used)s，超出 %(over)s；请换日期、金额或资金方。"),
+    ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
+    ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
     ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
@@ -300,6 +336,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.SAMPLE_SIZE: N_("抽样件数须在 1 到 %(most)s 之间。"),
     ErrorCode.SECOND_FACTOR: N_("动态码不正确或已过期，请输入手机上最新的六位数字。"),
     ErrorCode.STANDSTILL: N_("公示期或选定期限已过，或选定已经生效，不能再提出异议或改选。"),
+    ErrorCode.STATEMENT_UNLIKE: N_("这一行与这笔划转的账户、方向或金额不同，不能对上。"),
     ErrorCode.STATE_CHANGED: N_("状态已经变化，不能再办这一步，请刷新页面查看。"),
     ErrorCode.THREE_ADMINISTRATORS: N_("系统、安全、审计管理员必须由三个人分别担任。"),
     ErrorCode.TIES_UNDECLARED: N_("请说明贷款是否搭配其他产品或服务；没有也要说明。"),
@@ -307,6 +344,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TOO_MANY_TRIES: N_("与平台企业对不上的登记次数过多，请 %(hours)s 小时后再试；尝试已记录。"),
     ErrorCode.TOP_UP_NOTHING: N_("没有可以叠加的区级补偿：该区没有有效办法，或已达财政性分担上限。"),
     ErrorCode.TRAINING_OPEN: N_("已有一次训练在进行，结束后再开始下一次。"),
+    ErrorCode.TROUBLE_OPEN: N_("同一种异常事项已有一项未了结，请在那里处理。"),
     ErrorCode.USCC_CLAIMED: N_("该统一社会信用代码已有账号。如不是您本人注册，请联系服务台。"),
     ErrorCode.USCC_INVALID: N_("统一社会信用代码不正确：%(detail)s"),
     ErrorCode.USCC_KIND: N_("这不是企业、个体工商户或农民专业合作社的代码，本平台只受理这三类单位。"),

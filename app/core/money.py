@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from fractions import Fraction
 
 YUAN = 100
 """Fen in one yuan (元)."""
@@ -83,6 +85,22 @@ def split(amount_fen: int, n: int) -> list[int]:
         raise ValueError("money is split into one part at least")
     part, spare = divmod(amount_fen, n)
     return [part + 1] * spare + [part] * (n - spare)
+
+
+def largest_remainder(amount_fen: int, quotas: Sequence[Fraction]) -> list[int]:
+    """Hand out an amount in fen by exact quotas: each part is its quota rounded down, and the fen left over go to the largest
+    remainders, the first of equals first. The parts add up exactly.
+
+    Raises ``ValueError`` where a quota is negative, or the quotas ask for another amount than there is (beyond one fen each).
+    """
+    parts = [quota.numerator // quota.denominator for quota in quotas]
+    spare = amount_fen - sum(parts)
+    if any(quota < 0 for quota in quotas) or not 0 <= spare <= len(parts):
+        raise ValueError("the quotas do not fit the amount")
+    by_remainder = sorted(range(len(parts)), key=lambda n: parts[n] - quotas[n])
+    for n in by_remainder[:spare]:
+        parts[n] += 1
+    return parts
 
 
 def yuan_text(amount_fen: int) -> str:

@@ -88,7 +88,8 @@ def N_(message: str) -> str:
 
 ROLE_NAMES = {
     "firm_clerk": N_("企业经办人"), "firm_representative": N_("法定代表人"), "bank_officer": N_("客户经理"),
-    "bank_approver": N_("审批人"), "bank_admin": N_("银行管理员"), "centre_clerk": N_("转贷中心经办"),
+    "bank_approver": N_("审批人"), "bank_admin": N_("银行管理员"), "guarantor_clerk": N_("担保机构经办"),
+    "guarantor_reviewer": N_("担保机构复核"), "guarantor_admin": N_("担保机构管理员"), "centre_clerk": N_("转贷中心经办"),
     "centre_reviewer": N_("转贷中心复核"), "centre_admin": N_("转贷中心管理员"), "funder_clerk": N_("资金方经办"),
     "funder_admin": N_("资金方管理员"), "bureau_auditor": N_("金融局审核"), "bureau_reviewer": N_("金融局复核"),
     "bureau_cashier": N_("金融局出纳"), "bureau_leader": N_("金融局领导"), "bureau_admin": N_("金融局管理员"),
@@ -97,6 +98,6 @@ ROLE_NAMES = {
     "system": N_("系统"),
 }
 KIND_NAMES = {
-    "enterprise": N_("企业"), "bank": N_("银行"), "bridge_centre": N_("转贷中心"), "funder": N_("资金方"),
-    "bureau": N_("金融局"), "data_provider": N_("数据单位"), "platform": N_("平台"), "system": N_("系统"),
+    "enterprise": N_("企业"), "bank": N_("银行"), "guarantor": N_("担保机构"), "bridge_centre": N_("转贷中心"),
+    "funder": N_("资金方"), "bureau": N_("金融局"), "data_provider": N_("数据单位"), "platform": N_("平台"), "system": N_("系统"),
 }

@@ -26,6 +26,7 @@ from app.core.web import attempt, context, send_list
 from app.credit import warning_queries, warning_service
 from app.credit.door import room
 from app.credit.forms import WarningForm
+from app.credit.warning_levels import level_text, level_tone
 from app.credit.warning_models import EarlyWarning, WarningConcern
 from app.credit.warning_states import CONCERN_LIFE, ConcernState, WarningState
 from app.evidence.display import chip, item_name
@@ -53,7 +54,6 @@ WARNING_STATES: dict[str, tuple[Text, str]] = {
 CLOSED_BECAUSE: dict[str, Text] = {
     "gone": _l("最新资料已不再显示这一信号"), "no_consent": _l("授权已不在有效期内，相关事实已清除"),
 }
-_TONES = {1: "plain", 2: "wait", 3: "bad"}
 LEAST_SHOWN = 10
 """Fewer warnings of a kind and level than this are not told: they might point to a firm."""
 
@@ -67,13 +67,8 @@ def kind_text(row: Any) -> str:
     return title(Kind(row.kind), _language())
 
 
-def level_text(row: Any) -> str:
-    """The colour in words."""
-    return level_name(Level(row.level), _language())
-
-
-_LEVEL = Column("level", _l("程度"), EarlyWarning.level, render=lambda row: chip((level_text(row), _TONES[row.level])),
-                export=level_text)
+_LEVEL = Column("level", _l("程度"), EarlyWarning.level, render=lambda row: chip((level_text(row.level), level_tone(row.level))),
+                export=lambda row: level_text(row.level))
 _KIND = Column("kind", _l("信号"), EarlyWarning.kind, render=kind_text, export=kind_text)
 _DATES = [
     Column("raised_at", _l("出现"), EarlyWarning.raised_at, kind="datetime"),
@@ -169,7 +164,7 @@ def warning(warning_id: UUID) -> Any:
         return render_template(
             "credit/warning.html", warning=found, concern=concern, form=form, bank=bank,
             firm=organisation_names({found.firm_id}).get(found.firm_id, "") if bank else "",
-            title=kind_text(found), level=(level_text(found), _TONES[found.level]),
+            title=kind_text(found), level=(level_text(found.level), level_tone(found.level)),
             item=item_name(db.get_one(DataItem, found.item_code)),
             facts=[sentence(fact, language) for fact in facts_from(found.facts)],
             state=CONCERN_STATES[concern.state] if concern else WARNING_STATES[found.state],
@@ -189,7 +184,7 @@ def warning_worth() -> Any:
         bad, warned = warning_queries.recall(parameters.judged_days)
     language = _language()
     shown = [
-        (title(Kind(one.kind), language), chip((level_name(Level(one.level), language), _TONES[one.level])), one,
+        (title(Kind(one.kind), language), chip((level_text(one.level), level_tone(one.level))), one,
          _share(one.precision), _interval(one.interval))
         for one in rows if one.raised >= LEAST_SHOWN
     ]
@@ -209,7 +204,7 @@ def _interval(value: tuple[float, float] | None) -> str:
 def bank_waits(ctx: Context) -> Iterable[Wait]:
     """Warnings on borrowers that nobody of the bank has dealt with."""
     for row in warning_queries.waiting_for_bank():
-        yield Wait(_l("处置贷后预警"), f"{row.firm} · {kind_text(row)} · {level_text(row)}",
+        yield Wait(_l("处置贷后预警"), f"{row.firm} · {kind_text(row)} · {level_text(row.level)}",
                    url_for("credit.warning", warning_id=row.id), tone="bad" if row.level == Level.ALARM else "wait", order=28)
 
 
@@ -218,7 +213,7 @@ def firm_waits(ctx: Context) -> Iterable[Wait]:
     if ctx.org_id is None:
         return
     for row in warning_queries.unanswered(ctx.org_id):
-        yield Wait(_l("查看预警信号并说明情况"), f"{kind_text(row)} · {level_text(row)}",
+        yield Wait(_l("查看预警信号并说明情况"), f"{kind_text(row)} · {level_text(row.level)}",
                    url_for("credit.warning", warning_id=row.id), tone="wait", order=45)
 
 

@@ -7,6 +7,7 @@ one password for all, shown only in demo mode.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -45,11 +46,14 @@ def seed_if_empty(settings: Settings) -> bool:
     with transaction(SYSTEM, read_only=True):
         if session().scalar(select(Organisation.id).limit(1)) is not None:
             return False
+    from app.credit.model_training import train_model
     from app.demo import business, firms, people
 
     started = time.monotonic()
-    staff = people.make()
-    city = firms.make(settings, staff)
+    with ThreadPoolExecutor(1) as beside:  # the model learns in a process of its own while the data come in
+        learns = None if settings.model_path.is_file() else beside.submit(train_model, settings, settings.model_path)
+        staff = people.make()
+        city = firms.make(settings, staff, learns)
     business.make(staff, city)
     print(f"The demo city is ready: {len(city)} synthetic firms, {time.monotonic() - started:.0f} s.", flush=True)
     return True

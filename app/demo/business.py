@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.bridge import bank_service, deed_service, fund_service, hold_service, quota_service
+from app.bridge import ask_service, bank_service, deed_service, fund_service, hold_service, quota_service
 from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote
@@ -21,6 +21,8 @@ from app.core.calendar import add_working_days, now, same_or_next_working_day, t
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
+from app.demo import market_scenes
+from app.demo.bridge_loop import run_loop
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -35,10 +37,12 @@ from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
-from app.pool import audit_service, claim_service
+from app.pool import audit_service, claim_service, guarantee_service, partner_service
 from app.pool import budget_service as budget
 from app.pool import service as pool
-from app.pool.ruleset import RULE_2025
+from app.pool.models import Booking, Claim
+from app.pool.partner_service import AgreementTerms
+from app.pool.ruleset import RULE_2025, PaperKind
 
 BANKS = ("zhuan", "yuncheng", "linghai")
 RATES = {"zhuan": Decimal("0.0385"), "yuncheng": Decimal("0.0345"), "linghai": Decimal("0.0395")}
@@ -60,14 +64,16 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     products = _shelves(staff)
     _pool(staff)
     _offers_to_compare(staff, products, firms[0])
-    _open_needs(staff, products, firms[1:9])
+    queued = _open_needs(staff, products, firms[1:9])
+    market_scenes.play(staff, firms[0], queued)
     _lent(staff, products, firms[9:12])
     _at_the_desk(staff, firms[16:18])
     _standing(staff, products, firms[18])
     booked = _booked(staff, firms[12:20])
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
-    _bridges(staff, maturing[1:5])
+    _guaranteed(staff, firms[32:34])
+    _bridges(staff, maturing[1:6])
     outbox.drain(10_000)
 
 
@@ -91,7 +97,44 @@ def _pool(staff: Staff) -> None:
     for bank in BANKS:
         bank_id = staff[f"{bank}.officer"].org_id
         assert bank_id is not None
-        pool.register_agreement(leader, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+        _sign(staff, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
+
+
+def _guaranteed(staff: Staff, firms: Sequence[DemoFirm]) -> None:
+    """A guarantor with two loans, one of them bad, paid out and claimed."""
+    clerk, guarantor_id = staff["guarantor.clerk"], staff["guarantor.clerk"].org_id
+    assert guarantor_id is not None
+    _sign(staff, guarantor_id, "演示协议 guarantor", date(today().year - 1, 1, 1), today() + timedelta(days=45), Decimal("0.30"))
+    for number, firm in enumerate(firms):
+        bad = number == 1
+        loan = _offline(staff, "zhuan", firm, 100 if bad else 2600, today() - timedelta(days=160 if bad else 9))
+        terms = guarantee_service.GuaranteeTerms(
+            guarantor_id, f"演示保证合同-{number + 1}", loan.drawn_on or today(), Decimal("0.80"), "再担保公司（演示）",
+            Decimal("0.20"))
+        contract = guarantee_service.state_guarantee(
+            staff["zhuan.officer"], loan.id, terms, replace(EVIDENCE, product="GUARANTEED"))
+        booking = guarantee_service.book_guaranteed(clerk, contract.id, "演示：补录早前发放的贷款" if bad else "")
+        if bad:
+            pool.accept_late(staff["bureau.leader"], booking.id, "演示：同意补录")
+            claim = claim_service.prepare_claim(clerk, booking.id, claim_service.LossParts(
+                statement="演示：已代偿，催收无果", paid_out_fen=80 * WAN, paid_out_on=today() - timedelta(days=20)))
+            _add_papers(clerk, claim, RULE_2025.guarantee_papers)
+            claim_service.submit_claim(staff["guarantor.reviewer"], claim.id)
+
+
+def _add_papers(ctx: Context, claim: Claim, kinds: Sequence[PaperKind]) -> None:
+    for kind in kinds:
+        drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
+        claim_service.add_paper(ctx, claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
+
+
+def _sign(
+    staff: Staff, partner_id: UUID, number: str, first: date, last: date | None = None, own_share: Decimal | None = None,
+) -> None:
+    """An agreement drafted by one person of the bureau and signed off by another."""
+    terms = AgreementTerms(number, first, last, "演示：合作方负责人", "演示：市方负责人", first, own_share)
+    drafted = partner_service.draft_agreement(staff["bureau.reviewer"], partner_id, terms)
+    partner_service.decide_agreement(staff["bureau.leader"], drafted.id, "confirm", "演示：条款一致")
 
 
 def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
@@ -124,13 +167,16 @@ def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None
     needs.close_need(firm.boss, need.id)
 
 
-def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
+def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> list[UUID]:
     """Needs in the queue; some already carry sealed bids, one waits for the approver."""
+    opened = []
     for number, firm in enumerate(firms):
         kind = ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2]
         need = _need(staff, firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", kind)
+        opened.append(need.id)
         if number < 3:
             _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
+    return opened
 
 
 def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
@@ -262,11 +308,14 @@ def _funds(staff: Staff) -> None:
 
 
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
-    """Bridges that wait for the centre's look, for the firm's pick, for the approval on a seat, and for the firm's signature."""
+    """Bridges that wait for the centre's look and for the firm's pick, one paid out and partly back, one that waits for the
+    approval on a seat, one for the firm's signature."""
     _funds(staff)
     for number, (firm, loan) in enumerate(maturing):
         principal_fen = loan.principal_fen or 0
-        ask = bridge_service.store_ask(firm.boss, bridge_service.Ask(today(), False, "演示：银行要求先还后贷", loan.id))
+        ask = ask_service.ask(firm.boss, ask_service.OldLoan(loan.id), "演示：下周有回款，希望续贷一年")
+        officer = next(staff[f"{bank}.officer"] for bank in BANKS if staff[f"{bank}.officer"].org_id == loan.org_id)
+        ask_service.answer(officer, ask.id, False, "MUST_REPAY", "演示：本行要求先还后贷")
         bridge = bridge_service.apply(firm.boss, ask.id, bridge_service.Application(
             loan.org_id, own_money_fen=principal_fen // 5, requested_fen=principal_fen * 7 // 10, planned_days=5,
         ))
@@ -274,27 +323,29 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
             continue
         bridge_service.precheck(staff["centre.clerk"], bridge.id, set(TICKS))
         approver = next(staff[f"{bank}.approver"] for bank in BANKS if staff[f"{bank}.approver"].org_id == loan.org_id)
+        last = bridge.old_due_on + timedelta(days=14)  # a letter lasts beyond the old note
         bank_service.commit(approver, bridge.id, bank_service.Promise(
             principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
-            today() + timedelta(days=60), today() + timedelta(days=60), "6222000000000000001",
+            last, last, "6222000000000000001",
+            "演示支行", open_kinds=("COLLATERAL",),
         ))
         funder = staff["funder.clerk"]
         with transaction(SYSTEM, read_only=True):
             quote_id = session().scalars(select(BridgeQuote.id).where(
                 BridgeQuote.bridge_id == bridge.id, BridgeQuote.org_id == funder.org_id)).one()
         fund_service.offer(funder, quote_id, fund_service.Offer(bridge.requested_fen, today() + timedelta(days=20)))
-        if number > 1:
+        if number == 2:
+            run_loop(staff, firm.boss, bridge.id)
+        if number > 2:
             bridge_service.pick(firm.boss, bridge.id, quote_id)
             due = same_or_next_working_day(max(loan.due_on or today(), today()))
             hold_service.hold(staff["centre.clerk"], bridge.id, due, 5)
-        if number > 2:
+        if number > 3:
             hold_service.approve(staff["centre.reviewer"], bridge.id)
 
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
     """Three claims on bad loans: one at the bureau's desk, one with the decider, one held by the stop line."""
-    from app.pool.models import Booking
-
     for number, loan in enumerate(booked[:3]):
         bank = BANKS[number % 3]
         with transaction(SYSTEM, read_only=True):
@@ -302,9 +353,7 @@ def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
         claim = claim_service.prepare_claim(
             staff[f"{bank}.officer"], booking_id, claim_service.LossParts(statement="演示：催收无果，借款人已停业"),
         )
-        for kind in RULE_2025.required_papers:
-            drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
-            claim_service.add_paper(staff[f"{bank}.officer"], claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
+        _add_papers(staff[f"{bank}.officer"], claim, RULE_2025.required_papers)
         claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
         if number == 1:
             claim_service.accept_claim(staff["bureau.reviewer"], claim.id)

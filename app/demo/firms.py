@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
@@ -48,16 +49,18 @@ class DemoFirm:
     """A small or micro company: whom pool and banks are made for."""
 
 
-def make(settings: Settings, staff: Staff) -> list[DemoFirm]:
+def make(settings: Settings, staff: Staff, learns: Future[str] | None = None) -> list[DemoFirm]:
     """Makes all firms with what every source knows of them, and computes the profiles of those that consented.
 
-    The deliveries come first and wait for their firms, as they do in life.
+    The deliveries come first and wait for their firms, as they do in life. ``learns``: the training of the model, under way.
     """
     until = today().replace(day=1) - timedelta(days=1)
     drawn = firms_with_invoices(FIRMS, MONTHS, SEED, until=until, as_of=today())
     frames = city(FIRMS, MONTHS, SEED, until=until, as_of=today())
     codes = frames["firms"]["uscc"].to_list()
     _deliver(staff, drawn, frames)
+    if learns is not None:
+        learns.result()
     ensure_model(SYSTEM, settings)
     firms = [_sign_up(staff, number, firm, code) for number, (firm, code) in enumerate(zip(drawn, codes, strict=True), start=1)]
     assert firms[0].boss.org_id is not None

@@ -28,6 +28,10 @@ CITY: tuple[tuple[OrgKind, str, tuple[tuple[str, Role, str], ...]], ...] = (
         ("linghai.officer", Role.BANK_OFFICER, "邓伟"), ("linghai.approver", Role.BANK_APPROVER, "潘丽"),
         ("linghai.admin", Role.BANK_ADMIN, "曾强"),
     )),
+    (OrgKind.GUARANTOR, "穗安融资担保（演示）", (
+        ("guarantor.clerk", Role.GUARANTOR_CLERK, "唐颖"), ("guarantor.reviewer", Role.GUARANTOR_REVIEWER, "韩磊"),
+        ("guarantor.admin", Role.GUARANTOR_ADMIN, "邓宁"),
+    )),
     (OrgKind.BRIDGE_CENTRE, "企业转贷服务中心（演示）", (
         ("centre.clerk", Role.CENTRE_CLERK, "林晓"), ("centre.reviewer", Role.CENTRE_REVIEWER, "梁洁"),
         ("centre.admin", Role.CENTRE_ADMIN, "彭涛"),

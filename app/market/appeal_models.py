@@ -15,7 +15,7 @@ from app.core.database import Base, Identified
 class Appeal(Identified, Base):
     """申诉 against one refusal: of a need (``refusal_id``), or of a chosen bid on one of its conditions (``choice_id``).
 
-    ``card``: all that the bank reads of the need. ``bank_id`` and ``refused_by`` are written by the database (migration 0058).
+    ``card``: all that the bank reads of the need. ``bank_id`` and ``refused_by`` are written by the database (migration 0061).
     ``remedy`` (``appeal_words.Remedy``) tells what a withdrawn refusal led to; ``escalated_at`` since when the bureau reads it.
     """
 

@@ -70,9 +70,9 @@ def size_text(need: Any) -> str:
 
 def kind_text(kind: str | None) -> str:
     """Security wanted; what the firm leaves open is said shortly."""
-    if kind in (None, "ANY"):
+    if not kind or kind == "ANY":
         return gettext("担保方式不限")
-    return gettext(WANTED_KINDS[kind or ""])
+    return gettext(WANTED_KINDS[kind])
 
 
 def _tone(tone: str) -> Tone:

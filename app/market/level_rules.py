@@ -23,12 +23,13 @@ class Step(StrEnum):
     QUESTION = "QUESTION"
     CONSULTATION = "CONSULTATION"
     COMPLAINT = "COMPLAINT"
+    RENEWAL_ASK = "RENEWAL_ASK"
 
 
 STEPS: dict[str, str] = {
     Step.DESK_CHECK: N_("平台初审"), Step.CHOICE: N_("企业选定"), Step.DECISION: N_("银行审批"),
     Step.DRAWDOWN_REPORT: N_("放款回报"), Step.QUESTION: N_("企业答复提问"), Step.CONSULTATION: N_("会诊"),
-    Step.COMPLAINT: N_("申诉答复"),
+    Step.COMPLAINT: N_("申诉答复"), Step.RENEWAL_ASK: N_("银行答复无还本续贷"),
 }  # fmt: skip
 REMINDERS: dict[str, str] = {
     Step.DESK_CHECK: N_("有需求等待平台初审，时限已用去 %(percent)s%%，最晚 %(limit)s，到时自动放行。"),
@@ -38,6 +39,7 @@ REMINDERS: dict[str, str] = {
     Step.QUESTION: N_("银行的提问等待答复：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
     Step.CONSULTATION: N_("会诊等待结论：时限已用去 %(percent)s%%，最晚 %(limit)s。"),
     Step.COMPLAINT: N_("企业的申诉等待答复：时限已用去 %(percent)s%%，最晚 %(limit)s，到时报金融局。"),
+    Step.RENEWAL_ASK: N_("企业申请无还本续贷，等待答复：时限已用去 %(percent)s%%，最晚 %(limit)s，超过按未答复计。"),
 }
 
 
@@ -55,6 +57,7 @@ def due(step: Step, start: datetime, levels: ServiceLevels, calendar: WorkCalend
         Step.QUESTION: (levels.question_target_wd, levels.question_limit_wd),
         Step.CONSULTATION: (levels.consultation_wd, levels.consultation_wd),
         Step.COMPLAINT: (levels.complaint_answer_target_wd, levels.complaint_answer_limit_wd),
+        Step.RENEWAL_ASK: (levels.renewal_ask_target_wd, levels.renewal_ask_limit_wd),
     }[step]
     return calendar.due(start, target), calendar.due(start, most)
 

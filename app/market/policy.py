@@ -21,6 +21,7 @@ from app.market.policy_rules import Policy, apply
 from app.market.round_rules import RoundRules
 from app.market.rules import ServiceLevels
 from app.market.standing_rules import StandingRules
+from app.market.transfer_rules import TransferRules
 
 _KEPT = "market.policy"
 
@@ -78,6 +79,11 @@ def standing() -> StandingRules:
 def matching() -> RoundRules:
     """What a matching round goes by [P]."""
     return current().matching
+
+
+def transfer() -> TransferRules:
+    """How long the steps of a transfer loan take, and what the radar and the reports go by [P]."""
+    return current().transfer
 
 
 def calendar() -> WorkCalendar:

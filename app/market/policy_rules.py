@@ -21,8 +21,9 @@ from app.market.offer_rules import OfferLimits
 from app.market.round_rules import RoundRules
 from app.market.rules import ServiceLevels
 from app.market.standing_rules import StandingRules
+from app.market.transfer_rules import TransferRules
 
-G = TypeVar("G", ServiceLevels, OfferLimits, NeedLimits, AudienceRules, StandingRules, RoundRules)
+G = TypeVar("G", ServiceLevels, OfferLimits, NeedLimits, AudienceRules, StandingRules, RoundRules, TransferRules)
 Value = Any
 """As it is stored: whole numbers, rates as text, hours as text, a day as true or false."""
 HOURS_CODE = "hours"
@@ -39,13 +40,14 @@ class Policy:
     audience: AudienceRules = field(default_factory=AudienceRules)
     standing: StandingRules = field(default_factory=StandingRules)
     matching: RoundRules = field(default_factory=RoundRules)
+    transfer: TransferRules = field(default_factory=TransferRules)
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
 
 
-GROUPS = ("levels", "audience", "need", "offer", "standing", "matching")
+GROUPS = ("levels", "audience", "need", "offer", "standing", "matching", "transfer")
 GROUP_NAMES = {
     "levels": N_("服务时限"), "audience": N_("派单与清单"), "need": N_("需求"), "offer": N_("报价上限"),
-    "standing": N_("银行统计"), "matching": N_("撮合"),
+    "standing": N_("银行统计"), "matching": N_("撮合"), "transfer": N_("转贷"),
 }  # fmt: skip
 NAMES: dict[str, tuple[str, str]] = {
     "levels.desk_check_target_hours": (N_("平台初审：目标"), N_("工作小时")),
@@ -71,6 +73,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "levels.consultation_agree_wd": (N_("企业决定是否同意会诊"), N_("个工作日")),
     "levels.consultation_wd": (N_("会诊得出结论"), N_("个工作日")),
     "levels.consultation_banks_max": (N_("一次会诊最多请"), N_("家银行")),
+    "levels.renewal_ask_target_wd": (N_("银行答复无还本续贷：目标"), N_("个工作日")),
+    "levels.renewal_ask_limit_wd": (N_("银行答复无还本续贷：最长，超过按未答复计"), N_("个工作日")),
     "audience.assigned_banks": (N_("派单一次派给"), N_("家银行")),
     "audience.next_banks": (N_("逾期未答复，再派给"), N_("家银行")),
     "audience.next_rounds": (N_("最多再派"), N_("次")),
@@ -91,6 +95,20 @@ NAMES: dict[str, tuple[str, str]] = {
     "standing.least_cases": (N_("少于此数不公布"), N_("笔")),
     "matching.quota": (N_("为首贷户保留的名额"), "%"),
     "matching.longest": (N_("每份需求最多列出"), N_("个产品")),
+    "transfer.medium_until": (N_("中型企业流动资金贷款可申请无还本续贷：到期日不晚于"), N_("（日期）")),
+    "transfer.answer_good_days": (N_("银行对无还本续贷的答复多久内有效"), N_("天")),
+    "transfer.radar_first_days": (N_("到期提醒：第一次提前"), N_("天")),
+    "transfer.radar_second_days": (N_("到期提醒：第二次提前"), N_("天")),
+    "transfer.radar_last_days": (N_("到期提醒：第三次提前"), N_("天")),
+    "transfer.precheck_wd": (N_("转贷预审"), N_("个工作日")),
+    "transfer.promise_wd": (N_("银行出具续贷承诺"), N_("个工作日")),
+    "transfer.quote_wd": (N_("资金方报价"), N_("个工作日")),
+    "transfer.pick_wd": (N_("企业选定资金方"), N_("个工作日")),
+    "transfer.approve_wd": (N_("转贷复核"), N_("个工作日")),
+    "transfer.drawdown_wd": (N_("旧贷结清后新贷放款"), N_("个工作日")),
+    "transfer.settle_wd": (N_("归还后结清"), N_("个工作日")),
+    "transfer.letter_notice_wd": (N_("续贷承诺到期前提醒"), N_("个工作日")),
+    "transfer.market_daily_rate": (N_("比较节省时的市场过桥日费率"), "%"),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 
@@ -98,6 +116,9 @@ RENAMED = {"need.question_wd": "levels.question_limit_wd"}
 """Codes under which a number was changed before it stood where it stands now."""
 RISING = (
     ("levels.question_target_wd", "levels.question_limit_wd"),
+    ("levels.renewal_ask_target_wd", "levels.renewal_ask_limit_wd"),
+    ("transfer.radar_last_days", "transfer.radar_second_days"),
+    ("transfer.radar_second_days", "transfer.radar_first_days"),
     ("levels.first_answer_target_wd", "levels.first_answer_limit_wd"),
     ("levels.bidding_target_wd", "levels.bidding_limit_wd"),
     ("levels.choice_target_wd", "levels.choice_limit_wd"),
@@ -134,6 +155,8 @@ def parsed(code: str, text: str) -> Value:
     """What was typed, as it is stored. Raises ``ValueError``."""
     if code == HOURS_CODE:
         return spans_text(parse_spans(text))
+    if _is_day(code):
+        return date.fromisoformat(text.strip()).isoformat()
     try:
         number = Decimal(text.replace(",", "").replace("%", "").replace("％", "").strip())
     except InvalidOperation:
@@ -152,6 +175,16 @@ def _is_rate(code: str) -> bool:
     return isinstance(parameter(Policy(), code), Decimal)
 
 
+def _is_day(code: str) -> bool:
+    return isinstance(parameter(Policy(), code), date)
+
+
+def _stored(code: str, value: Value) -> Value:
+    if _is_day(code):
+        return date.fromisoformat(str(value))
+    return Decimal(value) if _is_rate(code) else int(value)
+
+
 def apply(policy: Policy, changes: Mapping[str, Value]) -> Policy:
     """The policy with the changes in it. A code that is no more changes nothing."""
     spans, overrides = policy.calendar.spans, dict(policy.calendar.overrides)
@@ -164,11 +197,11 @@ def apply(policy: Policy, changes: Mapping[str, Value]) -> Policy:
             _override(overrides, date.fromisoformat(code.removeprefix(DAY)), value)
         elif code in NAMES:
             group, _, name = code.partition(".")
-            groups[group][name] = Decimal(value) if _is_rate(code) else int(value)
+            groups[group][name] = _stored(code, value)
     return Policy(
         _with(policy.levels, groups["levels"]), _with(policy.offer, groups["offer"]), _with(policy.need, groups["need"]),
         _with(policy.audience, groups["audience"]), _with(policy.standing, groups["standing"]),
-        _with(policy.matching, groups["matching"]), WorkCalendar(spans, overrides),
+        _with(policy.matching, groups["matching"]), _with(policy.transfer, groups["transfer"]), WorkCalendar(spans, overrides),
     )  # fmt: skip
 
 
@@ -187,6 +220,8 @@ def sound(policy: Policy) -> str | None:
     """The first number that cannot be: none is below 1 (a rate above 0 and up to 1), a target is not above its limit."""
     for code in NAMES:
         value = parameter(policy, code)
+        if isinstance(value, date):
+            continue
         most = 1 if isinstance(value, Decimal) else MOST.get(code, 3_650 if not code.endswith("_fen") else 10**13)
         if not 0 < value <= most:
             return code
@@ -207,6 +242,8 @@ def changed(before: Policy, after: Policy) -> dict[str, list[Value]]:
 
 
 def _plain(value: Value) -> Value:
+    if isinstance(value, date):
+        return value.isoformat()
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 

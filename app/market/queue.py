@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from json import loads
 from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -232,13 +233,24 @@ class QueuePage:
 
 
 class Told(NamedTuple):
-    """A place and the card of its need as the database tells them: what a drawn row depends on, and quick to compare.
+    """A place and the card of its need as one text: all that a drawn row depends on, and quick to compare.
 
-    Ids are text, arrays as they are written: a page compares thousands of them and makes objects of few.
+    A page compares fifty and takes few apart: those that this process has not drawn yet.
     """
 
+    closes_at: datetime
+    text: str
+
+    def row(self) -> QueueRow:
+        """The row for people."""
+        return _Parts(*loads(self.text)).row(self.closes_at)
+
+
+class _Parts(NamedTuple):
+    """What the text of a place says. Ids are text, arrays as they are written."""
+
     need_id: str
-    score: int
+    match_score: int
     reasons: str
     product_id: str | None
     points: str
@@ -255,27 +267,26 @@ class Told(NamedTuple):
     first_loan: bool
     bookable: bool | None
     distribution: str
-    closes_at: datetime
     name: str
     claimed_by: str
     bid_state: str | None
     known: bool
     percent: int | None
     grade: str | None
-    profile_score: int | None
+    score: int | None
     state: str | None
     partial: bool | None
     visible: str | None
     synthetic: bool | None
     consented: bool | None
 
-    def row(self) -> QueueRow:
+    def row(self, closes_at: datetime) -> QueueRow:
         """The row for people. Reasons are told as {IN_INDUSTRY,IN_DISTRICT}."""
         reasons, points = (tuple(text[1:-1].split(",")) if len(text) > 2 else () for text in (self.reasons, self.points))
         return QueueRow(
             UUID(self.need_id), UUID(self.firm_id), self.amount_fen, self.term_months, self.product_kind, self.industry_code,
-            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, self.closes_at,
-            self.score, reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name,
+            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, closes_at,
+            self.match_score, reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name,
             UUID(self.product_id) if self.product_id else None, tuple(map(int, points)), self.margin_bp, self.claimed_by,
         )  # fmt: skip
 
@@ -284,11 +295,12 @@ class Told(NamedTuple):
 # asked for, and of their needs what the bank may know.
 _COLUMNS = text("""
   array(select hq_rank_missing(now())), exists (select from product where org_id = hq_org()), (select count(*) from counted),
+  card.closes_at, json_build_array(
   place.need_id::text, place.score, place.reasons, place.product_id::text, place.points, place.margin_bp,
   coalesce(product.name, ''), card.org_id::text, card.amount_fen, card.term_months, card.product_kind, card.industry_code,
-  card.district, card.size_class, card.firm_form, card.first_loan, card.bookable, card.distribution, card.closes_at, card.name,
+  card.district, card.size_class, card.firm_form, card.first_loan, card.bookable, card.distribution, card.name,
   card.claimed_by, card.bid_state, card.known, card.percent, card.grade, card.score, card.state, card.partial, card.visible,
-  card.synthetic, card.consented""")
+  card.synthetic, card.consented)::text""")
 _JOINED = text("""
   (select) always left join place on true left join product on product.id = place.product_id
   left join hq_queue_cards(array(select need_id from place)) card on card.id = place.need_id""")
@@ -354,7 +366,7 @@ def _most_counted(size: int, skip: int) -> int:
 
 def _told(found: Sequence[Any]) -> list[Told]:
     """Places whose need the bank sees; one that it may not see (any more) is left out."""
-    return [Told(*row[3:]) for row in found if row[10] is not None]
+    return [Told(*row[3:]) for row in found if row[3] is not None]
 
 
 def _number(text: str | None, default: int) -> int:

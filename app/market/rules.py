@@ -79,3 +79,5 @@ class ServiceLevels:
     consultation_agree_wd: int = 5
     consultation_wd: int = 5
     consultation_banks_max: int = 5
+    renewal_ask_target_wd: int = 2
+    renewal_ask_limit_wd: int = 3

@@ -20,7 +20,6 @@ from app.core.calendar import now, today
 from app.core.context import Context
 from app.core.database import session
 from app.core.errors import Refusal
-from app.core.formats import money_text
 from app.core.permissions import Permission, Role
 from app.evidence.copying import copy_in
 from app.loans.models import Loan
@@ -218,7 +217,7 @@ def _asked(said: Said, reference: str) -> Ending | None:
         return Ending(row["row_no"], "refused", Why.NOT_TAKEN, params)
     if row["change"] == LoanChange.RENEWAL and not said.again and not said.settles:
         left = said.held.loan.principal_left_fen - (said.spread.principal_fen if said.spread else 0)
-        return Ending(row["row_no"], "refused", Why.NOT_SETTLED, {"value": money_text(left)})
+        return Ending(row["row_no"], "refused", Why.NOT_SETTLED, {"value_fen": left})
     return None
 
 
@@ -229,7 +228,7 @@ def _held_against(said: Said) -> Ending:
     money = [Repayment(said.repayment.paid_on, said.repayment.amount_fen)] if said.repayment else []
     saw = said.held.on(row["as_of"], *money)
     if row["balance_fen"] != saw.principal_left_fen:
-        shown = {"value": money_text(row["balance_fen"]), "ours": money_text(saw.principal_left_fen)}
+        shown = {"value_fen": row["balance_fen"], "ours_fen": saw.principal_left_fen}
         return Ending(number, "waiting", Why.BALANCE, shown, note, loan.id)
     days = 0 if row["due_on"] else saw.overdue_days
     if row["overdue_days"] < days:

@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, func, select
 
 from app.core.errors import MESSAGES, ErrorCode
+from app.core.formats import money_text
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.tables import Column, Filter, Table
@@ -27,6 +28,8 @@ from app.pool.batch_states import BatchKind, BatchState
 from app.pool.reconcile_states import DifferenceKind
 from app.pool.records import checks_of
 
+HELD_LENGTH = 160
+"""Characters of a row that its line in a list shows."""
 OUTCOMES = {"done": _l("已办成"), "known": _l("已有"), "refused": _l("未通过"), "lapsed": _l("已不再等待")}
 
 
@@ -51,8 +54,11 @@ def reason_text(row: PoolBatchRow, kind: str) -> str:
     params = {"value": "", **row.params}
     if "field" in params:
         params["field"] = gettext(labels_of(kind).get(params["field"], params["field"]))
-    for name in [name for name in params if name.endswith("_label")]:
-        params[name] = gettext(params[name])
+    for name in list(params):
+        if name.endswith("_label"):
+            params[name] = gettext(params[name])
+        elif name.endswith("_fen"):
+            params[name.removesuffix("_fen")] = money_text(params[name])
     if "problem" in params:
         params["problem"] = gettext(params["problem"], **params.pop("details", {}))
     sentence = SENTENCES.get(row.reason) or ROW_REASONS[RowReason(row.reason)]
@@ -71,9 +77,8 @@ def batches_query() -> Select[*tuple[Any, ...]]:
 BATCHES = Table(
     "pool_batches",
     columns=[
-        Column("filename", _l("文件"), PoolBatch.filename, sub=lambda row: gettext("第 %(number)s 批", number=row.number)),
-        Column("kind", _l("种类"), PoolBatch.kind, render=lambda row: gettext(BatchKind(row.kind).label),
-               export=lambda row: gettext(BatchKind(row.kind).label)),
+        Column("filename", _l("文件"), PoolBatch.filename, sub=lambda row: " · ".join((
+            gettext(BatchKind(row.kind).label), gettext("第 %(number)s 批", number=row.number)))),
         Column("prepared_at", _l("收到"), PoolBatch.prepared_at, kind="datetime"),
         Column("state", _l("状态"), PoolBatch.state, render=lambda row: batch_chip(row.state),
                export=lambda row: gettext(BatchState(row.state).label)),
@@ -105,7 +110,8 @@ def rows_table(kind: str, ending: str) -> Table:
     labels = labels_of(kind)
 
     def held(row: PoolBatchRow) -> str:
-        return " · ".join(f"{gettext(label)} {row.raw[code]}" for code, label in labels.items() if row.raw.get(code))[:160]
+        told = " · ".join(f"{gettext(label)} {row.raw[code]}" for code, label in labels.items() if row.raw.get(code))
+        return told if len(told) <= HELD_LENGTH else told[:HELD_LENGTH].rstrip(" ·") + "…"
 
     def standing(row: PoolBatchRow) -> str:
         text = reason_text(row, kind)

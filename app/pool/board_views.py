@@ -1,12 +1,10 @@
-"""Pages of the city: the board with four figures, the budget's ledger, agreements, and the rule explained."""
+"""Pages of the city: the board with four figures."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
-from flask_babel import gettext
+from flask import render_template, url_for
 from flask_babel import lazy_gettext as _l
 
 from app.core.calendar import today
@@ -15,10 +13,9 @@ from app.core.formats import money_parts
 from app.core.pages import Figure
 from app.core.permissions import Permission
 from app.core.use_case import reading
-from app.core.web import attempt, context
+from app.core.web import context
 from app.pool import budget_queries, queries, recovery_queries, service
 from app.pool.door import claim_chip, room
-from app.pool.forms import AgreementForm
 from app.pool.recovery_views import return_chip
 from app.pool.rules import RuleSet
 from app.pool.states import OPEN_FOR_BUREAU
@@ -29,8 +26,8 @@ def board_figures(ctx: Context) -> list[Figure]:
     year = today().year
     money, paid = money_parts(budget_queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
     stored = service.rule_set_on(today())
-    line = RuleSet.from_json(stored.rules).stop_line if stored else None
-    near = [one for one in queries.bank_lines(year) if line is not None and one.near(line)]
+    rules = RuleSet.from_json(stored.rules) if stored else None
+    near = [one for one in queries.bank_lines(year) if rules is not None and one.near(rules)]
     waiting = queries.waiting_count()
     return [
         Figure(_l("今年预算余额"), money.before + money.number, money.unit, url=url_for("pool.ledger")),
@@ -53,28 +50,3 @@ def board() -> Any:
             banks=queries.bank_lines(today().year), rules=rules, late=queries.late_bookings(), chip=claim_chip,
             unsound=queries.last_found(), late_returns=recovery_queries.late_returns(), return_chip=return_chip,
         )
-
-
-@room.page("/pool/agreements", Permission.POOL_READ)
-def agreements() -> Any:
-    """Banks that take part."""
-    with reading(context(), Permission.POOL_READ):
-        return render_template("pool/agreements.html", rows=queries.agreements(), today=today())
-
-
-@room.page("/pool/agreements/new", Permission.POOL_FUND, methods=["GET", "POST"])
-def new_agreement() -> Any:
-    """Registers a bank's agreement."""
-    ctx = context()
-    with reading(ctx, Permission.POOL_FUND):
-        banks = queries.banks()
-    form = AgreementForm()
-    form.bank.choices = [(str(bank_id), name) for bank_id, name in banks]
-    if form.validate_on_submit():
-        done = attempt(form, lambda: service.register_agreement(
-            ctx, UUID(form.bank.data), form.document_no.data or "", form.valid_from.data, form.valid_to.data))
-        if done is not None:
-            flash(gettext("已登记合作协议。"), "success")
-            return redirect(url_for("pool.agreements"))
-    return render_template("pool/agreement.html", form=form)
-

@@ -11,9 +11,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.core import pages
+from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.formats import money_text, rate_text
+from app.core.formats import mask_id, money_text, rate_text
 from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import Permission
@@ -26,12 +27,14 @@ from app.enterprises.rules import SIZE_NAMES, SizeClass
 from app.loans.models import Loan
 from app.loans.queries import awaits_firm
 from app.loans.rules import FiveClass, is_bad
-from app.pool import queries, service
+from app.pool import owner_service, queries, service
 from app.pool.cockpit_filters import BOOKING_FILTERS
 from app.pool.door import booking_chip, check_texts, room, steps
 from app.pool.forms import BookingForm
 from app.pool.judging import LIVE
 from app.pool.models import Booking, StoredRuleSet
+from app.pool.owner_forms import OwnerForm
+from app.pool.owner_models import FirmOwner, OwnerRole
 from app.pool.records import checks_of
 from app.pool.rules import Product, RuleSet, UseOfFunds
 from app.pool.states import BOOKING, BookingState
@@ -94,17 +97,27 @@ def booking(booking_id: UUID) -> Any:
     with reading(ctx, Permission.BOOKING_READ) as db:
         found = get_or_404(Booking, booking_id)
         loan, case = get_or_404(Loan, found.loan_id), db.get(Case, found.case_id)
-        names = organisation_names({found.firm_id, found.org_id})
+        names = organisation_names({one for one in (found.firm_id, found.org_id, found.guarantor_id) if one is not None})
         bad = loan.five_class is not None and is_bad(FiveClass(loan.five_class))
         return render_template(
             "pool/booking.html", booking=found, loan=loan, case=case, line=pages.build_line(ctx, case) if case else None,
             firm=names.get(found.firm_id, ""), bank=names.get(found.org_id, ""), state=booking_chip(found.state),
             checks=check_texts(checks_of(found.checks)), facts=snapshot_facts(found.snapshot), entries=steps("booking", found.id),
             document=get_or_404(StoredRuleSet, found.rule_set_id).document, claim=queries.claim_of_booking(found.id),
-            can={event: can_fire(ctx, BOOKING, found, event) for event in ("withdraw", "refuse_late")},
-            can_claim=bad and found.state == BookingState.BOOKED and ctx.can(Permission.CLAIM_PREPARE),
-            can_correct=found.state in (BookingState.BOOKED, BookingState.REJECTED) and ctx.can(Permission.BOOKING_SUBMIT),
+            can={event: can_fire(ctx, BOOKING, found, event) for event in ("withdraw", "refuse_late")
+                 if event == "refuse_late" or found.guarantor_id is None},
+            can_claim=_claimable(ctx, found, loan, bad),
+            guarantor=names.get(found.guarantor_id, "") if found.guarantor_id else "",
+            can_correct=found.guarantor_id is None and found.state in (BookingState.BOOKED, BookingState.REJECTED)
+            and ctx.can(Permission.BOOKING_SUBMIT),
         )
+
+
+def _claimable(ctx: Context, booking: Booking, loan: Loan, bad: bool) -> bool:
+    """A bank claims a bad loan, a guarantor one that is overdue: each what is booked for it."""
+    lost = bad or (booking.guarantor_id is not None and loan.overdue_days > 0)
+    return (lost and booking.state == BookingState.BOOKED and booking.payee_id == ctx.org_id
+            and ctx.can(Permission.CLAIM_PREPARE))
 
 
 def snapshot_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -122,7 +135,28 @@ def snapshot_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
         (gettext("重点支持名录"), data["key_list_version"] if data["on_key_list"] else no),
         (gettext("知识产权登记证号"), data["ip_certificate_no"]), (gettext("应收账款登记号"), data["receivable_no"]),
         (gettext("货币政策工具"), data["policy_tool"]), (gettext("保险或担保分担"), data["shared_by"]),
+        *_owner_facts(data.get("owner")), *_guarantee_facts(data.get("guarantee")),
         (gettext("首贷"), yes if data["first_loan"] else no), (gettext("已查严重失信名单"), yes if data["not_dishonest"] else no),
+    ]
+
+
+def _owner_facts(owner: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The owner who borrowed for the firm, masked, where there is one."""
+    if owner is None:
+        return []
+    held = gettext(OwnerRole(owner["role"]).label) + (f" {rate_text(Decimal(owner['share']))}" if owner["share"] else "")
+    return [(gettext("借款人"), gettext("小微企业主 %(name)s（%(number)s）", name=owner["name"], number=held))]
+
+
+def _guarantee_facts(terms: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """A guarantor's contract, where there is one."""
+    if terms is None:
+        return []
+    again = Decimal(terms["reguarantee_share"])
+    return [
+        (gettext("担保机构"), terms["guarantor"]), (gettext("担保合同编号"), terms["contract_no"]),
+        (gettext("担保机构承担的本金比例"), rate_text(Decimal(terms["liability_share"]))),
+        (gettext("再担保"), f"{terms['reguarantor']} {rate_text(again)}" if again else gettext("没有")),
     ]
 
 
@@ -139,9 +173,11 @@ def book(loan_id: UUID) -> Any:
         live = queries.booking_of_loan(loan_id)
         stored = service.rule_set_on(loan.drawn_on) if loan.drawn_on else None
         name = organisation_names({loan.firm_id}).get(loan.firm_id, "")
+        owners = queries.owners_of(loan)
     if live is not None and live.state in LIVE and request.method == "GET":
         return redirect(url_for("pool.booking", booking_id=live.id))
-    form = BookingForm(data=None if request.method == "POST" else _prefilled(loan))
+    form = BookingForm(data=None if request.method == "POST" else _prefilled(loan) | {"owner_id": request.args.get("owner", "")})
+    _offer_owners(form, owners)
     if form.validate_on_submit():
         made = attempt(form, lambda: service.submit_booking(ctx, loan_id, form.evidence()))
         if made is not None:
@@ -149,6 +185,30 @@ def book(loan_id: UUID) -> Any:
     days = RuleSet.from_json(stored.rules).booking_deadline_days if stored else None
     size = gettext(SIZE_NAMES[SizeClass(firm.size_class.upper())])
     return render_template("pool/book.html", form=form, loan=loan, firm=name, size=size, days=days, correcting=None)
+
+
+def _offer_owners(form: BookingForm, owners: list[FirmOwner]) -> None:
+    """The firm itself, and the people behind it whom the bank has registered, masked."""
+    form.owner_id.choices = [
+        *form.owner_id.choices,
+        *((str(one.id), gettext("小微企业主 %(name)s（%(number)s）", name=one.masked_name, number=mask_id(one.id_no)))
+          for one in owners),
+    ]
+
+
+@room.page("/loans/<uuid:loan_id>/owner", Permission.BOOKING_SUBMIT, methods=["GET", "POST"])
+def register_owner(loan_id: UUID) -> Any:
+    """The officer links the person who borrowed to the firm they borrowed for."""
+    ctx, form = context(), OwnerForm()
+    with reading(ctx, Permission.BOOKING_SUBMIT):
+        loan = get_or_404(Loan, loan_id)
+        name = organisation_names({loan.firm_id}).get(loan.firm_id, "")
+    if form.validate_on_submit():
+        made = attempt(form, lambda: owner_service.register_owner(ctx, loan_id, form.terms()))
+        if made is not None:
+            flash(gettext("已登记企业主。"), "success")
+            return redirect(url_for("pool.book", loan_id=loan_id, owner=made.id))
+    return render_template("pool/owner.html", form=form, loan=loan, firm=name)
 
 
 def _prefilled(loan: Loan) -> dict[str, Any]:
@@ -163,10 +223,11 @@ def correct(booking_id: UUID) -> Any:
     with reading(ctx, Permission.BOOKING_SUBMIT):
         old = get_or_404(Booking, booking_id)
         loan, firm = get_or_404(Loan, old.loan_id), get_or_404(Enterprise, old.firm_id)
-        name = organisation_names({old.firm_id}).get(old.firm_id, "")
+        name, owners = organisation_names({old.firm_id}).get(old.firm_id, ""), queries.owners_of(loan)
     if old.state == BookingState.REJECTED:
         return redirect(url_for("pool.book", loan_id=old.loan_id))
-    form = BookingForm(data=None if request.method == "POST" else old.snapshot)
+    form = BookingForm(data=None if request.method == "POST" else old.snapshot | {"owner_id": str(old.owner_id or "")})
+    _offer_owners(form, owners)
     if form.validate_on_submit():
         made = attempt(form, lambda: service.correct_booking(ctx, booking_id, form.evidence(), form.reason.data or ""))
         if made is not None:

@@ -95,8 +95,9 @@ _PLACES = text("""
 """)
 _CLAIMS = text("""
     select c.id, l.number, c.state, c.principal_drawn_fen, c.principal_repaid_fen, c.guarantor_paid_fen, c.collateral_fen,
-           c.other_public_fen, c.net_principal_loss_fen, c.compensation_fen, c.basis_fen, c.approved_fen, c.paid_fen,
-           c.rule_set_id, b.mode, b.product, b.snapshot, t.amount_fen as held_fen, p.kind as ended, p.amount_fen as ended_fen,
+           c.other_public_fen, c.paid_out_fen, c.net_principal_loss_fen, c.compensation_fen, c.basis_fen, c.approved_fen,
+           c.paid_fen, c.rule_set_id, b.mode, b.product, b.snapshot, t.amount_fen as held_fen, p.kind as ended,
+           p.amount_fen as ended_fen,
            coalesce(r.recovered, 0) as recovered, coalesce(r.cost, 0) as cost, coalesce(r.due, 0) as due,
            coalesce(r.clawed, false) as clawed, coalesce(w.waiting, 0) as waiting,
            coalesce(w.held, 0) as rest_held, coalesce(w.rests, 0) as rests, coalesce(k.topped, 0) as topped, k.worth_fen as worth,
@@ -166,7 +167,7 @@ def _differences(row: Row[Any], rules: RuleSet) -> Iterator[tuple[str, Any, Any]
     if loss != row.net_principal_loss_fen:
         yield "LOSS", loss, row.net_principal_loss_fen
     facts = snapshot_facts(row.mode, row.product, row.snapshot, row.basis_fen)
-    worth = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules).amount_fen
+    worth = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules, row.paid_out_fen).amount_fen
     if worth != row.compensation_fen:
         yield "COMPENSATION", worth, row.compensation_fen
     held = (row.held_fen or 0) + row.waiting + row.rest_held  # reserved, in the line, or a rest that got money later

@@ -7,7 +7,7 @@ decision and payment in ``decision_service``, recoveries in ``recovery_service``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import IO
 from uuid import UUID
 
@@ -31,11 +31,13 @@ from app.loans.models import Loan
 from app.loans.rules import FiveClass, is_bad
 from app.loans.service import recompute
 from app.pool.claim_steps import release, still_the_loss, tell_bank, working_deadline
-from app.pool.models import Agreement, Booking, Claim
+from app.pool.judging import is_partner
+from app.pool.models import Booking, Claim
 from app.pool.records import line_rows, snapshot_facts
 from app.pool.rules import (
     LossEvidence,
     LossFacts,
+    Mode,
     RatioFacts,
     RuleSet,
     TierBasis,
@@ -43,6 +45,7 @@ from app.pool.rules import (
     loss_proved,
     net_principal_loss,
     payable,
+    split_loss,
 )
 from app.pool.service import rules_of
 from app.pool.states import BOOKING, CLAIM, BookingState, ClaimState
@@ -56,12 +59,15 @@ EDITABLE = (ClaimState.DRAFT, ClaimState.RETURNED)
 
 @dataclass(frozen=True)
 class LossParts:
-    """What the bank states of a loss beside the loan's own ledger, in 分; all on principal alone."""
+    """What the payee states of a loss beside the loan's own ledger, in 分; all on principal alone. ``paid_out_fen``: what a
+    guarantor has paid to the bank (代偿), less what it got back since, and the day of it."""
 
     guarantor_paid_fen: int = 0
     collateral_fen: int = 0
     other_public_fen: int = 0
     statement: str = ""
+    paid_out_fen: int = 0
+    paid_out_on: date | None = None
 
 
 # --- the bank prepares, a second person submits --------------------------------------------------------------------------
@@ -75,15 +81,18 @@ def prepare_claim(ctx: Context, booking_id: UUID, parts: LossParts) -> Claim:
     """
     booking = get_or_404(Booking, booking_id, lock=True)
     rules = rules_of(booking.rule_set_id)
+    if booking.payee_id != ctx.org_id:
+        raise Refusal(ErrorCode.CLAIM_NOT_PAYEE)
     if booking.state == BookingState.CLAIMED:
         raise Refusal(ErrorCode.CLAIM_EXISTS)
     if not claim_in_time(today(), rules):
         raise Refusal(ErrorCode.CLAIM_TOO_LATE)
-    if not rules.left_bank_may_claim and not _is_partner(booking.org_id):
+    if not rules.left_bank_may_claim and not is_partner(booking.payee_id):
         raise Refusal(ErrorCode.NOT_PARTNER)
     claim = Claim(
-        case_id=booking.case_id, loan_id=booking.loan_id, booking_id=booking.id, org_id=booking.org_id,
-        firm_id=booking.firm_id, state=ClaimState.DRAFT.value, rule_set_id=booking.rule_set_id, working=[], stop_line=[],
+        case_id=booking.case_id, loan_id=booking.loan_id, booking_id=booking.id, org_id=booking.payee_id,
+        firm_id=booking.firm_id, mode=booking.mode, state=ClaimState.DRAFT.value,
+        rule_set_id=booking.rule_set_id, working=[], stop_line=[],
         returns_count=0, prepared_at=now(),
     )
     _work_out(ctx, claim, booking, rules, parts)
@@ -109,14 +118,6 @@ def amend_claim(ctx: Context, claim_id: UUID, parts: LossParts) -> Claim:
     return claim
 
 
-def _is_partner(bank_id: UUID) -> bool:
-    found = session().scalar(select(Agreement.id).where(
-        Agreement.org_id == bank_id, Agreement.valid_from <= today(),
-        Agreement.valid_to.is_(None) | (Agreement.valid_to >= today()),
-    ).limit(1))
-    return found is not None
-
-
 def _work_out(ctx: Context, claim: Claim, booking: Booking, rules: RuleSet, parts: LossParts) -> None:
     with elevated(ctx, "pool") as acting:
         loan = recompute(acting, booking.loan_id)
@@ -129,20 +130,24 @@ def preview(booking: Booking, parts: LossParts) -> Claim:
 
     Raises ``Refusal(CLAIM_NOT_BAD)``, ``Refusal(AMOUNT_OUT_OF_RANGE)``.
     """
-    claim = Claim(booking_id=booking.id, loan_id=booking.loan_id, org_id=booking.org_id, firm_id=booking.firm_id,
-                  rule_set_id=booking.rule_set_id, state=ClaimState.DRAFT.value)
+    claim = Claim(booking_id=booking.id, loan_id=booking.loan_id, org_id=booking.payee_id, firm_id=booking.firm_id,
+                  mode=booking.mode, rule_set_id=booking.rule_set_id, state=ClaimState.DRAFT.value)
     _fill(claim, booking, get_or_404(Loan, booking.loan_id), rules_of(booking.rule_set_id), parts)
     return claim
 
 
 def _fill(claim: Claim, booking: Booking, loan: Loan, rules: RuleSet, parts: LossParts) -> None:
     """Loss and compensation from the loan's ledger and the booking's snapshot, line by line."""
-    if loan.five_class is None or not is_bad(FiveClass(loan.five_class)):
+    bad = loan.five_class is not None and is_bad(FiveClass(loan.five_class))
+    if booking.mode == Mode.GUARANTEE:
+        _paid_out(claim, loan, parts, bad)
+    elif not bad:
         raise Refusal(ErrorCode.CLAIM_NOT_BAD)
     claim.principal_drawn_fen, claim.principal_repaid_fen = booking.principal_fen, loan.principal_repaid_fen
-    claim.guarantor_paid_fen, claim.collateral_fen = parts.guarantor_paid_fen, parts.collateral_fen
+    claim.guarantor_paid_fen = 0 if booking.mode == Mode.GUARANTEE else parts.guarantor_paid_fen
+    claim.collateral_fen = parts.collateral_fen
     claim.other_public_fen, claim.statement = parts.other_public_fen, parts.statement.strip()
-    claim.overdue_days, claim.five_class = loan.overdue_days, loan.five_class
+    claim.overdue_days, claim.five_class = loan.overdue_days, loan.five_class or FiveClass.NORMAL.value
     claim.overdue_since = today() - timedelta(days=loan.overdue_days) if loan.overdue_days else None
     loss = net_principal_loss(
         claim.principal_drawn_fen, claim.principal_repaid_fen, claim.guarantor_paid_fen, claim.collateral_fen
@@ -152,10 +157,27 @@ def _fill(claim: Claim, booking: Booking, loan: Loan, rules: RuleSet, parts: Los
             max(0, claim.principal_drawn_fen - claim.principal_repaid_fen - claim.guarantor_paid_fen - 1)
         ))
     facts = ratio_facts(booking, rules)
-    worth = payable(facts, loss, claim.guarantor_paid_fen, claim.other_public_fen, rules)
+    if facts.liability is not None and claim.paid_out_fen is not None:
+        most = loss - split_loss(loss, 0, facts.liability, facts.reguarantee).bank_fen
+        if claim.paid_out_fen > most:
+            raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="paid_out", low=money_text(1), high=money_text(most))
+    worth = payable(facts, loss, claim.guarantor_paid_fen, claim.other_public_fen, rules, claim.paid_out_fen)
     claim.net_principal_loss_fen, claim.compensation_fen = loss, worth.amount_fen
     claim.tier_method, claim.basis_fen = rules.tier_method.value, facts.basis_fen
     claim.working = line_rows(worth.lines)
+
+
+def _paid_out(claim: Claim, loan: Loan, parts: LossParts, bad: bool) -> None:
+    """A guarantor claims what it has paid out on a loan that is overdue (unpaid overdue principal [C1])."""
+    if not bad and loan.overdue_days < 1:
+        raise Refusal(ErrorCode.CLAIM_NOT_OVERDUE)
+    if parts.paid_out_fen < 1:
+        high = money_text(loan.principal_left_fen)
+        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="paid_out", low=money_text(1), high=high)
+    low = loan.drawn_on or today()
+    if parts.paid_out_on is None or not low <= parts.paid_out_on <= today():
+        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="paid_out_on", low=low.isoformat(), high=today().isoformat())
+    claim.paid_out_fen, claim.paid_out_on = parts.paid_out_fen, parts.paid_out_on
 
 
 def ratio_facts(booking: Booking, rules: RuleSet) -> RatioFacts:
@@ -216,10 +238,11 @@ def papers_demanded(claim: Claim, rules: RuleSet) -> list[Check]:
     ))
     papers = frozenset(LossEvidence(kind) for kind in kinds if kind in set(LossEvidence))
     facts = LossFacts(is_bad(FiveClass(claim.five_class)), claim.overdue_days, papers)
+    guaranteed = claim.mode == Mode.GUARANTEE  # the payout proves the loss of a guarantor
     return [
-        *loss_proved(facts, rules),
+        *([] if guaranteed else loss_proved(facts, rules)),
         *(Check(f"PAPER_{kind}", kind.value in kinds, N_("申请材料：%(evidence_label)s"), {"evidence_label": kind.label})
-          for kind in rules.required_papers),
+          for kind in (rules.guarantee_papers if guaranteed else rules.required_papers)),
     ]
 
 

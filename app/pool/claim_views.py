@@ -198,7 +198,7 @@ def _only_tried() -> bool:
 
 def _form_page(form: ClaimForm, booking: Booking, back: str) -> str:
     tried, trouble = None, ""
-    read = [field.validate(form) for field in (form.guarantor_paid, form.collateral, form.other_public)]
+    read = [field.validate(form) for field in (form.guarantor_paid, form.collateral, form.other_public, form.paid_out)]
     if all(read):
         try:
             tried = service.preview(booking, form.parts())
@@ -222,7 +222,8 @@ def amend(claim_id: UUID) -> Any:
         booking = get_or_404(Booking, found.booking_id)
     form = ClaimForm(data=None if request.method == "POST" else {
         "guarantor_paid": found.guarantor_paid_fen, "collateral": found.collateral_fen,
-        "other_public": found.other_public_fen, "statement": found.statement,
+        "other_public": found.other_public_fen, "statement": found.statement, "paid_out": found.paid_out_fen,
+        "paid_out_on": found.paid_out_on,
     })
     back = url_for("pool.claim", claim_id=claim_id)
     asked = not _only_tried() and form.validate_on_submit()

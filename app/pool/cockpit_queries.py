@@ -94,8 +94,8 @@ _BANKS = text("""
            sum(p.booked) filter (where p.recent)::bigint as recent_booked,
            sum(p.lost) filter (where p.recent)::bigint as recent_lost
     from (
-      select org_id, extract(month from booked_on) as month, booked_on > :since as recent, sum(principal_fen) as booked,
-             0::numeric as lost
+      select payee_id as org_id, extract(month from booked_on) as month, booked_on > :since as recent,
+             sum(principal_fen) as booked, 0::numeric as lost
       from booking where state in ('BOOKED', 'CLAIMED') and booked_on between :first and :last group by 1, 2, 3
       union all
       select org_id, extract(month from submitted_on), submitted_on > :since, 0::numeric, sum(net_principal_loss_fen)
@@ -143,22 +143,34 @@ class Slice:
 
 _SLICES = text("""
     with booked as materialized (
-      select b.product, b.mode, b.snapshot ->> 'district' as district, b.snapshot ->> 'size_class' as size,
-             b.snapshot ->> 'first_loan' as first, b.firm_id, b.principal_fen, coalesce(c.loss, 0) as loss
+      select concat_ws('|', b.product, b.mode, coalesce(b.snapshot ->> 'district', ''), coalesce(b.snapshot ->> 'size_class', ''),
+             coalesce(b.snapshot ->> 'first_loan', '')) as kind, b.firm_id, b.principal_fen, coalesce(c.loss, 0) as loss
       from booking b
       left join (select booking_id, sum(net_principal_loss_fen) as loss from claim where state <> all(:uncounted)
                  group by booking_id) c on c.booking_id = b.id
       where b.state = any(:live) and b.booked_on between :first and :last),
-    firms as (
-      select product, mode, district, size, first, firm_id, count(*) as loans, sum(principal_fen) as principal, sum(loss) as loss
-      from booked group by product, mode, district, size, first, firm_id)
-    select case when grouping(product) = 0 then 'product' when grouping(mode) = 0 then 'mode'
-             when grouping(district) = 0 then 'district' when grouping(size) = 0 then 'size'
-             when grouping(first) = 0 then 'first' else 'all' end as by,
-           coalesce(product, mode, district, size, first, '') as key, sum(loans)::bigint as loans,
-           count(distinct firm_id) as firms, sum(principal)::bigint as principal, sum(loss)::bigint as loss
-    from firms group by grouping sets ((product), (mode), (district), (size), (first), ())
+    kinds as materialized (
+      select kind, count(*) as loans, sum(principal_fen) as principal, sum(loss) as loss from booked group by kind),
+    parted as materialized (
+      select kind, by, split_part(kind, '|', place) as key, loans, principal, loss
+      from kinds cross join (values ('product', 1), ('mode', 2), ('district', 3), ('size', 4), ('first', 5)) v (by, place)),
+    parts as materialized (
+      select by, key, sum(loans)::bigint as loans, sum(principal)::bigint as principal, sum(loss)::bigint as loss,
+             least(row_number() over (order by by, key), 256)::int - 1 as bit
+      from parted group by by, key),
+    masks as materialized (
+      select kind, bit_or(set_bit(0::bit(256), bit, 1)) as mask from parted join parts using (by, key) group by kind),
+    firms as materialized (
+      select mask, count(*) as firms from (
+        select bit_or(mask) as mask from booked join masks using (kind) group by firm_id) f group by mask)
+    select p.by, p.key, p.loans, sum(f.firms)::bigint as firms, p.principal, p.loss
+    from parts p join firms f on get_bit(f.mask, p.bit) = 1 group by p.by, p.key, p.loans, p.principal, p.loss
+    union all
+    select 'all', '', sum(loans)::bigint, (select sum(firms)::bigint from firms), sum(principal)::bigint, sum(loss)::bigint
+    from kinds
 """)
+"""A firm is counted once in each part. Which parts its loans belong to is one bit each (parts beyond 256 would share the last),
+so that no distinct count has to sort all loans once a part."""
 
 
 def slices(year: int) -> dict[str, list[Slice]]:

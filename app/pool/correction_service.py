@@ -6,7 +6,7 @@ paid by the cashier (risk-compensation paper §8 case 12, "claw-back or top-up w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -26,8 +26,8 @@ from app.pool.correction_states import CORRECTION, CorrectionState
 from app.pool.line_service import account_of, mode_of, rest_is_open
 from app.pool.models import Booking, Claim
 from app.pool.positions import ask_back, position_of
-from app.pool.records import line_rows
-from app.pool.rules import Compensation, Mode, RatioFacts, payable
+from app.pool.records import line_rows, snapshot_facts
+from app.pool.rules import Compensation, payable
 from app.pool.service import rules_of
 from app.pool.states import PAID_OUT
 
@@ -51,8 +51,10 @@ class Facts:
 
 def computed(claim: Claim, booking: Booking, facts: Facts) -> Compensation:
     """What the claim is worth under corrected facts, line by line, by the edition that judged it."""
-    ratio = RatioFacts(Mode(booking.mode), claim.basis_fen, facts.on_key_list, facts.ip_pledge, facts.policy_tool)
-    return payable(ratio, facts.loss_fen, claim.guarantor_paid_fen, facts.other_public_fen, rules_of(claim.rule_set_id))
+    booked = snapshot_facts(booking.mode, booking.product, booking.snapshot, claim.basis_fen)
+    ratio = replace(booked, on_key_list=facts.on_key_list, ip_pledge=facts.ip_pledge, policy_tool=facts.policy_tool)
+    return payable(ratio, facts.loss_fen, claim.guarantor_paid_fen, facts.other_public_fen, rules_of(claim.rule_set_id),
+                   claim.paid_out_fen)
 
 
 @use_case(Permission.CLAIM_AUDIT, "correction.propose", returns=Correction)

@@ -45,6 +45,11 @@ class LoanFacts:
     in_other_mode: bool = False
     seriously_dishonest: bool = False
     late_approved_reason: str = ""
+    agreement_no: str = ""
+    sole_trader: bool = False
+    own_share: Decimal | None = None
+    liability: Decimal | None = None
+    reguarantee: Decimal = Decimal(0)
     borrower_total_fen: int | None = None
 
 
@@ -79,7 +84,7 @@ def eligibility(facts: LoanFacts, rules: RuleSet) -> list[Check]:
         _agreement(facts),
         _deadline(facts, rules),
     ]
-    optional = (_term(facts, rules), _rate(facts, rules), _borrower_total(facts, rules))
+    optional = (_shares(facts, rules), _term(facts, rules), _rate(facts, rules), _borrower_total(facts, rules))
     return [*checks, *(check for check in optional if check is not None)]
 
 
@@ -95,6 +100,10 @@ def _rule_in_force(facts: LoanFacts, rules: RuleSet) -> Check:
 
 
 def _size(facts: LoanFacts, rules: RuleSet) -> Check:
+    if facts.borrower_kind is BorrowerKind.OWNER_BORROWER:
+        fits = facts.borrower_kind in rules.other_borrowers and (facts.size in rules.sizes or facts.sole_trader)
+        message = N_("借款人为小微企业主，其企业应为小型、微型企业或个体工商户")
+        return Check("SIZE", fits, message, {"size": facts.size.value})
     if facts.borrower_kind is not BorrowerKind.ENTERPRISE:
         params: Params = {"borrower_label": facts.borrower_kind.label}
         passed = facts.borrower_kind in rules.other_borrowers
@@ -152,8 +161,12 @@ def _industry(facts: LoanFacts, rules: RuleSet) -> Check:
 def _agreement(facts: LoanFacts) -> Check:
     begun = facts.agreement_from is not None and facts.agreement_from <= facts.drawdown_on
     ended = facts.agreement_to is not None and facts.agreement_to < facts.drawdown_on
-    message = N_("放款日 %(day)s 合作协议应有效")
-    return Check("AGREEMENT", begun and not ended, message, {"day": facts.drawdown_on})
+    params: Params = {"day": facts.drawdown_on, "number": facts.agreement_no}
+    if not facts.agreement_no or facts.agreement_from is None:
+        return Check("AGREEMENT", begun and not ended, N_("放款日 %(day)s 合作协议应有效"), params)
+    params = {**params, "from": facts.agreement_from, "to": facts.agreement_to or "∞"}
+    message = N_("放款日 %(day)s 应在合作协议 %(number)s 的有效期 %(from)s 至 %(to)s 内")
+    return Check("AGREEMENT", begun and not ended, message, params)
 
 
 def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:
@@ -163,6 +176,20 @@ def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:
         return Check("DEADLINE", True, N_("已超过期限 %(last)s，金融局同意补报：%(reason)s"), params)
     passed = facts.drawdown_on <= facts.submitted_on <= last
     return Check("DEADLINE", passed, N_("应在放款后 %(days)s 日内（%(last)s 前）提交入库"), params)
+
+
+def _shares(facts: LoanFacts, rules: RuleSet) -> Check | None:
+    """A guarantor keeps what its agreement says of a loss, once pool and re-guarantor have taken theirs [P]."""
+    if facts.liability is None:
+        return None
+    own, least = facts.liability - facts.reguarantee - rules.guarantee_ratio, facts.own_share or Decimal(0)
+    params: Params = {
+        "own_ratio": own, "liability_ratio": facts.liability, "again_ratio": facts.reguarantee,
+        "pool_ratio": rules.guarantee_ratio, "least_ratio": least,
+    }
+    message = N_("担保机构承担 %(liability_ratio)s，减再担保 %(again_ratio)s 和资金池 %(pool_ratio)s，"
+                 "自担 %(own_ratio)s，不得低于协议约定的 %(least_ratio)s")
+    return Check("GUARANTEE_SHARES", own >= least, message, params)
 
 
 def _term(facts: LoanFacts, rules: RuleSet) -> Check | None:

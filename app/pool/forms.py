@@ -48,6 +48,9 @@ def not_negative(form: FlaskForm, field: MoneyField) -> None:
 class BookingForm(FlaskForm):
     """What the bank adds to a drawn loan, as at the day of drawdown."""
 
+    owner_id = SelectField(
+        _l("借款人"), default="",
+        description=_l("企业主本人借款、用于企业经营的，选择登记过的企业主；贷款记在企业名下。"))
     product = SelectField(_l("产品类别"))
     use_of_funds = SelectField(_l("资金用途"))
     operates_in_city = BooleanField(_l("借款人在广州市实际经营"))
@@ -70,6 +73,7 @@ class BookingForm(FlaskForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.owner_id.choices = [("", gettext("企业本身"))]
         self.product.choices = [(one.value, gettext(one.label)) for one in Product]
         self.use_of_funds.choices = [(one.value, gettext(one.label)) for one in UseOfFunds]
 
@@ -86,12 +90,17 @@ class BookingForm(FlaskForm):
             ip_certificate_no=self.ip_certificate_no.data or "", receivable_no=self.receivable_no.data or "",
             policy_tool=self.policy_tool.data or "", shared_by=self.shared_by.data or "",
             first_loan=bool(self.first_loan.data), not_dishonest=bool(self.not_dishonest.data),
-            late_reason=self.late_reason.data or "",
+            late_reason=self.late_reason.data or "", owner_id=self.owner_id.data or "",
         )
 
 
 class ClaimForm(FlaskForm):
-    """What the bank states of a loss beside the loan's own ledger."""
+    """What the payee states of a loss beside the loan's own ledger; what it has paid out is asked of a guarantor alone."""
+
+    paid_out = MoneyField(
+        _l("已代偿的本金"), [Optional(), not_negative], unit=YUAN,
+        description=_l("只填本金，扣除代偿后已收回的部分；不超过担保合同约定的比例。"))
+    paid_out_on = DateField(_l("代偿日期"), [Optional()])
 
     guarantor_paid = MoneyField(
         _l("担保或保险已赔付的本金"), [Optional(), not_negative], unit=YUAN, description=_l("没有则填 0 或不填。"))
@@ -106,6 +115,7 @@ class ClaimForm(FlaskForm):
         """What was typed."""
         return LossParts(
             self.guarantor_paid.data or 0, self.collateral.data or 0, self.other_public.data or 0, self.statement.data or "",
+            self.paid_out.data or 0, self.paid_out_on.data,
         )
 
 
@@ -217,14 +227,4 @@ class DistrictForm(FlaskForm):
         Decimal("0.0001"), 1, message=_l("请填写 0 到 100% 之间的比例。"))])
     valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
     valid_to = DateField(_l("终止日期"), [InputRequired(_l("请填写终止日期。"))])
-    idempotency_token = TokenField()
-
-
-class AgreementForm(FlaskForm):
-    """A bank's agreement with the city."""
-
-    bank = SelectField(_l("银行"))
-    document_no = StringField(_l("协议编号"), [InputRequired(_l("请填写协议编号。")), Length(max=80)])
-    valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
-    valid_to = DateField(_l("终止日期"), [Optional()], description=_l("没有约定终止日期可以不填。"))
     idempotency_token = TokenField()

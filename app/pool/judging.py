@@ -10,22 +10,27 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.core.calendar import today
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.owner_models import FirmOwner
+from app.pool.partner_states import PartnerState
 from app.pool.records import snapshot_loan
 from app.pool.rules import JudgeDate, LoanFacts, RuleSet, judging_date
 from app.pool.states import BookingState
 
+RUNS_TO = func.least(Agreement.valid_to, Agreement.ended_on)
+"""The last day on which an agreement runs; null where it is open-ended."""
 LIVE = (BookingState.DRAFT, BookingState.SUBMITTED, BookingState.AUTO_CHECKED, BookingState.BOOKED, BookingState.CLAIMED)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4)."""
+    """What the bank adds to a drawn loan when it books it, as at the day of drawdown (paper §4). ``owner_id``: the owner
+    (小微企业主) who borrows for the firm, where it is not the firm itself."""
 
     product: str
     use_of_funds: str
@@ -39,6 +44,7 @@ class Evidence:
     first_loan: bool = False
     not_dishonest: bool = False
     late_reason: str = ""
+    owner_id: str = ""
 
 
 def rule_set_on(day: date) -> StoredRuleSet | None:
@@ -49,13 +55,19 @@ def rule_set_on(day: date) -> StoredRuleSet | None:
     )
 
 
-def agreement_on(bank_id: UUID, day: date) -> Agreement | None:
-    """The bank's agreement on a day; where none runs, the one that began last before it."""
+def agreement_on(partner_id: UUID, day: date) -> Agreement | None:
+    """The partner's signed agreement on a day; where none runs, the one that began last before it."""
+    signed = Agreement.state.in_((PartnerState.CONFIRMED, PartnerState.ENDED))
     return session().scalar(
-        select(Agreement).where(Agreement.org_id == bank_id, Agreement.valid_from <= day)
-        .order_by(or_(Agreement.valid_to.is_(None), Agreement.valid_to >= day).desc(), Agreement.valid_from.desc())
-        .limit(1)
+        select(Agreement).where(Agreement.org_id == partner_id, Agreement.valid_from <= day, signed)
+        .order_by(or_(RUNS_TO.is_(None), day <= RUNS_TO).desc(), Agreement.valid_from.desc()).limit(1)
     )
+
+
+def is_partner(partner_id: UUID) -> bool:
+    """Whether an agreement of the partner runs today."""
+    found = agreement_on(partner_id, today())
+    return found is not None and (found.runs_to is None or found.runs_to >= today())
 
 
 def judged_on(rules: RuleSet, drawn_on: date) -> date:
@@ -106,10 +118,10 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     """A booking's snapshot as the checks read it. Runs with the portal's identity."""
     data = booking.snapshot
     drawn_on = date.fromisoformat(data["drawn_on"])
-    agreement = agreement_on(booking.org_id, drawn_on)
+    agreement = agreement_on(booking.guarantor_id or booking.org_id, drawn_on)
     others = session().execute(
         select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
-            Booking.id != booking.id, Booking.org_id == booking.org_id, Booking.firm_id == booking.firm_id,
+            Booking.id != booking.id, Booking.org_id == booking.org_id, _same_borrower(booking),
             Booking.state.in_(LIVE),
         )
     ).all()
@@ -122,6 +134,15 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     )
 
 
+def _same_borrower(booking: Booking) -> ColumnElement[bool]:
+    """Loans of the firm, its owner's among them, and of the same owner under other firms."""
+    of_firm = Booking.firm_id == booking.firm_id
+    if booking.owner_id is None:
+        return of_firm
+    person = select(FirmOwner.id_digest).where(FirmOwner.id == booking.owner_id).scalar_subquery()
+    return or_(of_firm, Booking.owner_id.in_(select(FirmOwner.id).where(FirmOwner.id_digest == person)))
+
+
 def facts_of(
     mode: str, product: str, principal_fen: int, snapshot: dict[str, Any], submitted_on: date, judged: date,
     agreement: Agreement | None, *, booked_before: bool = False, in_other_mode: bool = False, late_accepted: str = "",
@@ -130,7 +151,8 @@ def facts_of(
     """A snapshot with what stands around it, as the checks read it. ``others_fen``: the borrower's other live bookings (分)."""
     return replace(
         snapshot_loan(mode, product, principal_fen, snapshot, submitted_on, judged),
-        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.valid_to if agreement else None,
+        agreement_from=agreement.valid_from if agreement else None, agreement_to=agreement.runs_to if agreement else None,
+        agreement_no=agreement.document_no if agreement else "", own_share=agreement.own_share if agreement else None,
         booked_before=booked_before, in_other_mode=in_other_mode, late_approved_reason=late_accepted,
         borrower_total_fen=principal_fen + others_fen,
     )

@@ -26,7 +26,7 @@ from app.pool import money
 from app.pool.budget import BudgetResult, within_budget
 from app.pool.budget_models import Wait, WaitKind, WaitState
 from app.pool.judging import rule_set_on
-from app.pool.models import Booking, Claim
+from app.pool.models import Claim
 from app.pool.positions import ask_back, position_of
 from app.pool.rules import BudgetMode, Mode, RuleSet
 from app.pool.states import PAID_OUT
@@ -51,7 +51,7 @@ def account_of(mode: Mode, year: int) -> Account:
 
 def mode_of(claim: Claim) -> Mode:
     """Whether the bank or the guarantor is compensated."""
-    return Mode(session().scalars(select(Booking.mode).where(Booking.id == claim.booking_id)).one())
+    return Mode(claim.mode)
 
 
 def _lock(mode: Mode) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -28,19 +29,40 @@ class StoredRuleSet(Identified, Base):
 
 
 class Agreement(Identified, Base):
-    """A bank's agreement with the city (合作协议); open-ended without ``valid_to``."""
+    """A partner's agreement with the city (合作协议); open-ended without ``valid_to``. One person drafts it, another one signs
+    it off. ``own_share``: the least share of a loss (a fraction) that the partner has agreed to bear itself."""
 
     __tablename__ = "pool_agreement"
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    org_kind: Mapped[str] = mapped_column(Computed("case mode when 'GUARANTEE' then 'guarantor' else 'bank' end", persisted=True))
+    mode: Mapped[str]
     document_no: Mapped[str]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
-    registered_by: Mapped[UUID | None]
-    registered_at: Mapped[datetime]
+    own_share: Mapped[Decimal | None]
+    partner_signer: Mapped[str]
+    city_signer: Mapped[str]
+    signed_on: Mapped[date | None]
+    state: Mapped[str]
+    proposed_by: Mapped[UUID | None]
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    ended_on: Mapped[date | None]
+    ended_by: Mapped[UUID | None]
+    next_check_at: Mapped[datetime | None]
+
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
+
+    @property
+    def runs_to(self) -> date | None:
+        """The last day on which it runs: as agreed, or as ended before."""
+        return min((day for day in (self.valid_to, self.ended_on) if day is not None), default=None)
 
 
 class Booking(Identified, Base):
-    """入库: a loan recorded in the pool. ``snapshot`` is the loan as at drawdown; a correction is a new version."""
+    """入库: a loan recorded in the pool, by its bank (政银) or by the guarantor that stands for it (政担); ``payee_id`` is
+    whoever is compensated. ``snapshot`` is the loan as at drawdown; a correction is a new version."""
 
     __tablename__ = "booking"
     case_id: Mapped[UUID]
@@ -65,6 +87,12 @@ class Booking(Identified, Base):
     booked_on: Mapped[date | None]
     created_at: Mapped[datetime]
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool_batch.id"))
+    guarantor_id: Mapped[UUID | None]
+    contract_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None]
+    payee_id: Mapped[UUID] = mapped_column(Computed("coalesce(guarantor_id, org_id)", persisted=True))
+
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -75,7 +103,8 @@ class Booking(Identified, Base):
 
 
 class Claim(Identified, Base):
-    """补偿申请: a bank asks the pool to share a loss. Five people: preparer, reviewer, auditor, decider, cashier."""
+    """补偿申请: a bank, or a guarantor that has paid out (代偿), asks the pool to share a loss. Five
+    people: preparer, reviewer, auditor, decider, cashier."""
 
     __tablename__ = "claim"
     case_id: Mapped[UUID]
@@ -83,12 +112,15 @@ class Claim(Identified, Base):
     booking_id: Mapped[UUID]
     org_id: Mapped[UUID]
     firm_id: Mapped[UUID]
+    mode: Mapped[str]
     state: Mapped[str]
     principal_drawn_fen: Mapped[int]
     principal_repaid_fen: Mapped[int]
     guarantor_paid_fen: Mapped[int]
     collateral_fen: Mapped[int]
     other_public_fen: Mapped[int]
+    paid_out_fen: Mapped[int | None]
+    paid_out_on: Mapped[date | None]
     net_principal_loss_fen: Mapped[int]
     overdue_days: Mapped[int]
     overdue_since: Mapped[date | None]
@@ -126,8 +158,8 @@ class Claim(Identified, Base):
 
     __table_args__ = (
         ForeignKeyConstraint(
-            ["booking_id", "case_id", "loan_id", "org_id", "firm_id"],
-            ["booking.id", "booking.case_id", "booking.loan_id", "booking.org_id", "booking.firm_id"],
+            ["booking_id", "case_id", "loan_id", "org_id", "firm_id", "mode"],
+            ["booking.id", "booking.case_id", "booking.loan_id", "booking.payee_id", "booking.firm_id", "booking.mode"],
             name="fk_claim_booking_id",
         ),
     )

@@ -21,10 +21,14 @@ from app.loans.models import Loan
 from app.loans.states import LoanState
 from app.pool.check_models import PoolCheck
 from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, Publicity
+from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
+from app.pool.owner_models import FirmOwner
+from app.pool.partner_states import PartnerState
 from app.pool.rule_models import RuleProposal
 from app.pool.rule_states import ProposalState
+from app.pool.ruleset import RuleSet
 from app.pool.states import NOT_COUNTED, OPEN_FOR_BUREAU, BookingState, ClaimState
 from app.pool.stress_models import StressRun
 
@@ -44,12 +48,14 @@ def bookings_query() -> Select[*tuple[Any, ...]]:
 
 
 def bookable_query() -> Select[*tuple[Any, ...]]:
-    """Drawn loans of the bank that stand in no live booking."""
+    """Drawn loans of the bank that stand in no live booking, and for which no guarantor stands."""
     live = select(Booking.id).where(Booking.loan_id == Loan.id, Booking.state.in_([one.value for one in LIVE])).exists()
+    stood_for = select(Guarantee.id).where(
+        Guarantee.loan_id == Loan.id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))).exists()
     return (
         select(Loan.id, Loan.number, Loan.principal_fen, Loan.drawn_on, FIRM.name.label("firm_name"))
         .join(FIRM, FIRM.id == Loan.firm_id)
-        .where(Loan.state == LoanState.DRAWN.value, ~live).order_by(Loan.drawn_on.desc())
+        .where(Loan.state == LoanState.DRAWN.value, ~live, ~stood_for).order_by(Loan.drawn_on.desc())
     )
 
 
@@ -204,20 +210,27 @@ def accounts() -> list[Any]:
     ))
 
 
-def agreements() -> list[Any]:
-    """Agreements with the names of the banks."""
-    return list(session().execute(
-        select(Agreement.document_no, Agreement.valid_from, Agreement.valid_to, BANK.name.label("bank_name"))
-        .join(BANK, BANK.id == Agreement.org_id).order_by(BANK.name, Agreement.valid_from)
-    ))
-
-
 def banks() -> list[tuple[UUID, str]]:
     """Banks of the portal by name."""
     rows = session().execute(
         select(Organisation.id, Organisation.name).where(Organisation.kind == "bank").order_by(Organisation.name)
     ).all()
     return [(row.id, row.name) for row in rows]
+
+
+def partners() -> list[Any]:
+    """Organisations that may have an agreement with the city, by name."""
+    return list(session().execute(
+        select(Organisation.id, Organisation.name, Organisation.kind).where(
+            Organisation.kind.in_(("bank", "guarantor")), Organisation.state == "active").order_by(Organisation.name)))
+
+
+def draft_agreements(limit: int = 10) -> list[Any]:
+    """Agreements that wait for a second person, the oldest first."""
+    return list(session().execute(
+        select(Agreement.id, Agreement.document_no, Organisation.name.label("partner_name"))
+        .join(Organisation, Organisation.id == Agreement.org_id).where(Agreement.state == PartnerState.PROPOSED)
+        .order_by(Agreement.proposed_at).limit(limit)))
 
 
 def paid_in(year: int) -> int:
@@ -236,10 +249,12 @@ def waiting_count() -> int:
 
 @dataclass(frozen=True)
 class BankLine:
-    """A bank's year: principal booked and losses claimed in 分, their ratio as a fraction (None: nothing booked)."""
+    """The year of a bank or a guarantor: principal booked and losses claimed in 分, their ratio as a fraction (None: nothing
+    booked)."""
 
     bank_id: UUID
     name: str
+    kind: str
     booked_fen: int
     claimed_fen: int
 
@@ -248,8 +263,13 @@ class BankLine:
         """Losses over bookings."""
         return Decimal(self.claimed_fen) / Decimal(self.booked_fen) if self.booked_fen else None
 
-    def near(self, line: Decimal) -> bool:
+    def line(self, rules: RuleSet) -> Decimal:
+        """The stop line that it stands under: a bank's or a guarantor's."""
+        return rules.guarantee_stop_line if self.kind == "guarantor" else rules.stop_line
+
+    def near(self, rules: RuleSet) -> bool:
         """Whether two thirds of the stop line are used up."""
+        line = self.line(rules)
         return self.claimed_fen * 3 > Decimal(2) * line * self.booked_fen
 
 
@@ -258,17 +278,17 @@ def _by_bank(stmt: Select[*tuple[Any, ...]]) -> dict[UUID, int]:
 
 
 def bank_lines(year: int) -> list[BankLine]:
-    """Every bank that booked or claimed in the year, the highest ratio first. Three statements."""
+    """Every partner that booked or claimed in the year, the highest ratio first. Three statements."""
     first, last = date(year, 1, 1), date(year, 12, 31)
-    booked = _by_bank(select(Booking.org_id, func.sum(Booking.principal_fen).label("fen")).where(
+    booked = _by_bank(select(Booking.payee_id.label("org_id"), func.sum(Booking.principal_fen).label("fen")).where(
         Booking.state.in_((BookingState.BOOKED, BookingState.CLAIMED)), Booking.booked_on.between(first, last),
-    ).group_by(Booking.org_id))
+    ).group_by(Booking.payee_id))
     claimed = _by_bank(select(Claim.org_id, func.sum(Claim.net_principal_loss_fen).label("fen")).where(
         Claim.state.not_in(NOT_COUNTED), Claim.submitted_on.between(first, last),
     ).group_by(Claim.org_id))
-    names = dict(banks())
+    names = {row.id: (row.name, row.kind) for row in partners()}
     lines = [
-        BankLine(one, names.get(one, ""), booked.get(one, 0), claimed.get(one, 0)) for one in {*booked, *claimed}
+        BankLine(one, *names.get(one, ("", "bank")), booked.get(one, 0), claimed.get(one, 0)) for one in {*booked, *claimed}
     ]
     return sorted(lines, key=lambda line: (line.ratio is not None, -(line.ratio or 0), line.name))
 
@@ -300,9 +320,25 @@ def bad_bookings(limit: int = 10) -> list[Any]:
     """Booked loans that have gone bad and are not claimed."""
     return list(session().execute(
         bookings_query().where(
-            Booking.state == BookingState.BOOKED.value, Loan.five_class.in_(("SUBSTANDARD", "DOUBTFUL", "LOSS")),
+            Booking.state == BookingState.BOOKED.value, Booking.guarantor_id.is_(None),
+            Loan.five_class.in_(("SUBSTANDARD", "DOUBTFUL", "LOSS")),
         ).order_by(Loan.overdue_days.desc()).limit(limit)
     ))
+
+
+def overdue_guaranteed(limit: int = 10) -> list[Any]:
+    """Loans booked by the guarantor that are overdue and not claimed."""
+    return list(session().execute(
+        bookings_query().where(
+            Booking.state == BookingState.BOOKED.value, Booking.guarantor_id.is_not(None), Loan.overdue_days > 0)
+        .order_by(Loan.overdue_days.desc()).limit(limit)
+    ))
+
+
+def owners_of(loan: Loan) -> list[FirmOwner]:
+    """People whom the loan's bank has linked to its firm."""
+    return list(session().scalars(select(FirmOwner).where(
+        FirmOwner.firm_id == loan.firm_id, FirmOwner.org_id == loan.org_id).order_by(FirmOwner.registered_at)))
 
 
 def late_bookings(limit: int = 10) -> list[Any]:

@@ -25,8 +25,9 @@ _MONTHS = text("""
 select o.id as org_id, o.name as bank_name, m.month, r.done_at, r.notes, r.agreeing, r.absent,
   (select count(*) from pool_difference d where d.org_id = o.id and d.month = m.month and d.state <> 'ENDED') as still_open
 from organisation o
-cross join lateral (select min(booked_on) as since from booking b
-  where b.org_id = o.id and b.mode = 'BANK' and b.state = any(:live) and b.booked_on is not null) b
+cross join lateral (select least(
+  (select min(booked_on) from booking b where b.org_id = o.id and b.mode = 'BANK' and b.state = any(:live)),
+  (select min(month) from pool_reconciliation c where c.org_id = o.id)) as since) b
 cross join lateral (select generate_series(date_trunc('month', cast(greatest(b.since, :first) as timestamp)),
   cast(:last as timestamp), interval '1 month')::date as month where b.since is not null) m
 left join lateral (select * from pool_reconciliation r where r.org_id = o.id and r.month = m.month

@@ -164,8 +164,8 @@ def dismiss(ctx: Context, difference_id: UUID, reason: str) -> Difference:
     fire(ctx, DIFFERENCE, one, "dismiss", reason=reason)
     _settle_rows(ctx, one.org_id)
     with elevated(ctx, "pool"):
-        notify(one.org_id, N_("对账差异 %(note)s 已由金融局认定不处理：%(reason)s"), path=f"/pool/differences/{one.id}",
-               note=one.note_no, reason=reason.strip())
+        notify(one.org_id, N_("对账差异 %(note)s 已由金融局认定不处理：%(reason)s"), note=one.note_no, reason=reason.strip(),
+               path=f"/pool/reconciliations/differences/{one.id}")
     about(one)
     return one
 

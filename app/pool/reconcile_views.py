@@ -144,7 +144,7 @@ def _month_asked() -> date:
     return next((month for month in reconcile_queries.months_shown() if f"{month:%Y-%m-%d}" == asked), month_before(today()))
 
 
-@room.page("/pool/differences", Permission.BOOKING_READ)
+@room.page("/pool/reconciliations/differences", Permission.BOOKING_READ)
 def differences() -> Any:
     """Notes on which a bank's list and the portal differ."""
     with reading(context(), Permission.BOOKING_READ) as db:
@@ -156,7 +156,7 @@ def differences() -> Any:
                                may_look=context().can(Permission.BOOKING_SUBMIT))
 
 
-@room.page("/pool/differences/<uuid:difference_id>", Permission.BOOKING_READ)
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>", Permission.BOOKING_READ)
 def difference(difference_id: UUID) -> Any:
     """One difference: both sides, whose it is, how old, and what may be done."""
     ctx = context()
@@ -176,40 +176,40 @@ def _button(difference_id: UUID, call: Any, done: str) -> Any:
     return act(call, done=done, to=url_for("pool.difference", difference_id=difference_id))
 
 
-@room.page("/pool/differences/<uuid:difference_id>/explain", Permission.BOOKING_SUBMIT, methods=["POST"])
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>/explain", Permission.BOOKING_SUBMIT, methods=["POST"])
 def difference_explain(difference_id: UUID) -> Any:
     """The bank says why."""
     return _button(difference_id, lambda: reconcile_service.explain(context(), difference_id, request.form.get("reason", "")),
                    gettext("已登记说明，等待本行复核。"))
 
 
-@room.page("/pool/differences/<uuid:difference_id>/agree", Permission.BOOKING_RELEASE, methods=["POST"])
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>/agree", Permission.BOOKING_RELEASE, methods=["POST"])
 def difference_agree(difference_id: UUID) -> Any:
     """The second person agrees."""
     return _button(difference_id, lambda: reconcile_service.agree(context(), difference_id), gettext("已同意说明，差异了结。"))
 
 
-@room.page("/pool/differences/<uuid:difference_id>/return", Permission.BOOKING_RELEASE, methods=["POST"])
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>/return", Permission.BOOKING_RELEASE, methods=["POST"])
 def difference_return(difference_id: UUID) -> Any:
     """The second person does not agree."""
     return _button(difference_id, lambda: reconcile_service.send_back(context(), difference_id, request.form.get("reason", "")),
                    gettext("已退回，请重新处理。"))
 
 
-@room.page("/pool/differences/<uuid:difference_id>/dismiss", Permission.CLAIM_CHECK, methods=["POST"])
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>/dismiss", Permission.CLAIM_CHECK, methods=["POST"])
 def difference_dismiss(difference_id: UUID) -> Any:
     """The bureau ends it."""
     return _button(difference_id, lambda: reconcile_service.dismiss(context(), difference_id, request.form.get("reason", "")),
                    gettext("已认定不处理。"))
 
 
-@room.page("/pool/differences/<uuid:difference_id>/own", Permission.BOOKING_SUBMIT, methods=["POST"])
+@room.page("/pool/reconciliations/differences/<uuid:difference_id>/own", Permission.BOOKING_SUBMIT, methods=["POST"])
 def difference_own(difference_id: UUID) -> Any:
     """An officer takes it over."""
     return _button(difference_id, lambda: reconcile_service.own(context(), difference_id), gettext("这项差异现在由您负责。"))
 
 
-@room.page("/pool/differences/look", Permission.BOOKING_SUBMIT, methods=["POST"])
+@room.page("/pool/reconciliations/differences/look", Permission.BOOKING_SUBMIT, methods=["POST"])
 def differences_look() -> Any:
     """Compares the bank's open differences again."""
     try:

@@ -66,8 +66,16 @@ def snapshot_facts(mode: str, product: str, snapshot: Mapping[str, Any], basis_f
     return RatioFacts(
         mode=Mode(mode), basis_fen=basis_fen, on_key_list=snapshot["on_key_list"],
         ip_pledge=Product(product) is Product.IP_PLEDGE or bool(snapshot["ip_certificate_no"]),
-        policy_tool=bool(snapshot["policy_tool"]),
+        policy_tool=bool(snapshot["policy_tool"]), **_shares(snapshot),
     )
+
+
+def _shares(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """The shares of a guarantor's contract as fractions; none of a bank's booking."""
+    terms = snapshot.get("guarantee")
+    if terms is None:
+        return {}
+    return {"liability": Decimal(terms["liability_share"]), "reguarantee": Decimal(terms["reguarantee_share"])}
 
 
 def snapshot_loan(
@@ -77,12 +85,14 @@ def snapshot_loan(
     drawn_on = date.fromisoformat(snapshot["drawn_on"])
     return LoanFacts(
         mode=Mode(mode), product=Product(product), principal_fen=principal_fen,
-        borrower_kind=borrower_kind(snapshot["form"]), size=SizeClass(snapshot["size_class"]),
+        borrower_kind=BorrowerKind.OWNER_BORROWER if snapshot.get("owner") else borrower_kind(snapshot["form"]),
+        size=SizeClass(snapshot["size_class"]),
         registered_in_city=snapshot["district"].startswith(CITY), operates_in_city=snapshot["operates_in_city"],
         on_key_list=snapshot["on_key_list"], industry_code=snapshot["industry_code"],
         annual_rate=Decimal(snapshot["annual_rate"]), term_months=snapshot["term_months"],
         use_of_funds=UseOfFunds(snapshot["use_of_funds"]), drawdown_on=drawn_on, submitted_on=submitted_on,
         judged_on=judged_on, agreement_from=drawn_on, agreement_to=None, seriously_dishonest=not snapshot["not_dishonest"],
+        sole_trader=borrower_kind(snapshot["form"]) is BorrowerKind.SOLE_TRADER, **_shares(snapshot),
     )
 
 

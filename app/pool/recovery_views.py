@@ -32,6 +32,7 @@ from app.pool.correction_models import Correction
 from app.pool.correction_states import CORRECTION, CORRECTION_TEXTS, CorrectionState
 from app.pool.door import claim_chip, room, steps
 from app.pool.forms import PayForm
+from app.pool.layers import share_recovery, split_loss
 from app.pool.models import Booking, Claim, Recovery, StoredRuleSet
 from app.pool.positions import position_of
 from app.pool.records import lines_of
@@ -113,7 +114,7 @@ def drawing(found: Flow) -> WaterfallChart:
     steps += [
         Step(gettext("追偿回收"), wan(-found.recovered_fen)), Step(gettext("追偿费用"), wan(found.cost_fen)),
         Step(gettext("已返还财政"), wan(found.returned_fen)), Step(gettext("应返未返"), wan(found.open_fen)),
-        Step(gettext("银行承担"), wan(found.borne_fen), total=True),
+        Step(gettext("合作方承担"), wan(found.borne_fen), total=True),
     ]
     return waterfall(gettext("损失由谁承担"), steps, unit=gettext("万元"), places=2)
 
@@ -131,6 +132,22 @@ def recoveries() -> Any:
         return render_template("pool/recoveries.html", page=page, flow=found, chart=drawing(found) if found.claims else None)
 
 
+def _layers(claim: Claim) -> list[tuple[str, int, int]]:
+    """Of a guarantor's paid claim: the four layers with what each bears of the loss and gets of what came back (分)."""
+    terms = get_or_404(Booking, claim.booking_id).snapshot.get("guarantee")
+    if terms is None or claim.paid_fen is None:
+        return []
+    found = position_of(claim)
+    borne = split_loss(
+        found.loss_fen, found.worth_fen, Decimal(terms["liability_share"]), Decimal(terms["reguarantee_share"]))
+    back = share_recovery(borne, found.recovered_fen - found.cost_fen)
+    return [
+        (gettext("市级资金池"), borne.pool_fen, back.pool_fen), (gettext("担保机构"), borne.guarantor_fen, back.guarantor_fen),
+        (terms["reguarantor"] or gettext("再担保"), borne.reguarantee_fen, back.reguarantee_fen),
+        (gettext("银行"), borne.bank_fen, back.bank_fen), (gettext("合计"), borne.total_fen, back.total_fen),
+    ]
+
+
 def _claim_page(claim_id: UUID, template: str, **more: Any) -> Any:
     ctx = context()
     with reading(ctx, P.CLAIM_READ):
@@ -141,7 +158,7 @@ def _claim_page(claim_id: UUID, template: str, **more: Any) -> Any:
             template, claim=claim, loan=loan, firm=names.get(claim.firm_id, ""), bank=names.get(claim.org_id, ""),
             state=claim_chip(claim.state), flow=found, chart=drawing(found) if claim.paid_fen else None, kinds=KINDS,
             recoveries=queries.recoveries_of(claim_id), return_chip=return_chip,
-            position=position_of(claim) if claim.paid_fen else None,
+            position=position_of(claim) if claim.paid_fen else None, layers=_layers(claim),
             document=get_or_404(StoredRuleSet, claim.rule_set_id).document, corrections=[
                 (row.Correction, row.proposer, CorrectionState(row.Correction.state), lines_of(row.Correction.working),
                  steps("claim_correction", row.Correction.id),

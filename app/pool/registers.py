@@ -188,8 +188,8 @@ def cashier_waits(ctx: Context) -> list[Wait]:
 
 
 def bank_only(ctx: Context) -> list[Wait]:
-    """What the officer's bank owes to the pool."""
-    if ctx.org_kind is not OrgKind.BANK:
+    """What the payee owes to the pool."""
+    if ctx.org_kind not in (OrgKind.BANK, OrgKind.GUARANTOR):
         return []
     return [
         Wait(_l("返还追偿款"), money_text(row.due_fen), url_for("pool.claim_recoveries", claim_id=row.claim_id),

@@ -14,7 +14,8 @@ from flask_babel import lazy_gettext as _l
 from app.core.formats import count_text, date_text, money_text, rate_text
 from app.core.pages import Text
 from app.enterprises.rules import SIZE_NAMES, SizeClass
-from app.pool.ruleset import RULE_2025, SOURCES, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
+from app.pool.rule_sources import SOURCES
+from app.pool.ruleset import RULE_2025, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
 
 NAMES: dict[str, Text] = {
     "code": _l("版本代号"), "title": _l("办法名称"), "document_no": _l("文号"), "valid_from": _l("施行日"),
@@ -42,8 +43,10 @@ NAMES: dict[str, Text] = {
     "audit_wd": _l("审核（工作日）"), "publicity_days": _l("公示（自然日）"),
     "recovery_return_days": _l("追偿款返还期限（自然日）"),
     "recovery_reminder_days": _l("返还提醒（收款后第几天）"), "split_window_days": _l("拆分贷款的观察天数"),
+    "agreement_reminder_days": _l("合作协议到期提醒（到期前第几天）"),
     "early_default_days": _l("放款后多少天内逾期要提示"),
-    "related_window_days": _l("关联借款人：放款相隔多少天内要提示"), "required_papers": _l("申请须有的材料"),
+    "related_window_days": _l("关联借款人：放款相隔多少天内要提示"), "required_papers": _l("申请须有的材料（政银）"),
+    "guarantee_papers": _l("申请须有的材料（政担）"),
     "sample_share": _l("抽样审核的比例"), "sample_flag_weight": _l("按风险抽样：每项提示加的权重"),
     "pace_days": _l("驾驶舱推算年底比率：按最近多少天的进度"), "batch_wait_days": _l("批量文件的行最多等待（自然日）"),
     "reconcile_due_wd": _l("月末对账期限（月末后工作日）"), "reconcile_reminder_wd": _l("月末对账提醒（月末后第几个工作日）"),
@@ -64,11 +67,14 @@ GROUPS: tuple[tuple[Text, tuple[str, ...]], ...] = (
         "products", "guarantee_products", "sizes", "key_list_sizes", "other_borrowers", "excluded_industries", "excluded_uses",
         "min_term_months", "max_term_months", "max_annual_rate", "borrower_cap_fen", "booking_deadline_days",
     )),
-    (_l("索赔"), ("left_bank_may_claim", "claim_after_expiry_days", "loss_triggers", "loss_overdue_days", "required_papers")),
+    (_l("索赔"), (
+        "left_bank_may_claim", "claim_after_expiry_days", "loss_triggers", "loss_overdue_days", "required_papers",
+        "guarantee_papers",
+    )),
     (_l("办理期限和提示"), (
         "formal_check_wd", "returns_allowed", "return_answer_wd", "audit_wd", "publicity_days", "recovery_return_days",
-        "recovery_reminder_days", "split_window_days", "early_default_days", "related_window_days", "sample_share",
-        "sample_flag_weight", "pace_days", "batch_wait_days", "reconcile_due_wd", "reconcile_reminder_wd",
+        "recovery_reminder_days", "agreement_reminder_days", "split_window_days", "early_default_days", "related_window_days",
+        "sample_share", "sample_flag_weight", "pace_days", "batch_wait_days", "reconcile_due_wd", "reconcile_reminder_wd",
     )),
 )
 

@@ -132,7 +132,7 @@ def preview(rules: RuleSet) -> Preview:
     claims = session().execute(
         select(
             Claim.id, Claim.net_principal_loss_fen, Claim.compensation_fen, Claim.guarantor_paid_fen, Claim.other_public_fen,
-            Claim.basis_fen, Booking.principal_fen, Booking.mode, Booking.product, Booking.snapshot,
+            Claim.paid_out_fen, Claim.basis_fen, Booking.principal_fen, Booking.mode, Booking.product, Booking.snapshot,
             FIRM.name.label("firm"), BANK.name.label("bank"),
         )
         .join(Booking, Booking.id == Claim.booking_id).join(FIRM, FIRM.id == Claim.firm_id).join(BANK, BANK.id == Claim.org_id)
@@ -159,5 +159,5 @@ def _line(row: Any, rules: RuleSet) -> PreviewLine:
     basis = row.principal_fen if rules.tier_basis is TierBasis.LOAN else max(row.basis_fen, row.principal_fen)
     facts = snapshot_facts(row.mode, row.product, row.snapshot, basis)
     loss = row.net_principal_loss_fen
-    after = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules).amount_fen
+    after = payable(facts, loss, row.guarantor_paid_fen, row.other_public_fen, rules, row.paid_out_fen).amount_fen
     return PreviewLine(row.id, row.snapshot["loan_number"], row.bank, row.firm, loss, row.compensation_fen, after)

@@ -8,7 +8,7 @@ from here too. Money is fen, ratios are ``Decimal`` fractions; compensation is r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,9 +16,9 @@ from app.core.money import EXACT, floor_fen, floor_share
 from app.core.working import N_, Check, Params, WorkingLine
 from app.pool.budget import BudgetResult, budget_left, pro_rata, queue, within_budget
 from app.pool.eligibility import LoanFacts, eligibility, is_eligible, judging_date
+from app.pool.layers import Layers, layer_lines, share_recovery, split_loss
 from app.pool.ruleset import (
     RULE_2025,
-    SOURCES,
     BorrowerKind,
     BudgetMode,
     JudgeDate,
@@ -34,12 +34,13 @@ from app.pool.ruleset import (
 )
 
 __all__ = [
-    "RULE_2025", "SOURCES", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
-    "Compensation", "JudgeDate", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
+    "RULE_2025", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
+    "Compensation", "JudgeDate", "Layers", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
     "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
     "UseOfFunds", "WorkingLine", "YearEnd", "budget_left", "claim_in_time", "compensation", "eligibility",
     "is_eligible", "judging_date", "loss_proved", "net_principal_loss", "payable", "pro_rata", "public_share_ceiling",
-    "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "split_flag", "stop_line",
+    "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "share_recovery", "split_flag",
+    "split_loss", "stop_line",
     "within_budget",
 ]  # fmt: skip
 
@@ -52,13 +53,16 @@ def rule_set_for(rule_sets: Iterable[RuleSet], day: date) -> RuleSet | None:
 @dataclass(frozen=True, slots=True)
 class RatioFacts:
     """What the ratio looks at, from the snapshot at drawdown. ``basis_fen`` is the amount that chooses the
-    bracket: the loan's principal at drawdown, or the borrower's sum at that bank (``tier_basis``)."""
+    bracket: the loan's principal at drawdown, or the borrower's sum at that bank (``tier_basis``). ``liability`` and
+    ``reguarantee`` are the shares (fractions) of a guarantor's contract: what it answers for, and what is re-guaranteed of it."""
 
     mode: Mode
     basis_fen: int
     on_key_list: bool = False
     ip_pledge: bool = False
     policy_tool: bool = False
+    liability: Decimal | None = None
+    reguarantee: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,13 +335,32 @@ def public_share_ceiling(
 
 
 def payable(
-    facts: RatioFacts, net_loss_fen: int, guarantor_paid_fen: int, other_public_fen: int, rules: RuleSet
+    facts: RatioFacts, net_loss_fen: int, guarantor_paid_fen: int, other_public_fen: int, rules: RuleSet,
+    paid_out_fen: int | None = None,
 ) -> Compensation:
-    """What a claim is worth, in fen: the compensation on its loss, cut to what public money may still come to its payee."""
+    """What a claim is worth, in fen: the compensation on its loss, cut to what public money may still come to its payee.
+
+    Of a guarantor (政担) the payee's own loss is what it has paid out (``paid_out_fen``), and what is re-guaranteed has come to
+    it already; the lines then say who of the four bears how much.
+    """
     found = compensation(facts, net_loss_fen, rules)
+    if facts.liability is not None and paid_out_fen is not None:
+        return _guaranteed(facts, found, net_loss_fen, paid_out_fen, other_public_fen, rules)
     public = guarantor_paid_fen + other_public_fen
     ceiling = public_share_ceiling(facts.mode, net_loss_fen + guarantor_paid_fen, public, found.amount_fen, rules)
     return Compensation(ceiling.allowed_fen, (*found.lines, *ceiling.working))
+
+
+def _guaranteed(
+    facts: RatioFacts, found: Compensation, net_loss_fen: int, paid_out_fen: int, other_public_fen: int, rules: RuleSet
+) -> Compensation:
+    assert facts.liability is not None
+    first = split_loss(net_loss_fen, found.amount_fen, facts.liability, facts.reguarantee)
+    public = first.reguarantee_fen + other_public_fen
+    ceiling = public_share_ceiling(facts.mode, paid_out_fen, public, found.amount_fen, rules)
+    # What the ceiling takes from the pool falls back on the guarantor.
+    borne = replace(first, pool_fen=ceiling.allowed_fen, guarantor_fen=first.guarantor_fen + ceiling.cut_fen)
+    return Compensation(ceiling.allowed_fen, (*found.lines, *ceiling.working, *layer_lines(borne)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 from.
 
 ``RULE_2025`` is 广州市信贷风险补偿机制管理办法, 穗金管规字〔2025〕1号 (2025-10-01 … 2028-09-30). What its
-text says is marked confirmed in ``SOURCES``; what could not be read is a proposal there. Rows of the database
+text says is marked confirmed in ``rule_sources``; what could not be read is a proposal there. Rows of the database
 hold ``to_json()``.
 """
 
@@ -180,6 +180,8 @@ class PaperKind(StrEnum):
     CONTRACT = "CONTRACT"
     LEDGER = "LEDGER"
     DECLARATION = "DECLARATION"
+    GUARANTEE = "GUARANTEE"
+    PAYOUT = "PAYOUT"
 
     @property
     def label(self) -> str:
@@ -192,7 +194,11 @@ _PAPER_NAMES = {
     PaperKind.CONTRACT: N_("合同、借据与放款凭证"),
     PaperKind.LEDGER: N_("还款流水"),
     PaperKind.DECLARATION: N_("未获其他补偿的声明"),
+    PaperKind.GUARANTEE: N_("担保合同"),
+    PaperKind.PAYOUT: N_("代偿凭证"),
 }
+CLAIM_PAPERS = (PaperKind.APPLICATION, PaperKind.CONTRACT, PaperKind.LEDGER, PaperKind.DECLARATION)
+"""What every claim needs [P]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +266,8 @@ class RuleSet:
     claim_after_expiry_days: int | None = None
     loss_triggers: tuple[LossEvidence, ...] = (LossEvidence.NPL_CLASS,)
     loss_overdue_days: int = 91
-    required_papers: tuple[PaperKind, ...] = tuple(PaperKind)
+    required_papers: tuple[PaperKind, ...] = CLAIM_PAPERS
+    guarantee_papers: tuple[PaperKind, ...] = (*CLAIM_PAPERS, PaperKind.GUARANTEE, PaperKind.PAYOUT)
     bank_public_share: Decimal = Decimal("0.80")
     guarantor_public_share: Decimal = Decimal("1.00")
 
@@ -271,6 +278,7 @@ class RuleSet:
     publicity_days: int = 7
     recovery_return_days: int = 30
     recovery_reminder_days: tuple[int, ...] = (20, 30, 45)
+    agreement_reminder_days: tuple[int, ...] = (60, 30, 7)
     split_window_days: int = 30
     early_default_days: int = 90
     related_window_days: int = 365
@@ -393,60 +401,3 @@ RULE_2020 = RuleSet(
 )
 """The rule before it: up to 50 % of the principal lost on loans up to 1000 万元 [C6][C7]. Its articles were not read: flat 50 %,
 no stop line and the rest of its fields are unconfirmed [U]."""
-
-_TEXT = "穗金管规字〔2025〕1号"
-_SUMMARY = f"{_TEXT}, article summary of 2025-09-27"
-_OPEN = f"{_TEXT}: article not read"
-
-SOURCES: dict[str, str] = {
-    "valid_from": f"{_TEXT}, closing article: in force 2025-10-01, three years [C1]",
-    "valid_to": f"{_TEXT}, closing article: in force 2025-10-01, three years [C1]",
-    "judge_date": f"{_OPEN}; booking date proposed [P]",
-    "tiers": f"{_SUMMARY}: 40/30/20 % up to 500/1500/3000 万元 [C4]",
-    "tier_method": f"{_OPEN}; the summary says tiers go by loan amount, bracket reading proposed [P]",
-    "tier_basis": f"{_OPEN}; single loan at drawdown proposed [P]",
-    "list_or_ip_uplift": f"{_SUMMARY}: +15 % on a key list or with an IP pledge, once [C4]",
-    "policy_tool_uplift": f"{_SUMMARY}: +5 % with a monetary-policy tool [C4]",
-    "ratio_cap": f"{_SUMMARY}: 50 % at most [C4]",
-    "guarantee_ratio": f"{_SUMMARY}: 20 % in principle [C4]",
-    "max_loan_fen": f"{_SUMMARY}: tiers stop at 3000 万元 [C4]; not compensable above [P]",
-    "guarantee_max_loan_fen": f"{_OPEN} [U]",
-    "budget_fen": f"official interpretation of {_TEXT}: up to 15 亿元 a year [C2][C4]",
-    "guarantee_budget_fen": f"official interpretation of {_TEXT}: of which up to 5000 万元 [C2][C4]",
-    "budget_mode": f"{_OPEN}; queue proposed [P]",
-    "year_end": f"{_OPEN}; carrying over proposed [P]",
-    "stop_line": f"{_SUMMARY}: above 3 % of the principal booked in the year payment is held [C4]",
-    "guarantee_stop_line": f"{_SUMMARY}: yearly payout rate above 3 % is held [C4]",
-    "products": f"official interpretation of {_TEXT} [C2]",
-    "guarantee_products": f"official interpretation of {_TEXT} [C2]",
-    "sizes": f"official interpretation of {_TEXT}: small and micro firms [C2]",
-    "key_list_sizes": f"official interpretation of {_TEXT}: medium firms on a key list [C2]",
-    "other_borrowers": f"official interpretation of {_TEXT}: sole traders and owners [C2]",
-    "excluded_industries": f"{_OPEN}; finance has its own size standard (GB/T 4754 J) [P]",
-    "excluded_uses": f"{_OPEN}; no property, no securities [P]",
-    "booking_deadline_days": f"{_OPEN}; 30 natural days after drawdown proposed [P]",
-    "left_bank_may_claim": f"{_OPEN} [U]",
-    "loss_triggers": f"{_TEXT}: actual principal loss on a bad loan [C1]; further evidence [U]",
-    "loss_overdue_days": "商业银行金融资产风险分类办法 (2023 No. 1): over 90 days [U]",
-    "required_papers": "list of claim papers proposed [P]",
-    "bank_public_share": "ceiling per payee proposed [P]",
-    "guarantor_public_share": "ceiling per payee proposed [P]",
-    "formal_check_wd": "claim workflow proposed [P]",
-    "returns_allowed": "claim workflow proposed [P]",
-    "return_answer_wd": "claim workflow proposed [P]",
-    "audit_wd": "claim workflow proposed [P]",
-    "publicity_days": "claim workflow proposed [P]",
-    "recovery_return_days": "common practice [U]; 30 days proposed [P]",
-    "recovery_reminder_days": "proposed [P]",
-    "split_window_days": "proposed [P]",
-    "early_default_days": "proposed [P]",
-    "related_window_days": "proposed [P]",
-    "sample_share": "sample or full audit proposed; how large a sample proposed [P]",
-    "sample_flag_weight": "proposed [P]",
-    "pace_days": "proposed [P]",
-    "batch_wait_days": "proposed [P]",
-    "reconcile_due_wd": "proposed [P]",
-    "reconcile_reminder_wd": "proposed [P]",
-}
-"""Where each number comes from, by field: C confirmed in a text read, U unconfirmed, P proposed by the
-project."""

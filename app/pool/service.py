@@ -1,4 +1,4 @@
-"""Use cases of the pool: rule sets, agreements and bookings. Claims are in ``claim_service``, money in ``budget_service``.
+"""Use cases of the pool: rule sets and bookings. Claims are in ``claim_service``, money in ``budget_service``.
 
 Source: 广州市信贷风险补偿机制管理办法 (穗金管规字〔2025〕1号); what its text leaves open is a parameter of the rule set.
 """
@@ -34,8 +34,10 @@ from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool.batch_models import PoolBatchRow
 from app.pool.batch_rules import BatchReason
+from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
-from app.pool.models import Agreement, Booking, StoredRuleSet
+from app.pool.models import Booking, StoredRuleSet
+from app.pool.owner_models import FirmOwner
 from app.pool.records import CITY, borrower_kind, check_rows
 from app.pool.rules import (
     Check,
@@ -52,11 +54,10 @@ from app.pool.states import BOOKING, BookingState
 constraint("uq_booking_live", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_note_no", ErrorCode.BOOKING_EXISTS)
 constraint("uq_booking_loan_id_version", ErrorCode.BOOKING_EXISTS)
-constraint("uq_pool_agreement_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
 constraint("uq_rule_set_code", ErrorCode.EDITION_EXISTS, "code")
 
 
-# --- rule sets, agreements ---------------------------------------------------------------------------------------------
+# --- rule sets ---------------------------------------------------------------------------------------------
 
 
 @use_case(Permission.RULES_LOAD, "pool.rule_set", returns=StoredRuleSet)
@@ -83,28 +84,6 @@ def rules_of(rule_set_id: UUID) -> RuleSet:
     return RuleSet.from_json(get_or_404(StoredRuleSet, rule_set_id).rules)
 
 
-@use_case(Permission.POOL_FUND, "pool.agreement", returns=Agreement)
-def register_agreement(
-    ctx: Context, bank_id: UUID, document_no: str, valid_from: date, valid_to: date | None = None,
-) -> Agreement:
-    """Registers a bank's agreement with the city: only loans drawn while it runs are booked."""
-    bank = get_or_404(Organisation, bank_id)
-    if bank.kind != "bank":
-        raise Refusal(ErrorCode.NOT_FOUND)
-    if valid_to is not None and valid_to < valid_from:
-        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="valid_to", low=valid_from.isoformat(), high="9999-12-31")
-    agreement = Agreement(
-        org_id=bank_id, document_no=document_no.strip(), valid_from=valid_from, valid_to=valid_to,
-        registered_by=ctx.actor_id, registered_at=now(),
-    )
-    session().add(agreement)
-    session().flush()
-    about(agreement, bank_id=bank_id, valid_from=valid_from)
-    return agreement
-
-
-
-
 # --- booking -----------------------------------------------------------------------------------------------------------
 
 
@@ -114,9 +93,14 @@ def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
 
     A loan past the deadline with a reason waits for the bureau. Raises ``Refusal(BOOKING_EXISTS)``,
     ``Refusal(BOOKING_LATE)`` (late and no reason given), ``Refusal(STATE_CHANGED)``, ``Refusal(LOAN_UNRECOGNISED)`` for an
-    offline loan that the firm has not called its own.
+    offline loan that the firm has not called its own, ``Refusal(GUARANTEE_LIVE)`` where a guarantor stands for it.
     """
-    booking = _submit(ctx, get_or_404(Loan, loan_id), evidence, today(), None)
+    loan = get_or_404(Loan, loan_id)
+    if loan.org_id != ctx.org_id:
+        raise Refusal(ErrorCode.NOT_FOUND)
+    if live_contract(loan.id) is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
+    booking = submit_loan(ctx, loan, evidence, today(), None)
     about(booking, principal_fen=booking.principal_fen, note_no=booking.note_no, state=booking.state)
     return booking
 
@@ -125,8 +109,10 @@ def submit_booking(ctx: Context, loan_id: UUID, evidence: Evidence) -> Booking:
 def correct_booking(ctx: Context, booking_id: UUID, evidence: Evidence, reason: str) -> Booking:
     """Corrects a booking by a new version: the old one is withdrawn with the reason, never overwritten."""
     old = get_or_404(Booking, booking_id, lock=True)
+    if old.guarantor_id is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
     fire(ctx, BOOKING, old, "withdraw", reason=reason)
-    booking = _submit(ctx, get_or_404(Loan, old.loan_id), evidence, old.submitted_on, old.id)
+    booking = submit_loan(ctx, get_or_404(Loan, old.loan_id), evidence, old.submitted_on, old.id)
     about(booking, replaces_id=old.id, state=booking.state)
     return booking
 
@@ -135,26 +121,59 @@ def correct_booking(ctx: Context, booking_id: UUID, evidence: Evidence, reason: 
 def withdraw_booking(ctx: Context, booking_id: UUID, reason: str) -> Booking:
     """Takes a loan out of the pool, before any claim."""
     booking = get_or_404(Booking, booking_id, lock=True)
+    if booking.guarantor_id is not None:
+        raise Refusal(ErrorCode.GUARANTEE_LIVE)
     fire(ctx, BOOKING, booking, "withdraw", reason=reason)
     about(booking)
     return booking
 
 
-def _submit(ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None) -> Booking:
+def live_contract(loan_id: UUID) -> Guarantee | None:
+    """The guarantor's contract that stands on a loan, stated or confirmed."""
+    return session().scalar(select(Guarantee).where(
+        Guarantee.loan_id == loan_id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))))
+
+
+def _owner(evidence: Evidence, loan: Loan) -> FirmOwner | None:
+    """The owner who borrows for the firm of the loan, where the bank names one."""
+    if not evidence.owner_id:
+        return None
+    owner = get_or_404(FirmOwner, UUID(evidence.owner_id))
+    if (owner.firm_id, owner.org_id) != (loan.firm_id, loan.org_id):
+        raise Refusal(ErrorCode.NOT_FOUND)
+    return owner
+
+
+def submit_loan(
+    ctx: Context, loan: Loan, evidence: Evidence, submitted_on: date, replaces_id: UUID | None,
+    contract: Guarantee | None = None,
+) -> Booking:
+    """A loan submitted and checked: by its bank, or under ``contract`` by the guarantor that stands for it."""
     if loan.state != LoanState.DRAWN or loan.drawn_on is None or loan.principal_fen is None or loan.note_no is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    require_recognised(loan)
+    with elevated(ctx, "pool"):  # a guarantor sees neither recognition nor firm before the loan is booked
+        require_recognised(loan)
     stored = judging_set(loan.drawn_on)
     rules = RuleSet.from_json(stored.rules)
     late = is_late(rules, loan.drawn_on, submitted_on)
     if late and not evidence.late_reason.strip():
         raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", days=rules.booking_deadline_days)
-    version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
+    with elevated(ctx, "pool"):
+        version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
+        snapshot = snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id)
+    if contract is not None:
+        snapshot["guarantee"] = contract.terms
+    owner = _owner(evidence, loan)
+    if owner is not None:
+        share = f"{owner.share.normalize():f}" if owner.share else None
+        snapshot["owner"] = {"name": owner.masked_name, "role": owner.role, "share": share}
     booking = Booking(
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
-        replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=Mode.BANK.value,
+        replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=(Mode.GUARANTEE if contract else Mode.BANK).value,
+        guarantor_id=contract.guarantor_id if contract else None, contract_id=contract.id if contract else None,
+        owner_id=owner.id if owner else None,
         product=Product(evidence.product).value, note_no=loan.note_no, principal_fen=loan.principal_fen,
-        rule_set_id=stored.id, snapshot=snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id),
+        rule_set_id=stored.id, snapshot=snapshot,
         checks=[], late_reason=evidence.late_reason.strip() if late else None, submitted_on=submitted_on,
         judged_on=judged_on(rules, loan.drawn_on), created_at=now(),
     )
@@ -220,7 +239,8 @@ def refuse_late(ctx: Context, booking_id: UUID, reason: str) -> Booking:
 
 def _tell_bank(ctx: Context, booking: Booking, message: str) -> None:
     with elevated(ctx, "pool"):
-        notify(booking.org_id, message, path=f"/bookings/{booking.id}", case_id=booking.case_id, note=booking.note_no)
+        payee = booking.guarantor_id or booking.org_id
+        notify(payee, message, path=f"/bookings/{booking.id}", case_id=booking.case_id, note=booking.note_no)
 
 
 PRECHECKED = frozenset({"RULE_IN_FORCE", "SIZE", "PLACE", "PRODUCT", "AMOUNT", "INDUSTRY", "TERM"})
@@ -291,6 +311,6 @@ def _on_class(ctx: Context, payload: dict[str, Any]) -> None:
     )
     if booking is not None:
         notify(
-            loan.org_id, N_("入库贷款 %(number)s 已成为不良，可以准备补偿申请。"), path=f"/bookings/{booking.id}",
+            booking.payee_id, N_("入库贷款 %(number)s 已成为不良，可以准备补偿申请。"), path=f"/bookings/{booking.id}",
             case_id=loan.case_id, number=loan.number,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext
@@ -25,7 +26,7 @@ RESTS_ON = {
 """The parameter of the rule set on which each step of the computation rests."""
 _GUARANTEE = {
     "NOT_COMPENSABLE": "guarantee_max_loan_fen", "PUBLIC_CEILING": "guarantor_public_share", "STOP_LINE": "guarantee_stop_line",
-    "VERDICT": "guarantee_stop_line", "RESULT": "guarantee_ratio",
+    "VERDICT": "guarantee_stop_line", "RESULT": "guarantee_ratio", "LAYER_POOL": "guarantee_ratio",
 }
 _MARKS: tuple[tuple[str, Text], ...] = (
     ("[C", _l("公布的文本或摘要")), ("[U]", _l("条文未核实")), ("[P]", _l("平台建议值，待市里确定")),
@@ -62,6 +63,8 @@ class ComputationSheet:
 
 def basis_of(code: str, rules: RuleSet, mode: str) -> str:
     """What a step rests on: the parameter, and whether the text that was read says so."""
+    if code.startswith("LAYER_") and code != "LAYER_POOL":
+        return "" if code == "LAYER_SUM" else gettext("依据：担保合同约定的比例")
     name = (_GUARANTEE.get(code) if mode == Mode.GUARANTEE else None) or RESTS_ON.get(code)
     if name is None:
         return ""
@@ -89,12 +92,13 @@ def _step(line: WorkingLine, rules: RuleSet, mode: str) -> Step:
 def _inputs(claim: Claim, booking: Booking) -> list[Input]:
     snapshot: dict[str, Any] = booking.snapshot
     booked = gettext("入库快照（第 %(version)s 版）", version=booking.version)
-    ledger, said = gettext("贷款台账"), gettext("银行申报")
+    guaranteed = booking.snapshot.get("guarantee")
+    ledger, said = gettext("贷款台账"), gettext("担保机构申报") if guaranteed else gettext("银行申报")
     listed = snapshot["key_list_version"] if snapshot["on_key_list"] else gettext("没有")
     rows = [
         (gettext("放款本金"), money_text(claim.principal_drawn_fen), booked),
         (gettext("已归还本金"), money_text(claim.principal_repaid_fen), ledger),
-        (gettext("担保或保险已赔付的本金"), money_text(claim.guarantor_paid_fen), said),
+        *_payout(claim, guaranteed, said, booked),
         (gettext("抵质押物处置已收回的本金"), money_text(claim.collateral_fen), said),
         (gettext("其他财政性补偿"), money_text(claim.other_public_fen), said),
         (gettext("五级分类"), gettext(FiveClass(claim.five_class).label), ledger),
@@ -106,3 +110,16 @@ def _inputs(claim: Claim, booking: Booking) -> list[Input]:
         (gettext("决定比例的金额"), money_text(claim.basis_fen), booked),
     ]
     return [Input(*row) for row in rows]
+
+
+def _payout(claim: Claim, terms: dict[str, Any] | None, said: str, booked: str) -> list[tuple[str, str, str]]:
+    """What a guarantor has paid, or what somebody else paid to the bank."""
+    if terms is None or claim.paid_out_fen is None:
+        return [(gettext("担保或保险已赔付的本金"), money_text(claim.guarantor_paid_fen), said)]
+    return [
+        (gettext("已代偿的本金"), money_text(claim.paid_out_fen), said),
+        (gettext("代偿日期"), claim.paid_out_on.isoformat() if claim.paid_out_on else "", said),
+        (gettext("担保合同编号"), terms["contract_no"], booked),
+        (gettext("担保机构承担的本金比例"), rate_text(Decimal(terms["liability_share"])), booked),
+        (gettext("再担保分担的本金比例"), rate_text(Decimal(terms["reguarantee_share"])), booked),
+    ]

@@ -41,15 +41,15 @@ _BOOKING_NAMES = {
 _BOOKING_TONES: dict[BookingState, Tone] = {_B.SUBMITTED: "wait", _B.BOOKED: "good", _B.REJECTED: "bad", _B.CLAIMED: "info"}
 
 BOOKING = Lifecycle("booking", BookingState, (
-    Move(_B.DRAFT, "submit", _B.SUBMITTED, (P.BOOKING_SUBMIT,), stamp="submitted_by", shared=False),
+    Move(_B.DRAFT, "submit", _B.SUBMITTED, (P.BOOKING_SUBMIT, P.GUARANTEE_BOOK), stamp="submitted_by", shared=False),
     Move(_B.SUBMITTED, "check", _B.AUTO_CHECKED, (P.CLAIM_TICK,), shared=False),
     Move(_B.SUBMITTED, "refuse_late", _B.REJECTED, (P.CLAIM_DECIDE,), needs_reason=True, shared=False),
     Move(_B.AUTO_CHECKED, "book", _B.BOOKED, (P.CLAIM_TICK,)),
     Move(_B.AUTO_CHECKED, "reject", _B.REJECTED, (P.CLAIM_TICK,), needs_reason=True, shared=False),
     Move(_B.BOOKED, "claim", _B.CLAIMED, (P.CLAIM_TICK,), shared=False),
     Move(_B.CLAIMED, "release", _B.BOOKED, (P.CLAIM_TICK,), shared=False),
-    Move(_B.BOOKED, "withdraw", _B.WITHDRAWN, (P.BOOKING_SUBMIT,), needs_reason=True, shared=False),
-    Move(_B.SUBMITTED, "withdraw", _B.WITHDRAWN, (P.BOOKING_SUBMIT,), needs_reason=True, shared=False),
+    Move(_B.BOOKED, "withdraw", _B.WITHDRAWN, (P.BOOKING_SUBMIT, P.GUARANTEE_BOOK), needs_reason=True, shared=False),
+    Move(_B.SUBMITTED, "withdraw", _B.WITHDRAWN, (P.BOOKING_SUBMIT, P.GUARANTEE_BOOK), needs_reason=True, shared=False),
 ))
 
 

@@ -107,8 +107,8 @@ def portfolio(day: date) -> Portfolio:
     """Every booked loan with open principal, sorted by grade; the base of the stop line is what each payee booked this year."""
     rows = list(session().execute(
         select(
-            Booking.org_id, Booking.firm_id, Booking.mode, Booking.product, Booking.principal_fen, Booking.snapshot,
-            (Loan.principal_fen - Loan.principal_repaid_fen).label("open_fen"), CreditProfile.grade,
+            Booking.payee_id.label("org_id"), Booking.firm_id, Booking.mode, Booking.product, Booking.principal_fen,
+            Booking.snapshot, (Loan.principal_fen - Loan.principal_repaid_fen).label("open_fen"), CreditProfile.grade,
         )
         .outerjoin(CreditProfile, (CreditProfile.firm_id == Booking.firm_id) & CreditProfile.current)
         .where(*_live())

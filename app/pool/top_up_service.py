@@ -53,7 +53,12 @@ def register_district(
 
 
 def district_of(booking: Booking) -> DistrictPool | None:
-    """The district's rule that covers a booked loan: of the firm's district as at drawdown, in force on the booking day [P]."""
+    """The district's rule that covers a booked loan: of the firm's district as at drawdown, in force on the booking day [P].
+
+    None for a guarantor's booking: what districts add to 政担 is not known [U].
+    """
+    if booking.mode == Mode.GUARANTEE:
+        return None
     day = booking.booked_on or booking.submitted_on
     return session().scalar(
         select(DistrictPool).where(

@@ -13,6 +13,8 @@ from app.pool import (
     claim_views,
     cockpit_views,
     file_views,
+    guarantee_views,
+    partner_views,
     publicity_views,
     reconcile_views,
     recovery_views,
@@ -25,6 +27,6 @@ from app.pool.door import room
 
 __all__ = [
     "audit_views", "batch_api", "batch_views", "board_views", "booking_views", "budget_views", "check_views", "claim_views",
-    "cockpit_views", "file_views", "publicity_views", "reconcile_views", "recovery_views", "registers", "room",
-    "rule_views", "stress_views", "top_up_views",
+    "cockpit_views", "file_views", "guarantee_views", "partner_views", "publicity_views", "reconcile_views", "recovery_views",
+    "registers", "room", "rule_views", "stress_views", "top_up_views",
 ]

@@ -42,9 +42,17 @@ def the_firm_books_a_bridge(town: Town) -> None:
     town.look_over(page)
     with page.expect_navigation(wait_until="load"):
         page.locator(".waits a", has_text=f"{town.case}/1").click()
-    write(page, granted="no", note="银行说要先还后贷")
+    write(page, note="下月有回款，希望续贷一年")
     town.look_over(page)
-    press(page, "保存答复，下一步")
+    press(page, "向银行申请")
+    asked = page.url
+    bank = town.as_(town.bank, Role.BANK_OFFICER, asked)
+    write(bank, granted="no", reason="MUST_REPAY")
+    town.look_over(bank)
+    press(bank, "发出答复")
+    page = town.as_firm(asked)
+    town.look_over(page)
+    follow(page, "申请转贷，资料已带入")
     write(page, own_money="15", requested="285", new_bank=str(town.bank.id), planned_days="5", consent=True)
     town.look_over(page)
     press(page, "提交申请")
@@ -65,7 +73,7 @@ def money_is_promised_offered_and_reserved(town: Town) -> None:
     page = _turn(town.approver(LIST), "出具续贷承诺")
     write(page, promised="300", rate_low="3.85", term_months="12", method="INTEREST_ONLY",
           latest_drawdown_on=(today() + timedelta(days=40)).isoformat(), valid_until=(today() + timedelta(days=40)).isoformat(),
-          receiving_account="6222020200112233445")
+          receiving_account="6222020200112233445", branch="天河支行")
     town.look_over(page)
     press(page, "签发承诺")
     assert "续贷承诺已出具" in said(page)
@@ -81,6 +89,16 @@ def money_is_promised_offered_and_reserved(town: Town) -> None:
     press(page, "选定这家")
     assert "已选定资金方" in said(page)
 
+    numbers = {"funder": "4400111122223333", "custody": "4400555566667777", "repayment": "4400888899990000"}
+    page = _turn(town.as_(town.centre, CLERK, LIST), "录入账户")
+    write(page, **{f"{kind}_{part}": text for kind, number in numbers.items()
+                   for part, text in (("holder", "示例户名"), ("bank", "示例支行"), ("number", number))})
+    town.look_over(page)
+    press(page, "录入，请另一人核对")
+    page = _turn(town.as_(town.centre, REVIEWER, LIST), "核对账户")
+    write(page, **{f"{kind}_number": number for kind, number in numbers.items()})
+    town.look_over(page)
+    press(page, "核对无误")
     page = _turn(town.as_(town.centre, REVIEWER, LIST))
     decide(page, "批准并预留资金")
     assert "资金已预留" in said(page)

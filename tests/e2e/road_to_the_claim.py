@@ -39,7 +39,8 @@ def pdf(kind: str) -> dict[str, Any]:
 
 
 def the_city_opens_the_pool(town: Town, last_day: date) -> None:
-    """The cashier proposes money for the budget of each year of the story, the leader confirms it and registers the bank."""
+    """The cashier proposes money for the budget of each year of the story, the leader confirms it; the bank's
+    agreement is drafted and signed off by the same two."""
     for year in range(today().year, last_day.year + 1):
         page = town.as_(town.bureau, Role.BUREAU_CASHIER, "/pool/fund")
         write(page, year=str(year), amount="5,000", document_no=f"穗财金〔{year}〕8号")
@@ -48,11 +49,16 @@ def the_city_opens_the_pool(town: Town, last_day: date) -> None:
         page = town.as_(town.bureau, Role.BUREAU_LEADER, f"/pool/ledger?year={year}")
         decide(page, "确认拨入", "按文件拨入")
         assert "已确认" in said(page)
-    page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/agreements/new")
-    write(page, bank=str(town.bank.id), document_no="协议2025-11", valid_from="2025-10-01")
+    page = town.as_(town.bureau, Role.BUREAU_CASHIER, "/pool/partners/new")
+    write(page, partner=str(town.bank.id), document_no="协议2025-11", valid_from="2025-10-01", partner_signer="李行长",
+          city_signer="王局长", signed_on="2025-09-28")
     town.look_over(page)
-    press(page, "登记")
-    assert town.bank.name in table(page, "合作银行")[0][0]
+    press(page, "提交签署")
+    page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/partners/" + page.url.rsplit("/", 1)[-1])
+    decide(page, "签署", "条款一致")
+    assert "已签署" in said(page)
+    page = town.as_(town.bureau, Role.BUREAU_LEADER, "/pool/partners")
+    assert town.bank.name in table(page, "合作机构")[0][0]
 
 
 def the_renewed_loan_is_booked(town: Town) -> None:

@@ -112,7 +112,7 @@ def test_a_voucher_that_was_recorded_counts_once() -> None:
     key = road.walk(who, "NEW_DRAWN")
     once = money_service.Return(100 * WAN, today(), "I-1", "R-1")
     money_service.record_return(who.clerk, key, once)
-    assert refused(money_service.record_return, who.clerk, key, once).code is ErrorCode.ALREADY_DONE
+    assert refused(money_service.record_return, who.clerk, key, once).code is ErrorCode.VOUCHER_TAKEN
     assert road.seen(key).outstanding_fen == 200 * WAN
 
 
@@ -158,13 +158,19 @@ def test_an_application_that_makes_no_sense_is_refused_at_its_field(facts, code:
 
 
 def test_an_unverified_firm_waits_for_the_desk() -> None:
-    who = dataclasses.replace(road.people(0), firm=cast.firm("新来的公司", verified=False))
-    assert refused(service.apply, who.boss, road.ask(who), road.wish(who)).code is ErrorCode.NOT_VERIFIED
+    who = dataclasses.replace(road.people(0), firm=cast.firm("新来的公司"))
+    asked = road.ask(who)
+    with transaction(cast.SYSTEM):
+        session().execute(text("update enterprise set state = 'unverified', verified_at = null where id = :id"),
+                          {"id": who.firm.id})
+    assert refused(service.apply, who.boss, asked, road.wish(who)).code is ErrorCode.NOT_VERIFIED
 
 
 def test_the_clerk_lets_nothing_through_that_fails_a_check_or_lacks_a_tick() -> None:
-    who = dataclasses.replace(road.people(0), firm=cast.firm("很大的公司", size_class="large"))
+    who = dataclasses.replace(road.people(0), firm=cast.firm("长大了的公司"))
     key = road.walk(who, "APPLIED")
+    with transaction(cast.SYSTEM):
+        session().execute(text("update enterprise set size_class = 'large' where id = :id"), {"id": who.firm.id})
     assert refused(service.precheck, who.clerk, key, tuple(TICKS)).code is ErrorCode.BRIDGE_CHECKS
     small = road.people(0)
     key = road.walk(small, "APPLIED")
@@ -463,7 +469,7 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
         "hold_expired": {Role.SYSTEM},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
-    "FUNDED": {"old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
+    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
     "OLD_REPAID": {
         "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "refuse_renewal": {Role.BANK_OFFICER},
@@ -479,7 +485,8 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
 for early in ("APPLIED", "PRECHECKED", "BANK_COMMITTED", "PARTNER_OFFERED", "APPROVED", "SIGNED"):
     ALLOWED[early]["cancel"] = {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE, Role.CENTRE_CLERK}
 for out in ("FUNDED", "OLD_REPAID", "NEW_DRAWN", "SHORT_DRAWN", "RENEWAL_REFUSED", "OVERDUE"):
-    ALLOWED[out] |= {"return_part": {Role.CENTRE_CLERK}, "returned": {Role.CENTRE_CLERK}}
+    ALLOWED[out] |= {"return_part": {Role.CENTRE_CLERK}, "returned": {Role.CENTRE_CLERK}, "correct": {Role.CENTRE_REVIEWER}}
+    ALLOWED["BRIDGE_RETURNED"][f"reopen_{out.lower()}"] = {Role.CENTRE_REVIEWER}
     if out != "OVERDUE":
         ALLOWED[out]["overdue"] = {Role.SYSTEM}
 

@@ -33,7 +33,7 @@ def test_a_bank_that_left_and_an_edition_that_expired_are_claimed_under_as_the_e
     stays = city.booked(terms(300), listed)
     city.gone_bad(stays)
     first, city.bank = city.bank, cast.bank("退出银行")
-    pool.register_agreement(city.leader, city.bank.id, "协议-2", date(2025, 10, 1), today() - timedelta(days=1))
+    city.sign(city.bank, "协议-2", last=today() - timedelta(days=1))
     left = city.booked(terms(300), days_ago=5)
     city.gone_bad(left)
     assert refused(claims.prepare_claim, city.officer, left.id, LossParts()) is ErrorCode.NOT_PARTNER

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -40,7 +42,9 @@ class Town:
         decisions.approve_claim(self.city.leader, claim.id)
         decisions.pay_claim(self.city.cashier, claim.id, "凭证-1", today())
         self.who = road.people()
-        self.bridge = road.walk(self.who, "SETTLED")
+        with time_machine.travel(now() - timedelta(days=3)):
+            self.bridge = road.walk(self.who, "NEW_DRAWN")
+        road.walk(self.who, "SETTLED", bridge_id=self.bridge)
         self.other_bank, self.other_firm = cast.bank("云山银行"), cast.firm("广州别家有限公司")
         self.other_funder = cast.funder()
         self.other_fund = road.fund(self.who.centre, self.other_funder, 100 * WAN, name="转贷二号")
@@ -51,8 +55,6 @@ class Town:
             "fee": f"fund-fee:{self.who.fund_id}", "receivable": f"bridge:{self.bridge}", "firm": f"firm:{self.who.firm.id}",
             "other": f"fund:{self.other_fund}",
         }
-        open_(self.who.clerk, self.codes["firm"], "firm", self.who.firm.id, bounded=False)
-        move(self.who.clerk, self.key("firm"), self.key("fee"), reference=f"bridge:{self.bridge}:fee")
 
     def key(self, name: str) -> UUID:
         with transaction(cast.SYSTEM, read_only=True):

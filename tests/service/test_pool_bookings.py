@@ -192,7 +192,7 @@ def test_every_state_of_a_booking_meets_every_event(city: City, event: str) -> N
 def test_an_agreement_of_a_later_day_does_not_cover_an_earlier_drawdown(database: TestDatabase) -> None:
     city = City(budget=0)
     late = cast.bank("新合作银行")
-    pool.register_agreement(city.leader, late.id, "协议-9", today() - timedelta(days=3))
+    city.sign(late, "协议-9", today() - timedelta(days=3))
     city.bank = late
     assert city.booked(days_ago=3).state == BookingState.BOOKED
     assert failed(city.booked(days_ago=4)) == {"AGREEMENT"}

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from app.core.context import Context
-from app.core.permissions import Role
+from app.core.permissions import Permission, Role
+from app.core.use_case import reading
+from app.credit import model_service
+from app.credit.rules import Visible
 from app.credit.score_counts import add_up, add_up_scores
+from app.market import rank_service
+from app.market.queue_views import QUEUE
 from tests import cast, market_cast
 from tests.conftest import TestDatabase
 from tests.credit_cast import consent, current, firm_with_invoices, register_model, revoke
@@ -88,3 +93,18 @@ def test_what_the_queue_tells_of_firms_is_what_their_names_and_profiles_tell_apa
     assert told[known.id][1] and not told[known.id].known
     for blind in (cast.SYSTEM, open_[Role.FIRM_CLERK], None):
         assert seen(blind, together, ids=everybody) == []
+
+
+def test_a_row_of_the_queue_tells_the_score_of_the_firm_and_not_that_of_the_match(database: TestDatabase) -> None:
+    register_model()
+    model_service.set_visible(cast.SYSTEM, Visible.SCORE)
+    bank, firm = cast.bank(), firm_with_invoices()
+    market_cast.product(bank)
+    consent(firm, None, bank)
+    market_cast.open_need(firm)
+    rank_service.rank_bank(cast.SYSTEM, bank.id)
+    profile = current(firm)
+    assert profile is not None and profile.score is not None
+    with reading(bank[Role.BANK_OFFICER], Permission.QUEUE_READ):
+        row = QUEUE.load_export({"f": "1"})[0]
+    assert row.profile is not None and row.profile.score == profile.score != row.score

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from app.core.money import WAN, YUAN
 from app.enterprises.rules import SizeClass
+from app.pool.rule_sources import SOURCES
 from app.pool.rules import (
     RULE_2025,
-    SOURCES,
     BorrowerKind,
     BudgetMode,
     JudgeDate,
@@ -325,6 +325,7 @@ def test_an_ordinary_credit_loan_to_a_micro_firm_may_be_booked() -> None:
         ({"principal_fen": 0}, "AMOUNT"),
         ({"size": SizeClass.MEDIUM}, "SIZE"),
         ({"size": SizeClass.UNKNOWN}, "SIZE"),
+        ({"borrower_kind": BorrowerKind.OWNER_BORROWER, "size": SizeClass.MEDIUM}, "SIZE"),
         ({"size": SizeClass.LARGE, "on_key_list": True}, "SIZE"),
         ({"registered_in_city": False}, "PLACE"),
         ({"product": Product.GUARANTEED}, "PRODUCT"),
@@ -353,7 +354,8 @@ def test_one_failing_fact_stops_a_booking_and_is_named(changes: dict[str, Any], 
         {"principal_fen": 3000 * WAN},
         {"size": SizeClass.MEDIUM, "on_key_list": True},
         {"borrower_kind": BorrowerKind.SOLE_TRADER, "size": SizeClass.UNKNOWN},
-        {"borrower_kind": BorrowerKind.OWNER_BORROWER, "size": SizeClass.UNKNOWN},
+        {"borrower_kind": BorrowerKind.OWNER_BORROWER},
+        {"borrower_kind": BorrowerKind.OWNER_BORROWER, "size": SizeClass.UNKNOWN, "sole_trader": True},
         {"registered_in_city": False, "operates_in_city": True},
         {"submitted_on": date(2026, 3, 31)},
         {"submitted_on": date(2026, 5, 1), "late_approved_reason": "系统切换"},

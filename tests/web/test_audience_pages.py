@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 
 from app.core import outbox
 from app.core.permissions import Role
@@ -48,6 +50,8 @@ def test_lists_assignments_and_standings_on_their_pages(client: FlaskClient) -> 
     sign_in(client, firm, Role.FIRM_CLERK)
     page = client.get("/banks").text
     assert "珠岸银行" in page and "不足 5 笔的不公布" in page
+    sheet = load_workbook(BytesIO(client.get("/banks?format=xlsx").data)).active
+    assert [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)] == [["珠岸银行", "—"]]
     link = re.search(r"/banks/[0-9a-f-]{36}", page)
     assert link is not None and "同类平台：95% 以上" in client.get(link[0]).text
     assert client.get(f"/banks/{firm.id}").status_code == 404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import engine, session, transaction
 from app.core.money import WAN
-from app.core.permissions import Role
+from app.core.permissions import OrgKind, Role
 from tests import bridge_cast as road
 from tests import cast
 from tests.web.visitors import visit
@@ -64,9 +65,15 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     firm, centre = visit(app, who.boss), visit(app, who.clerk)
     reviewer, funder = visit(app, who.reviewer), visit(app, who.funder[Role.FUNDER_CLERK])
     officer, approver = visit(app, who.old_bank[Role.BANK_OFFICER]), visit(app, who.old_bank[Role.BANK_APPROVER])
-    page = send(firm, "/bridges/start", bank=who.old_bank.id, note_no="JJ-7", granted="no", asked_on=day(0), note="不同意")
-    assert "提交申请" in words(page)
-    page = send(firm, page.request.path, old_due="300", old_due_on=day(30), own_money="0", requested="300",
+    page = send(firm, "/bridges/start", bank=who.old_bank.id, note_no="JJ-7", due="300", due_on=day(30), working_capital="y")
+    assert "请等银行答复" in words(page)
+    asked = page.request.path
+    assert "答复无还本续贷申请" in words(officer.get("/"))
+    assert "答复已发给企业" in words(send(officer, asked, granted="no", reason="MUST_REPAY"))
+    assert "可以申请转贷" in words(firm.get("/"))
+    apply = re.search(r'href="(/bridges/apply/[^"]+)"', firm.get(asked).get_data(as_text=True))
+    assert apply is not None and 'value="300"' in firm.get(apply[1]).get_data(as_text=True)
+    page = send(firm, apply[1], old_due="300", old_due_on=day(30), own_money="0", requested="300",
                 new_bank=who.old_bank.id, planned_days="5", consent="y")
     assert "转贷申请已提交" in words(page)
     url = f"/bridges/{newest()}"
@@ -75,7 +82,8 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     assert "预审通过" in words(page)
     assert "出具承诺" in words(approver.get("/"))
     page = send(approver, f"{url}/commit", promised="400", rate_low="3.9", term_months="12", method="INTEREST_ONLY",
-                latest_drawdown_on=day(60), valid_until=day(60), receiving_account="6222020200112233445")
+                latest_drawdown_on=day(60), valid_until=day(60), receiving_account="6222020200112233445", branch="天河支行",
+                open_kinds=["COLLATERAL"])
     assert "续贷承诺已出具" in words(page)
     assert "6222020200112233445" not in page.get_data(as_text=True)
     quote = road.quote_of(who, newest())
@@ -85,6 +93,14 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     page = firm.get(url)
     assert "9,900" in words(page) and "选定这家" in words(page)
     assert "已选定资金方" in words(send(firm, f"{url}/pick/{quote}"))
+    page = send(centre, f"{url}/accounts", **{f"{kind}_{part}": text for kind, number in (
+        ("funder", "44001111 22223333"), ("custody", "4400555566667777"), ("repayment", "4400888899990000"))
+        for part, text in (("holder", "示例户名"), ("bank", "示例支行"), ("number", number))})
+    assert "账户已录入" in words(page) and "440*********3333" in words(page)
+    numbers = {"funder_number": "4400111122223333", "custody_number": "4400555566667777"}
+    assert "与录入的不一致" in words(send(reviewer, f"{url}/accounts/confirm", **numbers, repayment_number="4400888899990001"))
+    page = send(reviewer, f"{url}/accounts/confirm", **numbers, repayment_number="4400888899990000")
+    assert "账户已核对" in words(page) and "4400888899990000" not in page.get_data(as_text=True)
     assert "已批准，资金已预留" in words(send(reviewer, f"{url}/approve"))
     page = firm.get(f"{url}/sign")
     for said in ("9,900", "19,800", "1,980", "24.09%", "不收手续费", "怎么算的"):
@@ -95,7 +111,7 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     assert "三方协议已登记" in words(page)
     assert "放款已登记" in words(send(centre, f"{url}/pay", own_money_seen="0", voucher_out="A1", voucher_on="A2"))
     assert "旧贷款已确认结清" in words(send(officer, f"{url}/repaid", repaid_on=day(0), reference="JQ-7"))
-    page = send(officer, f"{url}/drawn", note_no="JJ-8", contract_no="HT-8", amount="400", drawn_on=day(0))
+    page = send(officer, f"{url}/drawn", note_no="JJ-8", contract_no="HT-8", amount="400", drawn_on=day(0), rate="3.9")
     assert "新贷款放款已登记" in words(page)
     page = send(centre, f"{url}/return", amount="1000000", on_day=day(0), voucher_in="B1", voucher_out="B2")
     assert "200 万元 在途" in words(page)
@@ -114,8 +130,33 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
 
 def test_a_bank_that_renews_without_repayment_spares_the_firm_the_bridge(app: Flask) -> None:
     who = road.people(0)
-    page = send(visit(app, who.boss), "/bridges/start", bank=who.old_bank.id, note_no="JJ-1", granted="yes", asked_on=day(0))
+    key = road.ask(who, granted=True)
+    page = words(visit(app, who.boss).get(f"/bridges/asks/{key}"))
+    assert "不需要转贷" in page and "签订续贷合同" in page and "申请转贷，资料已带入" not in page
+    typed = {"old_due": "300", "old_due_on": day(30), "own_money": "0", "requested": "300", "planned_days": "5", "consent": "y"}
+    page = send(visit(app, who.boss), f"/bridges/apply/{key}", new_bank=str(who.old_bank.id), **typed)
     assert "不需要转贷" in words(page)
+
+
+def test_an_answer_of_no_needs_its_reason_and_a_bank_outside_its_paper(app: Flask) -> None:
+    who, outside = road.people(0), cast.organisation(OrgKind.BANK, "云外村镇银行")
+    with transaction(cast.SYSTEM):
+        session().execute(text("update person set state = 'left' where org_id = :org"), {"org": outside.id})
+    firm, officer = visit(app, who.boss), visit(app, who.old_bank[Role.BANK_OFFICER])
+    typed = {"note_no": "JJ-1", "due": "300", "due_on": day(30), "working_capital": "y"}
+    asked = send(firm, "/bridges/start", bank=who.old_bank.id, **typed).request.path
+    assert "请写明理由" in words(send(officer, asked, granted="no"))
+    assert "请写明理由" in words(send(officer, asked, granted="no", reason="OTHER"))
+    assert "书面答复" in words(firm.get("/bridges/start"))
+    stated = {"bank": str(outside.id), "granted": "no", "reason": "POLICY", "asked_on": day(-3), **typed}
+    assert "请上传银行的书面答复" in words(send(firm, "/bridges/start/outside", **stated))
+    page = send(firm, "/bridges/start/outside", **stated, file=(BytesIO(b"%PDF-1.4 no"), "答复.pdf"))
+    assert "申请转贷，资料已带入" in words(page) and "答复.pdf" in words(page)
+    assert "答复.pdf" in words(visit(app, who.clerk).get(page.request.path))
+    for visitor in (who.clerk, cast.bureau()[Role.BUREAU_AUDITOR], who.old_bank[Role.BANK_OFFICER]):
+        listed = words(visit(app, visitor).get("/bridges/asks"))
+        assert "银行怎么答复" in listed and "JJ-1" in listed
+    assert visit(app, who.clerk).get("/bridges/asks?format=xlsx").content_type.endswith("sheet")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import BytesIO
 
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 
 from app.core.calendar import now
 from app.core.permissions import Role
@@ -30,4 +32,7 @@ def test_who_runs_out_of_time(client: FlaskClient) -> None:
     sign_in(client, bureau, Role.BUREAU_LEADER)
     page = text_of(client.get("/clocks?f=1&state=OVER").text)
     assert "云城银行" in page and "珠岸银行" in page and "共 2 条" in page
+    sheet = load_workbook(BytesIO(client.get("/clocks?format=xlsx").data)).active
+    told = {tuple(str(cell.value) for cell in row[:2]) for row in sheet.iter_rows(min_row=2)}
+    assert told == {("放款回报 · 云城银行", "已超时"), ("放款回报 · 珠岸银行", "已超时")}, "as it is filtered"
     assert client.get("/levels").status_code == 200

@@ -15,7 +15,7 @@ from tests.web.test_market_firm_pages import text_of
 def typed(page: str) -> dict[str, str]:
     """What the form holds as it comes."""
     found = re.findall(r'<input[^>]* name="([^"]+)"[^>]*value="([^"]*)"', page)
-    return {name: value for name, value in found if re.match("levels|audience|need|offer|standing|matching|hours", name)}
+    return {name: value for name, value in found if re.match("levels|audience|need|offer|standing|matching|transfer|hours", name)}
 
 
 def test_a_change_is_proposed_read_by_everybody_and_confirmed(client: FlaskClient) -> None:

@@ -168,11 +168,24 @@ def test_a_paper_of_the_wrong_type_is_refused_with_the_types_that_are_taken(app:
     assert "不支持这种文件" in words(page)
 
 
-def test_the_leader_registers_a_bank(app: Flask, city: City) -> None:
-    leader = visit(app, city.leader)
-    bank = cast.bank("新合作银行")
-    done = send(leader, "/pool/agreements/new", bank=str(bank.id), document_no="协议-7", valid_from="2026-01-01")
-    assert "新合作银行" in words(done) and "有效" in words(done)
+def test_one_person_drafts_an_agreement_and_the_leader_signs_it_off(app: Flask, city: City) -> None:
+    bank, cashier, leader = cast.bank("新合作银行"), visit(app, city.cashier), visit(app, city.leader)
+    given = {"partner": str(bank.id), "document_no": "协议-7", "valid_from": "2026-01-01", "partner_signer": "李行长",
+             "city_signer": "王局长", "signed_on": "2025-12-20"}
+    assert "请填写市方签署人" in words(send(cashier, "/pool/partners/new", **{**given, "city_signer": ""}))
+    drafted = send(cashier, "/pool/partners/new", **given)
+    assert "新合作银行" in words(drafted) and "待另一人签署" in words(drafted)
+    url = drafted.request.path
+    assert cashier.post(f"{url}/confirm").status_code == 403
+    home, seen = words(leader.get("/")), visit(app, bank[Role.BANK_OFFICER])
+    assert "签署合作协议" in home and seen.get(url).status_code == 404
+    assert "已签署" in words(send(leader, f"{url}/confirm", reason="条款一致"))
+    assert "王局长" in words(seen.get(url)) and seen.get("/pool/partners/new").status_code == 403
+    stranger = visit(app, city.bank[Role.BANK_OFFICER])
+    assert stranger.get(url).status_code == 404 and "新合作银行" not in words(stranger.get("/pool/partners"))
+    assert leader.get("/pool/partners?f=1&format=xlsx").content_type.endswith("spreadsheetml.sheet")
+    ended = send(leader, f"{url}/end", last_day=today().isoformat(), reason="该行退出")
+    assert "提前终止" in words(ended) and "即将到期" in words(ended)
 
 
 def test_lists_export_and_the_rule_is_explained(app: Flask, city: City) -> None:

@@ -40,7 +40,7 @@ def test_a_bank_uploads_its_list_and_two_people_and_the_bureau_end_what_differs(
     bookings = [city.booked(days_ago=(today() - end_of(month)).days + 2) for _ in range(2)]
     officer, approver, bureau = (visit(app, one) for one in (city.officer, city.approver, city.reviewer))
     assert "没有要对账的月份" in text_of(officer, "/pool/reconciliations"), "booked this month: nothing is due yet"
-    assert "没有差异" in text_of(bureau, "/pool/differences")
+    assert "没有差异" in text_of(bureau, "/pool/reconciliations/differences")
 
     rows = [{"note_no": one.note_no, "month": f"{month:%Y-%m}", "balance": 1, "five_class": "正常",
              "due_on": today() + timedelta(days=3000)} for one in bookings]
@@ -49,7 +49,7 @@ def test_a_bank_uploads_its_list_and_two_people_and_the_bureau_end_what_differs(
     file = (io.BytesIO(csv_of(rows, BatchKind.RECONCILE)), "月末.csv")
     page = officer.post("/pool/batches/new", data={"kind": "reconcile", "file": file}).headers["Location"]
     outbox.drain()
-    assert bookings[0].note_no not in text_of(officer, "/pool/differences")
+    assert bookings[0].note_no not in text_of(officer, "/pool/reconciliations/differences")
     approver.post(page + "/release")
     outbox.drain()
     told = text_of(officer, page)
@@ -57,22 +57,23 @@ def test_a_bank_uploads_its_list_and_two_people_and_the_bureau_end_what_differs(
     with transaction(cast.SYSTEM, read_only=True):
         balance, other = session().scalars(select(Difference.id).where(Difference.kind == "BALANCE"))
     assert "处理对账差异" in text_of(officer, "/")
-    listed = text_of(bureau, "/pool/differences")
+    listed = text_of(bureau, "/pool/reconciliations/differences")
     assert bookings[0].note_no in listed and city.bank.name in listed
-    officer.post(f"/pool/differences/{balance}/explain", data={"reason": "次日入账"})
+    officer.post(f"/pool/reconciliations/differences/{balance}/explain", data={"reason": "次日入账"})
     assert "复核对账差异的说明" in text_of(approver, "/")
-    assert officer.post(f"/pool/differences/{balance}/agree").status_code == 403
-    approver.post(f"/pool/differences/{balance}/agree")
-    ended = text_of(approver, f"/pool/differences/{balance}")
+    assert officer.post(f"/pool/reconciliations/differences/{balance}/agree").status_code == 403
+    approver.post(f"/pool/reconciliations/differences/{balance}/agree")
+    ended = text_of(approver, f"/pool/reconciliations/differences/{balance}")
     assert "次日入账" in ended and "已说明" in ended
-    bureau.post(f"/pool/differences/{other}/dismiss", data={"reason": "另案处理"})
-    english = bureau.get(f"/pool/differences/{other}", headers={"Accept-Language": "en"}).get_data(as_text=True)
-    assert "Dismissed by the bureau" in english
-    sheet = load_workbook(io.BytesIO(bureau.get("/pool/differences?format=xlsx").data)).worksheets[0]
+    bureau.post(f"/pool/reconciliations/differences/{other}/dismiss", data={"reason": "另案处理"})
+    english = bureau.get(f"/pool/reconciliations/differences/{other}", headers={"Accept-Language": "en"}).get_data(as_text=True)
+    assert "Dismissed by the bureau" in english and "Found differing" in english
+    sheet = load_workbook(io.BytesIO(bureau.get("/pool/reconciliations/differences?format=xlsx").data)).worksheets[0]
     assert sheet.max_row >= 5
-    assert "已重新核对" in officer.post("/pool/differences/look", follow_redirects=True).get_data(as_text=True)
+    assert "已重新核对" in officer.post("/pool/reconciliations/differences/look", follow_redirects=True).get_data(as_text=True)
     assert load_workbook(io.BytesIO(bureau.get("/pool/reconciliations?format=xlsx").data)).worksheets
-    assert visit(app, cast.bank("对面银行")[Role.BANK_OFFICER]).get(f"/pool/differences/{other}").status_code == 404
+    stranger = visit(app, cast.bank("对面银行")[Role.BANK_OFFICER])
+    assert stranger.get(f"/pool/reconciliations/differences/{other}").status_code == 404
 
     with transaction(cast.SYSTEM, read_only=True):
         loan = session().get_one(Loan, bookings[0].loan_id)

@@ -2,8 +2,8 @@
 
 from migrations.tools import OWN, grant, guard, run
 
-revision = "0062"
-down_revision = "0061"
+revision = "0076"
+down_revision = "0075"
 branch_labels = None
 depends_on = None
 
@@ -43,6 +43,18 @@ create unique index uq_bridge_ceiling_open on bridge_ceiling ((true)) where stat
 create index ix_bridge_ceiling_decided_at on bridge_ceiling (decided_at) where state = 'CONFIRMED';
 create trigger bridge_ceiling_hands before insert or update on bridge_ceiling
   for each row execute function hq_second_word_hands();
+
+-- A bill may charge what was allowed when its agreement was signed: the highest ceiling that ever held.
+create function hq_ceiling_bills() returns trigger
+  language plpgsql security definer set search_path = public as $$
+begin
+  if new.state = 'CONFIRMED' and old.state <> 'CONFIRMED' then
+    update bridge_fee_kind set ceiling = greatest(ceiling, new.daily_rate) where code = 'DAYS';
+    update bridge_fee_kind set ceiling = greatest(ceiling, new.one_off_rate) where code = 'ONE_OFF';
+  end if;
+  return new;
+end $$;
+create trigger bridge_ceiling_bills after update on bridge_ceiling for each row execute function hq_ceiling_bills();
 
 -- Whether a charge is inside the ceiling in force; before the bureau's first word the city's cost targets hold [C4][C6].
 create function hq_charge_allowed(terms jsonb) returns boolean
@@ -245,10 +257,12 @@ declare held ledger_transfer; phase text; tight record; moved boolean := tg_op =
 begin
   if tg_op = 'UPDATE' then
     if (old.id, old.bridge_id, old.firm_id, old.fund_id, old.org_id, old.bank_org_id, old.kind, old.amount_fen,
-        old.transfer_id, old.made_at, old.made_by) is distinct from (new.id, new.bridge_id, new.firm_id,
-        new.fund_id, new.org_id, new.bank_org_id, new.kind, new.amount_fen, new.transfer_id, new.made_at, new.made_by)
+        old.made_at, old.made_by) is distinct from (new.id, new.bridge_id, new.firm_id,
+        new.fund_id, new.org_id, new.bank_org_id, new.kind, new.amount_fen, new.made_at, new.made_by)
        or (new.state <> old.state and (old.state, new.state) not in (('HELD', 'CONFIRMED'), ('HELD', 'RELEASED'),
-         ('HELD', 'EXPIRED'), ('CONFIRMED', 'RELEASED'), ('CONFIRMED', 'OUT'), ('OUT', 'RETURNED'))) then
+         ('HELD', 'EXPIRED'), ('CONFIRMED', 'RELEASED'), ('CONFIRMED', 'OUT'), ('OUT', 'RETURNED'), ('OUT', 'CONFIRMED'),
+         ('RETURNED', 'OUT')))
+       or (new.transfer_id <> old.transfer_id and (old.state, new.state) <> ('OUT', 'CONFIRMED')) then
       raise exception 'a hold goes one way' using errcode = 'check_violation', constraint = 'ck_fund_hold_life';
     end if;
     moved := (old.starts_on, old.ends_on) is distinct from (new.starts_on, new.ends_on);
@@ -264,13 +278,16 @@ begin
      and not hq_agreed(new.org_id, new.kind, new.starts_on, new.ends_on) then
     raise exception 'outside the agreement' using errcode = 'check_violation', constraint = 'ck_fund_hold_agreement';
   end if;
-  if not moved then
+  if not moved and new.transfer_id = old.transfer_id then
     return new;
   end if;
   select t.* into held from ledger_transfer t join ledger_account a on a.id = t.debit_account_id
     where t.id = new.transfer_id and t.kind = 'pending' and a.code = 'fund:' || new.fund_id;
   if held.amount_fen is distinct from new.amount_fen then
     raise exception 'no such reservation' using errcode = 'check_violation', constraint = 'ck_fund_hold_transfer';
+  end if;
+  if not moved then
+    return new;
   end if;
   perform 1 from ledger_account where code = 'fund:' || new.fund_id for no key update;
   if exists (select 1 from fund_day d where d.fund_id = new.fund_id and d.day = new.starts_on and d.closed) then
@@ -326,15 +343,27 @@ end $$;
 -- A bridge that moves to another funder has another receivable there; at the end they are empty together.
 create policy write_moved on ledger_account for insert to huiqiao_app with check (hq_kind() = 'bridge_centre'
   and kind = 'bridge_receivable' and code ~ ('^bridge:[0-9a-f-]{{36}}:' || org_id || '$') and bounded);
+do $$ begin
+  execute replace(pg_get_functiondef('hq_hop_books()'::regprocedure),
+    'select credits_posted_fen - debits_posted_fen into held from ledger_account where code = ''bridge:'' || new.bridge_id;',
+    'select sum(credits_posted_fen - debits_posted_fen) into held from ledger_account where kind = ''bridge_receivable''
+     and (code = ''bridge:'' || new.bridge_id or code like ''bridge:'' || new.bridge_id || '':%'');');
+  if position('bridge_receivable' in pg_get_functiondef('hq_hop_books()'::regprocedure)) = 0 then
+    raise exception 'hq_hop_books is not as expected';
+  end if;
+end $$;
 create or replace function hq_bridge_settles_empty() returns trigger
   language plpgsql security definer set search_path = public as $$
-declare held record;
+declare held record; net record;
 begin
   if new.state = 'SETTLED' and old.state <> 'SETTLED' then
     select sum(credits_posted_fen) as came, sum(debits_posted_fen) as went, sum(credits_pending_fen + debits_pending_fen) as waits
       into held from ledger_account where kind = 'bridge_receivable'
         and (code = 'bridge:' || new.id or code like 'bridge:' || new.id || ':%');
-    if held.came is distinct from held.went or held.came is distinct from new.amount_fen or held.waits is distinct from 0 then
+    select * into net from hq_bridge_out(new.id);
+    if held.came is null or held.came <> held.went or held.came < new.amount_fen or held.waits <> 0
+       or net.outside <> 0 or net.custody <> 0 or net.beyond <> 0
+       or exists (select 1 from hop_correction c where c.bridge_id = new.id and c.state = 'PROPOSED') then
       raise exception 'the receivable of the bridge is not zero'
         using errcode = 'check_violation', constraint = 'ck_bridge_receivable';
     end if;
@@ -362,5 +391,6 @@ def upgrade() -> None:
     for table in ("fund_quota", "fund_day"):
         guard(table, see=f"{OWN} or {CITY}", write=CENTRE, change=CENTRE, remove=CENTRE)
     grant("fund_hold",
-          "select, insert, update (state, starts_on, ends_on, checked_on, expires_at, confirmed_at, ended_on, back_fen)")
+          "select, insert, "
+          "update (state, starts_on, ends_on, checked_on, expires_at, confirmed_at, ended_on, back_fen, transfer_id)")
     guard("fund_hold", see=f"{OWN} or firm_id = hq_org() or {CITY}", write=CENTRE, change=CENTRE)

@@ -1,0 +1,171 @@
+"""Whitelisted accounts: the clerk enters them, the reviewer types the numbers again without seeing them, and only then they
+count. Numbers are compared by their keyed digest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from app.bridge.account_models import BridgeAccount
+from app.bridge.account_numbers import account_digest, plain_number
+from app.bridge.models import Bridge
+from app.bridge.service import live_commitment
+from app.bridge.states import OUT, BridgeState, HopAccount
+from app.core.calendar import now
+from app.core.context import Context
+from app.core.database import get_or_404, session
+from app.core.errors import ErrorCode, Refusal, constraint
+from app.core.permissions import Permission
+from app.core.queries import organisation_names
+from app.core.use_case import about, use_case
+
+constraint("uq_bridge_account_apart", ErrorCode.ACCOUNTS_ALIKE)
+constraint("uq_bridge_account_live", ErrorCode.STATE_CHANGED)
+constraint("ck_bridge_account_two_people", ErrorCode.SAME_PERSON)
+constraint("ck_bridge_account_hands", ErrorCode.STATE_CHANGED)
+constraint("ck_bridge_hop_account", ErrorCode.ACCOUNTS_MISSING)
+
+TYPED = (HopAccount.FUNDER, HopAccount.CUSTODY, HopAccount.REPAYMENT)
+"""The accounts that people type; where the renewal money goes stands in the bank's commitment."""
+OF_FUND = (HopAccount.FUNDER, HopAccount.CUSTODY)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An account as it is typed. An empty number takes over the last confirmed account of the same fund and kind."""
+
+    holder: str
+    bank_name: str
+    number: str
+
+
+NOTHING = Entry("", "", "")
+
+
+def live_accounts(bridge: Bridge) -> dict[HopAccount, BridgeAccount]:
+    """Accounts of a bridge that are entered or confirmed."""
+    rows = session().scalars(select(BridgeAccount).where(
+        BridgeAccount.bridge_id == bridge.id, BridgeAccount.state != "REPLACED"))
+    return {HopAccount(row.kind): row for row in rows}
+
+
+def earlier_account(bridge: Bridge, kind: HopAccount) -> BridgeAccount | None:
+    """The last confirmed account of the bridge's fund, of the funder's and the custody kind."""
+    if kind not in OF_FUND or bridge.fund_id is None:
+        return None
+    return session().scalar(
+        select(BridgeAccount).where(
+            BridgeAccount.fund_id == bridge.fund_id, BridgeAccount.kind == kind.value, BridgeAccount.state == "CONFIRMED",
+        ).order_by(BridgeAccount.confirmed_at.desc()).limit(1)
+    )
+
+
+def signed_accounts(bridge: Bridge) -> set[HopAccount]:
+    """Typed accounts that stand because the agreement over them is signed."""
+    if bridge.state in (BridgeState.PARTNER_OFFERED, BridgeState.APPROVED):
+        return set()
+    return {kind for kind, row in live_accounts(bridge).items() if row.state == "CONFIRMED" and kind in TYPED}
+
+
+def may_enter(bridge: Bridge) -> bool:
+    """Whether accounts may be entered now: once a fund is picked and until the signature; later only what is
+    missing, or where the bank has named another account for the renewal money."""
+    if bridge.fund_id is None:
+        return False
+    if bridge.state in (BridgeState.PARTNER_OFFERED, BridgeState.APPROVED):
+        return True
+    return bridge.state in (BridgeState.SIGNED, *OUT) and not complete(bridge)
+
+
+def complete(bridge: Bridge) -> bool:
+    """Whether every account is confirmed, and still that of the picked fund and of the standing commitment."""
+    found = live_accounts(bridge)
+    promise = live_commitment(bridge)
+    return (
+        all(kind in found and found[kind].state == "CONFIRMED" for kind in HopAccount)
+        and all(found[kind].fund_id == bridge.fund_id for kind in OF_FUND)
+        and (promise is None or account_digest(plain_number(promise.receiving_account))
+             == bytes(found[HopAccount.RENEWAL].digest))
+    )
+
+
+def confirmed_accounts(bridge: Bridge) -> dict[HopAccount, BridgeAccount]:
+    """The accounts of a bridge, all of them confirmed. Raises ``Refusal(ACCOUNTS_MISSING)``."""
+    if not complete(bridge):
+        raise Refusal(ErrorCode.ACCOUNTS_MISSING)
+    return live_accounts(bridge)
+
+
+@use_case(Permission.BRIDGE_DESK, "bridge_account.enter", returns=Bridge)
+def enter_accounts(ctx: Context, bridge_id: UUID, entries: Mapping[HopAccount, Entry]) -> Bridge:
+    """The clerk enters the three accounts; the renewal money's comes from the commitment. What was entered before is replaced.
+
+    Raises ``Refusal``: STATE_CHANGED, INVALID at the field, ACCOUNTS_ALIKE where two of the three are one account.
+    """
+    bridge = get_or_404(Bridge, bridge_id, lock=True)
+    if not may_enter(bridge):
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    promise = live_commitment(bridge)
+    if promise is None:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    fixed = signed_accounts(bridge)
+    made = [_entered(ctx, bridge, kind, entries.get(kind, NOTHING)) for kind in TYPED if kind not in fixed]
+    bank = organisation_names({bridge.new_bank_org_id})[bridge.new_bank_org_id]
+    made.append(_row(ctx, bridge, HopAccount.RENEWAL, bridge.firm_name, bank, plain_number(promise.receiving_account)))
+    session().execute(update(BridgeAccount).where(
+        BridgeAccount.bridge_id == bridge.id, BridgeAccount.kind.in_([row.kind for row in made]),
+        BridgeAccount.state != "REPLACED").values(state="REPLACED"))
+    session().add_all(made)
+    session().flush()
+    about(bridge, accounts={row.kind: row.digest for row in made})
+    return bridge
+
+
+def _entered(ctx: Context, bridge: Bridge, kind: HopAccount, entry: Entry) -> BridgeAccount:
+    field = kind.value.lower()
+    if not entry.number.strip():
+        earlier = earlier_account(bridge, kind)
+        if earlier is None:
+            raise Refusal(ErrorCode.INVALID, field=f"{field}_number")
+        return _row(ctx, bridge, kind, earlier.holder, earlier.bank_name, earlier.number)
+    number = plain_number(entry.number, f"{field}_number")
+    if not entry.holder.strip() or not entry.bank_name.strip():
+        raise Refusal(ErrorCode.INVALID, field=f"{field}_{'holder' if not entry.holder.strip() else 'bank'}")
+    return _row(ctx, bridge, kind, entry.holder.strip(), entry.bank_name.strip(), number)
+
+
+def _row(ctx: Context, bridge: Bridge, kind: HopAccount, holder: str, bank: str, number: str) -> BridgeAccount:
+    assert ctx.actor_id is not None
+    return BridgeAccount(
+        bridge_id=bridge.id, kind=kind.value, fund_id=bridge.fund_id if kind in OF_FUND else None, holder=holder,
+        bank_name=bank, number=number, digest=account_digest(number), state="ENTERED", entered_by=ctx.actor_id, entered_at=now(),
+    )
+
+
+@use_case(Permission.BRIDGE_APPROVE, "bridge_account.confirm", returns=Bridge)
+def confirm_accounts(ctx: Context, bridge_id: UUID, numbers: Mapping[HopAccount, str]) -> Bridge:
+    """The reviewer types the three numbers again; what differs is refused at its field and nothing is confirmed.
+
+    Raises ``Refusal``: ACCOUNT_DIFFERS, SAME_PERSON, STATE_CHANGED where nothing waits.
+    """
+    bridge = get_or_404(Bridge, bridge_id, lock=True)
+    waiting = {kind: row for kind, row in live_accounts(bridge).items() if row.state == "ENTERED"}
+    if not waiting or not may_enter(bridge):
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    if any(row.entered_by == ctx.actor_id for row in waiting.values()):
+        raise Refusal(ErrorCode.SAME_PERSON)
+    for kind in (kind for kind in TYPED if kind in waiting):
+        try:
+            same = account_digest(plain_number(numbers.get(kind, ""))) == bytes(waiting[kind].digest)
+        except Refusal:
+            same = False
+        if not same:
+            raise Refusal(ErrorCode.ACCOUNT_DIFFERS, field=f"{kind.value.lower()}_number")
+    for row in waiting.values():
+        row.state, row.confirmed_by, row.confirmed_at = "CONFIRMED", ctx.actor_id, now()
+    session().flush()
+    about(bridge, accounts={kind.value: row.digest for kind, row in waiting.items()})
+    return bridge

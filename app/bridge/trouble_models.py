@@ -1,0 +1,55 @@
+"""Troubles of a bridge, and the claim that stands while its money does not come back. Money in 分."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, Identified
+
+
+class BridgeTrouble(Identified, Base):
+    """Something that went wrong with a bridge: who must act and by when. One open trouble of a kind at a time.
+
+    ``owner_org_id`` must act; ``warned_at`` is when the bureau was told that the deadline passed, once.
+    """
+
+    __tablename__ = "bridge_trouble"
+    bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    owner_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    owner_role: Mapped[str]
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[UUID | None]
+    opened_org_id: Mapped[UUID | None]
+    due_at: Mapped[datetime]
+    amount_fen: Mapped[int | None]
+    note: Mapped[str]
+    answer: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None]
+    warned_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str | None]
+
+
+class BridgeClaim(Identified, Base):
+    """The creditor's open claim against the firm. What is still owed is the bridge's receivable; ``opened_fen`` is what it
+    was when the claim was named (分)."""
+
+    __tablename__ = "bridge_claim"
+    bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
+    creditor_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    debtor_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    cause: Mapped[str]
+    opened_fen: Mapped[int]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]

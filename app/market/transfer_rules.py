@@ -1,0 +1,39 @@
+"""The numbers of transfer loans that the city may change (transfer-loan paper §4, §6, §7 [P] unless marked).
+
+They stand with the market's numbers, so that the same two people change them on the same page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRules:
+    """``…_wd`` are working days, ``…_days`` natural days, ``market_daily_rate`` a fraction of the principal a day.
+
+    ``medium_until``: medium firms may ask for renewal without repayment of working capital due up to this day (金规〔2024〕13号
+    [C18]). ``radar_…_days``: so long before maturity the radar tells firm and bank.
+    """
+
+    medium_until: date = date(2027, 9, 30)
+    answer_good_days: int = 180
+    radar_first_days: int = 60
+    radar_second_days: int = 30
+    radar_last_days: int = 15
+    precheck_wd: int = 1
+    promise_wd: int = 3
+    quote_wd: int = 1
+    pick_wd: int = 1
+    approve_wd: int = 1
+    drawdown_wd: int = 3
+    settle_wd: int = 1
+    letter_notice_wd: int = 3
+    market_daily_rate: Decimal = Decimal("0.002")
+
+    @property
+    def radar_marks(self) -> tuple[int, ...]:
+        """Days before maturity at which the radar tells, the farthest first."""
+        return self.radar_first_days, self.radar_second_days, self.radar_last_days
