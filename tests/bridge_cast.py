@@ -7,11 +7,23 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from app.bridge import account_service, ask_service, bank_service, fund_service, money_service, service
+from sqlalchemy import select
+
+from app.bridge import (
+    account_service,
+    ask_service,
+    bank_service,
+    deed_service,
+    fund_service,
+    hold_service,
+    money_service,
+    service,
+)
 from app.bridge.checks import TICKS
-from app.bridge.models import Bridge, BridgeQuote, Fund
+from app.bridge.fund_models import BridgeQuote, Fund, FundAgreement
+from app.bridge.models import Bridge
 from app.bridge.queries import fee_preview
-from app.bridge.rules import SAME_BANK, BridgeTerms
+from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms
 from app.bridge.states import HopAccount
 from app.core import ledger
 from app.core.calendar import today
@@ -59,11 +71,24 @@ def people(fund_fen: int = 2000 * WAN, terms: BridgeTerms = SAME_BANK, *, cross:
 
 
 def fund(centre: Cast, funder: Cast, amount_fen: int, terms: BridgeTerms = SAME_BANK, name: str = "转贷一号") -> UUID:
-    """An open fund with ``amount_fen`` (分) in it."""
+    """An open fund with ``amount_fen`` (分) in it, and an agreement with its funder for both kinds where there is none yet."""
+    agreement(centre, funder)
     made = fund_service.open_fund(centre[Role.CENTRE_REVIEWER], funder.id, name, terms)
     if amount_fen:
         fund_service.top_up(centre[Role.CENTRE_REVIEWER], made.id, amount_fen, "IN-1")
     return made.id
+
+
+def agreement(centre: Cast, funder: Cast, first: date | None = None, last: date | None = None, number: str = "XY-1",
+              kinds: tuple[BridgeKind, ...] = tuple(BridgeKind)) -> UUID | None:
+    """An agreement in force from a year ago on for three years, unless the days say otherwise; the number is given once."""
+    with transaction(cast.SYSTEM, read_only=True):
+        if session().scalar(select(FundAgreement.id).where(FundAgreement.org_id == funder.id, FundAgreement.number == number)):
+            return None
+    deed = deed_service.Deed(number, kinds, first or today() - timedelta(days=365), last or today() + timedelta(days=1000),
+                                  "资金方代表", "中心代表")
+    made = deed_service.draft(centre[Role.CENTRE_CLERK], funder.id, deed, "合作方遴选结果")
+    return deed_service.decide(centre[Role.CENTRE_REVIEWER], made.id, "confirm", "同意").id
 
 
 def ask(who: People, note_no: str | None = None, *, granted: bool = False, loan_id: UUID | None = None) -> UUID:
@@ -116,6 +141,12 @@ def quote_of(who: People, bridge_id: UUID) -> UUID:
             BridgeQuote.__table__.select().with_only_columns(BridgeQuote.id)
             .where(BridgeQuote.bridge_id == bridge_id, BridgeQuote.fund_id == who.fund_id)
         ).one()
+
+
+def product_of(who: People) -> UUID:
+    """The first product of the funder's own fund."""
+    with transaction(cast.SYSTEM, read_only=True):
+        return fund_service.products_of(who.fund_id)[0].id
 
 
 def offer(who: People, bridge_id: UUID, amount_fen: int | None = None, rate: Decimal | None = None) -> UUID:
@@ -174,7 +205,7 @@ STEPS = {
     "BANK_COMMITTED": lambda who, key: bank_service.commit(who.new_bank[Role.BANK_APPROVER], key, promise()),
     "PARTNER_OFFERED": offer,
     "PICKED": lambda who, key: service.pick(who.boss, key, quote_of(who, key)),
-    "APPROVED": lambda who, key: money_service.approve(who.reviewer, key),
+    "APPROVED": lambda who, key: hold_service.approve(who.reviewer, key),
     "SIGNED": sign,
     "FUNDED": pay,
     "OLD_REPAID": lambda who, key: bank_service.confirm_repaid(who.old_bank[Role.BANK_OFFICER], key, today(), "JQ-1"),

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from app.bridge.account_service import confirmed_accounts
 from app.bridge.bill_models import BridgePaper, PaperKind
 from app.bridge.bill_service import heads, put_paper
-from app.bridge.models import Bridge, BridgeQuote, Commitment
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, Commitment
 from app.bridge.rules import Preview
 from app.bridge.states import HopAccount
 from app.core.context import Context

@@ -14,9 +14,10 @@ from app.bridge.account_numbers import account_digest, plain_number
 from app.bridge.commitment_rules import Deed
 from app.bridge.commitment_service import first_check, known_kinds, leave_open, record, seal_of
 from app.bridge.fund_service import invite_open_funds
+from app.bridge.holding import let_go
 from app.bridge.models import Bridge, Commitment
 from app.bridge.parties import everybody, move, organisations, take, tell, within_limit
-from app.bridge.service import last_word, live_commitment, release
+from app.bridge.service import last_word, live_commitment
 from app.bridge.states import BridgeState
 from app.core.calendar import now, today
 from app.core.context import Context
@@ -121,7 +122,7 @@ def decline(ctx: Context, bridge_id: UUID, reason: str, excuse: str | None = Non
     A promise taken back is not kept, unless ``excuse`` names a condition that is still open on the letter.
     """
     bridge = take(ctx, bridge_id, "decline", only="new_bank_org_id")
-    release(ctx, bridge)
+    let_go(ctx, bridge)
     promise = live_commitment(bridge)
     if promise is not None:
         record(ctx, bridge, promise, Deed(today(), refused=True), excuse)

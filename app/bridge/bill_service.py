@@ -11,8 +11,9 @@ from sqlalchemy.orm import aliased
 
 from app.bridge.bill_models import BridgePaper, PaperKind, StoredBillLine
 from app.bridge.bill_rules import MARKET, PartReturned, bill_lines, saving, total_of
+from app.bridge.fund_models import BridgeQuote
 from app.bridge.hops import acts_of
-from app.bridge.models import Bridge, BridgeQuote
+from app.bridge.models import Bridge
 from app.bridge.terms import terms_of
 from app.core.audit import canonical, plain
 from app.core.calendar import now

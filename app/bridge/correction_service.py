@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from app.bridge.account_models import CORRECTION, HopCorrection
 from app.bridge.bill_service import cancel_bill
-from app.bridge.fund_service import exhausted_at
+from app.bridge.fund_models import Fund
+from app.bridge.holding import exhausted_at, out_again, receivable, waits_again
 from app.bridge.hops import Act, acts_of, counter_hops
-from app.bridge.models import Bridge, Fund
-from app.bridge.money_service import overdue_check, receivable
+from app.bridge.models import Bridge
+from app.bridge.money_service import overdue_check
 from app.bridge.parties import everybody, move, organisations, tell
 from app.bridge.states import OUT, BridgeState, reopens
 from app.core import ledger
@@ -128,6 +129,7 @@ def _take_back_payout(ctx: Context, bridge: Bridge, act: Act, row: HopCorrection
                     memo=row.voucher_second, case_id=bridge.case_id)
     again = ledger.reserve(_fund_account(bridge), receivable(bridge), amount, reference=f"bridge:{bridge.id}:reserve:{row.id}",
                            memo=bridge.old_note_no, case_id=bridge.case_id)
+    waits_again(ctx, bridge, again.id)
     bridge.pending_transfer_id = again.id
     bridge.paid_on = bridge.expected_return_on = bridge.payer_id = bridge.own_money_seen_fen = bridge.next_check_at = None
     move(ctx, bridge, "unpay", reason=row.reason)
@@ -140,6 +142,7 @@ def _take_back_return(ctx: Context, bridge: Bridge, act: Act, row: HopCorrection
     with exhausted_at():
         ledger.transfer(_fund_account(bridge), receivable(bridge), amount, reference=f"bridge:{bridge.id}:unreturn:{row.id}",
                         memo=row.voucher_second, case_id=bridge.case_id)
+    out_again(ctx, bridge, amount)
     whole = bridge.state == BridgeState.BRIDGE_RETURNED
     event = "correct"
     if whole:

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from app.bridge.checks import TICKS
 from app.bridge.commitment_rules import CONDITIONS
+from app.bridge.fund_states import HoldState
 from app.bridge.rules import BridgeKind
-from app.bridge.states import BridgeState, HopAccount, QuoteState
+from app.bridge.states import BridgeState, HopAccount, QuoteState, Tone
 from app.bridge.terms import rate_words, terms_of
 from app.core.formats import money_text
 from app.core.pieces import chip
@@ -31,6 +32,12 @@ def quote_chip(state: str) -> Markup:
     """A quote's state as a chip."""
     found = QuoteState(state)
     return chip(gettext(found.label), found.tone)
+
+
+def seat_chip(state: str) -> Markup:
+    """A hold's state as a chip."""
+    tones: dict[str, Tone] = {"HELD": "wait", "CONFIRMED": "info", "OUT": "good"}
+    return chip(gettext(HoldState(state).label), tones.get(state, "plain"))
 
 
 def kind_text(kind: str) -> str:

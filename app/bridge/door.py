@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from app.bridge import display
+from app.bridge import ceilings, display
 from app.bridge.bill_rules import MARKET, saving
 from app.bridge.rules import CROSS_BANK, SAME_BANK, fee, moved_to
 from app.core.money import WAN
@@ -17,7 +17,8 @@ EXAMPLE_FEN, EXAMPLE_DAYS = 300 * WAN, 5
 room = Room("bridge", __name__, template_folder="templates")
 
 WORDS = SimpleNamespace(
-    state=display.state_chip, quote=display.quote_chip, kind=display.kind_text, account=display.account_text,
+    state=display.state_chip, quote=display.quote_chip, seat=display.seat_chip, ceilings=ceilings.current,
+    kind=display.kind_text, account=display.account_text,
     charge=display.charge_text, title=display.title_of, checks=display.check_lines, percent=percent_text,
     condition=display.condition_text, saving=saving, market=MARKET,
     same_bank=SAME_BANK, cross_bank=CROSS_BANK, example_fen=EXAMPLE_FEN, example_days=EXAMPLE_DAYS,

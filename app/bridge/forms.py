@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext
@@ -27,10 +25,9 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Val
 
 from app.bridge.checks import TICKS
 from app.bridge.commitment_rules import CONDITIONS
-from app.bridge.rules import SAME_BANK, BridgeKind, BridgeTerms, FeeMethod, FeeStep, check_terms, terms_for
+from app.bridge.rules import SAME_BANK
 from app.core.calendar import SHANGHAI, now, today
 from app.core.money import WAN
-from app.core.working import shown
 from app.identity.forms import offers
 from app.market.fields import MoneyField, PercentField, TokenField
 from app.market.forms import CheckboxesField, named
@@ -125,11 +122,16 @@ class CommitForm(StepForm):
 
 
 class OfferForm(StepForm):
-    """A fund's quote."""
+    """A fund's quote, by one of its products."""
 
+    product = SelectField(_l("产品"), [InputRequired(_l("请选择产品。"))])
     amount = MoneyField(_l("报价金额"), [InputRequired(FILL_AMOUNT)], unit=WAN)
     rate = PercentField(_l("费率"), [Optional()], description=_l("不填按资金方产品的费率；填写时不得高于上限。"))
     valid_until = DateField(_l("报价有效期至"), [InputRequired(FILL_DAY)])
+
+    def __init__(self, products: list[tuple[str, str]], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.product.choices = offers(products)
 
 
 class SignForm(StepForm):
@@ -204,61 +206,3 @@ class SettleForm(StepForm):
     """The fee's voucher."""
 
     fee_voucher_no = StringField(_l("费用付款凭证号"), [Optional(), Length(max=80)])
-
-
-class FundForm(StepForm):
-    """A new fund with its terms."""
-
-    funder = SelectField(_l("资金方"), [InputRequired(_l("请选择资金方。"))])
-    name = StringField(_l("资金名称"), [InputRequired(_l("请填写名称。")), Length(max=60)])
-    kind = RadioField(_l("用于"), [InputRequired(_l("请选择。"))], default="SAME_BANK")
-    fee_method = RadioField(_l("收费方式"), [InputRequired(_l("请选择。"))], default="DAILY",
-                            choices=offers(FEE_METHODS.items()))
-    daily_rate = PercentField(_l("每天费率"), [Optional()])
-    one_off_rate = PercentField(_l("一次性费率"), [Optional()])
-    first_days = IntegerField(_l("第一段天数"), [Optional(), NumberRange(1, 365)])
-    later_rate = PercentField(_l("第一段以后每天费率"), [Optional()])
-    cap = MoneyField(_l("单笔上限"), [InputRequired(FILL_AMOUNT)], unit=WAN)
-    share = PercentField(_l("占承诺续贷金额的比例"), [InputRequired(_l("请填写比例。"))])
-    max_days = IntegerField(_l("最长天数"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)])
-
-    def __init__(self, funders: list[tuple[str, str]], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.funder.choices = offers(funders)
-        self.kind.choices = offers((kind.value, gettext(kind.label)) for kind in BridgeKind)
-
-    def terms(self) -> BridgeTerms:
-        """The terms as typed; ceilings stay those of the bureau."""
-        base = terms_for(BridgeKind(self.kind.data))
-        daily = self.daily_rate.data if self.daily_rate.data is not None else base.daily_rate
-        steps: tuple[FeeStep, ...] = ()
-        if self.fee_method.data == FeeMethod.STEPS:
-            later = self.later_rate.data if self.later_rate.data is not None else Decimal(0)
-            steps = (FeeStep(self.first_days.data, daily), FeeStep(None, later))
-        return replace(
-            base, fee_method=FeeMethod(self.fee_method.data), daily_rate=daily, steps=steps,
-            one_off_rate=self.one_off_rate.data if self.one_off_rate.data is not None else base.one_off_rate,
-            cap_fen=self.cap.data or 0, max_share=self.share.data or Decimal(0), max_days=self.max_days.data or 0,
-        )
-
-    def fits(self) -> bool:
-        """Puts the sentence of each broken ceiling at its field; ``True`` where there is none."""
-        places = {
-            "fee": {"ONE_OFF": self.one_off_rate}.get(self.fee_method.data, self.daily_rate), "steps": self.first_days,
-            "limits": self.cap,
-        }
-        clean = True
-        if self.fee_method.data == FeeMethod.STEPS and (self.first_days.data is None or self.later_rate.data is None):
-            self.first_days.errors = [gettext("分两段收费时，请填写第一段天数和以后的费率。")]
-            return False
-        for problem in check_terms(self.terms()):
-            places[problem.field].errors = [gettext(problem.message, **shown(problem.params, gettext))]
-            clean = False
-        return clean
-
-
-class MoneyMoveForm(StepForm):
-    """Money into or out of a fund."""
-
-    amount = MoneyField(_l("金额"), [InputRequired(FILL_AMOUNT)], unit=WAN)
-    voucher_no = StringField(_l("凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])

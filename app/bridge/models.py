@@ -1,4 +1,4 @@
-"""Bridges, the ask before them, funds, commitments, quotes and hops. Money in 分, rates as fractions."""
+"""Bridges, the ask before them, commitments and hops. Money in 分, rates as fractions."""
 
 from __future__ import annotations
 
@@ -53,20 +53,6 @@ class RenewalAsk(Identified, Base):
     def allows_bridge(self) -> bool:
         """Whether the bank has said no, or let its time pass."""
         return self.state in ("REFUSED", "UNANSWERED")
-
-
-class Fund(Identified, Base):
-    """Money that a funder has committed to bridges. What is in it stands in the ledger under ``account_code``."""
-
-    __tablename__ = "fund"
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
-    name: Mapped[str]
-    kind: Mapped[str]
-    state: Mapped[str]
-    terms: Mapped[dict[str, Any]]
-    account_code: Mapped[str] = mapped_column(ForeignKey("ledger_account.code"), unique=True)
-    opened_at: Mapped[datetime]
-    opened_by: Mapped[UUID | None]
 
 
 class Bridge(Identified, Base):
@@ -166,24 +152,6 @@ class Commitment(Identified, Base):
     noticed_at: Mapped[datetime | None]
     expired_at: Mapped[datetime | None]
     next_check_at: Mapped[datetime | None]
-
-
-class BridgeQuote(Identified, Base):
-    """A fund that is asked to bridge, and what it offers. One per bridge and fund; one picked per bridge."""
-
-    __tablename__ = "bridge_quote"
-    bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
-    firm_id: Mapped[UUID]
-    fund_id: Mapped[UUID] = mapped_column(ForeignKey("fund.id"))
-    org_id: Mapped[UUID]
-    fund_name: Mapped[str]
-    state: Mapped[str]
-    amount_fen: Mapped[int | None]
-    terms: Mapped[dict[str, Any] | None]
-    valid_until: Mapped[date | None]
-    invited_at: Mapped[datetime]
-    offered_at: Mapped[datetime | None]
-    offered_by: Mapped[UUID | None]
 
 
 class BridgeHop(Identified, Base):

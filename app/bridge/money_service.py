@@ -1,4 +1,4 @@
-"""Money of a bridge: reserved at the approval, paid out, returned, its fee booked; late ones found by the ticker.
+"""Money of a bridge: paid out, returned, its fee booked; late ones found by the ticker.
 
 The ledger mirrors what happened on the three whitelisted accounts; the portal itself holds no money.
 """
@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.bridge.bill_service import issue_bill, live_bill, take_payment
-from app.bridge.fund_service import exhausted_at, seat_funder
+from app.bridge.fund_models import Fund
+from app.bridge.holding import came_back, paid_out, receivable
 from app.bridge.hops import Leg, moment, returns_of, write_hops
-from app.bridge.models import Bridge, BridgeHop, Fund
-from app.bridge.parties import everybody, move, organisations, take, tell, within_limit
+from app.bridge.models import Bridge, BridgeHop
+from app.bridge.parties import everybody, move, organisations, take, tell
 from app.bridge.rules import overdue_from
 from app.bridge.service import standing_commitment
 from app.bridge.states import OUT, HopAccount
@@ -29,38 +30,6 @@ from app.core.formats import money_text
 from app.core.outbox import timed
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, reading, use_case
-
-
-def receivable(bridge: Bridge) -> ledger.Account:
-    """The ledger account that says what of a bridge is out; zero when it is settled."""
-    return ledger.open_account(f"bridge:{bridge.id}", "bridge_receivable", org_id=bridge.funder_org_id)
-
-
-@use_case(Permission.BRIDGE_APPROVE, "bridge.approve", returns=Bridge)
-def approve(ctx: Context, bridge_id: UUID) -> Bridge:
-    """The reviewer approves, and the amount is reserved on the fund; of two who want the last of it, one gets it.
-
-    Raises ``Refusal``: BRIDGE_NOT_PICKED, SAME_PERSON, APPROVAL_LIMIT, COMMITMENT_EXPIRED, FUND_EXHAUSTED.
-    """
-    bridge = take(ctx, bridge_id, "approve")
-    if bridge.fund_id is None or bridge.amount_fen is None:
-        raise Refusal(ErrorCode.BRIDGE_NOT_PICKED)
-    within_limit(ctx, bridge.amount_fen)
-    standing_commitment(bridge)
-    fund = get_or_404(Fund, bridge.fund_id)
-    with exhausted_at():
-        pending = ledger.reserve(
-            ledger.account(fund.account_code), receivable(bridge), bridge.amount_fen,
-            reference=f"bridge:{bridge.id}:reserve", memo=bridge.old_note_no, case_id=bridge.case_id,
-        )
-    bridge.pending_transfer_id = pending.id
-    seat_funder(ctx, bridge)
-    move(ctx, bridge, "approve")
-    tell(ctx, bridge, [bridge.firm_id], N_("转贷（借据 %(note)s）已获批准，请看清费用后签订三方协议。"))
-    tell(ctx, bridge, [bridge.funder_org_id], N_("%(firm)s的转贷已获批准，%(amount)s已从贵方资金中预留。"),
-         amount=money_text(bridge.amount_fen))
-    about(bridge, amount_fen=bridge.amount_fen, fund_id=fund.id)
-    return bridge
 
 
 @dataclass(frozen=True)
@@ -99,6 +68,7 @@ def pay_out(ctx: Context, bridge_id: UUID, payout: Payout) -> Bridge:
                       low=signed_on.isoformat(), high=today().isoformat())
     pending = session().get_one(ledger.Transfer, bridge.pending_transfer_id)
     ledger.post(pending, reference=f"bridge:{bridge.id}:pay{_again(bridge)}", memo=payout.voucher_out.strip())
+    paid_out(ctx, bridge, paid_on)
     bridge.own_money_seen_fen, bridge.paid_on, bridge.payer_id = payout.own_money_seen_fen, paid_on, ctx.actor_id
     bridge.expected_return_on = paid_on + timedelta(days=bridge.planned_days)
     bridge.next_check_at = overdue_check(bridge)
@@ -179,6 +149,7 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     whole = bridge.outstanding_fen == 0
     if whole:
         bridge.returned_on, bridge.next_check_at = back.on_day, None
+    came_back(ctx, bridge)
     move(ctx, bridge, "returned" if whole else "return_part")
     if whole:
         issue_bill(ctx, bridge)

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, case, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from app.bridge.models import Bridge, BridgeHop, BridgeQuote, Commitment, Fund, RenewalAsk
+from app.bridge.fund_models import BridgeQuote, Fund, FundProduct
+from app.bridge.models import Bridge, BridgeHop, Commitment, RenewalAsk
 from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
 from app.bridge.terms import terms_of
@@ -249,8 +250,12 @@ def funds() -> Select[*tuple[Any, ...]]:
         .where(Bridge.fund_id == Fund.id, Bridge.state.in_(OUT)).correlate(Fund).scalar_subquery()
     )
     free = Account.credits_posted_fen - Account.debits_posted_fen - Account.debits_pending_fen
+    kinds = (
+        select(func.array_agg(FundProduct.kind.distinct())).where(FundProduct.fund_id == Fund.id, FundProduct.state == "OPEN")
+        .correlate(Fund).scalar_subquery()
+    )
     return (
-        select(Fund.id, Fund.name, Fund.kind, Fund.state, Fund.terms, Organisation.name.label("funder"),
+        select(Fund.id, Fund.name, Fund.state, kinds.label("kinds"), Organisation.name.label("funder"),
                (Account.credits_posted_fen - Account.debits_posted_fen).label("balance_fen"),
                Account.debits_pending_fen.label("reserved_fen"), free.label("free_fen"), out.label("out_fen"))
         .join(Account, Account.code == Fund.account_code).join(Organisation, Organisation.id == Fund.org_id)

@@ -15,16 +15,17 @@ from sqlalchemy import select, update
 
 from app.bridge.ask_service import old_loan
 from app.bridge.checks import PrecheckFacts, automatic_checks, missing_ticks
-from app.bridge.models import Bridge, BridgeQuote, Commitment, RenewalAsk
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.holding import confirm, let_go
+from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.parties import bring_in, everybody, move, organisations, take, tell
 from app.bridge.rules import BridgeKind, is_urgent, max_bridge, terms_for
-from app.bridge.states import LIFECYCLE, RESERVED, QuoteState
+from app.bridge.states import LIFECYCLE, QuoteState
 from app.bridge.terms import terms_of
-from app.core import ledger
 from app.core.calendar import now, today
 from app.core.cases import open_case
 from app.core.context import Context
-from app.core.database import elevated, get_or_404, session
+from app.core.database import get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.formats import money_text
 from app.core.lifecycle import begin
@@ -168,15 +169,6 @@ def precheck(ctx: Context, bridge_id: UUID, ticked: Collection[str]) -> Bridge:
     return bridge
 
 
-def release(ctx: Context, bridge: Bridge) -> None:
-    """Gives back what a bridge has reserved, and ends the quotes. Called before the state leaves APPROVED or SIGNED."""
-    if bridge.state in RESERVED:
-        assert bridge.pending_transfer_id is not None
-        with elevated(ctx, "bridge"):  # whoever may end the bridge gives back, though only the centre moves the funds
-            pending = session().get_one(ledger.Transfer, bridge.pending_transfer_id)
-            ledger.void(pending, reference=f"bridge:{bridge.id}:void", memo=bridge.old_note_no)
-
-
 @use_case(Permission.BRIDGE_DESK, "bridge.reject", returns=Bridge)
 def reject(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
     """The clerk refuses at the precheck, with a reason."""
@@ -191,6 +183,7 @@ def reject_at_approval(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
 
 def _reject(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
     bridge = take(ctx, bridge_id, "reject")
+    let_go(ctx, bridge)
     move(ctx, bridge, "reject", reason=reason)
     tell(ctx, bridge, everybody(bridge), N_("%(firm)s的转贷申请（借据 %(note)s）未通过，原因：%(reason)s"), reason=reason.strip())
     about(bridge)
@@ -241,6 +234,7 @@ def pick(ctx: Context, bridge_id: UUID, quote_id: UUID) -> Bridge:
     limit = max_bridge(bridge.old_due_fen, bridge.own_money_fen, promise.promised_fen, terms_of(quote.terms))
     if quote.amount_fen > limit:
         raise Refusal(ErrorCode.BRIDGE_OVER_LIMIT, limit=money_text(limit))
+    let_go(ctx, bridge)
     session().execute(
         update(BridgeQuote).where(BridgeQuote.bridge_id == bridge.id, BridgeQuote.state == QuoteState.PICKED.value)
         .values(state=QuoteState.OFFERED.value)
@@ -272,6 +266,7 @@ def sign(ctx: Context, bridge_id: UUID, agreement_no: str, seen_fee_fen: int) ->
     if shown is None or shown.total_fen != seen_fee_fen:
         raise Refusal(ErrorCode.IDEMPOTENCY)
     confirmed_accounts(bridge)
+    confirm(ctx, bridge)
     bridge.agreement_no, bridge.signed_at, bridge.signed_by = agreement_no.strip(), now(), ctx.actor_id
     move(ctx, bridge, "sign")
     issue_agreement(ctx, bridge, standing_commitment(bridge), shown)
@@ -295,7 +290,7 @@ def cancel_by_centre(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
 
 def _cancel(ctx: Context, bridge_id: UUID, reason: str) -> Bridge:
     bridge = take(ctx, bridge_id, "cancel")
-    release(ctx, bridge)
+    let_go(ctx, bridge)
     move(ctx, bridge, "cancel", reason=reason)
     parties = [*everybody(bridge), *organisations(OrgKind.BRIDGE_CENTRE)]
     tell(ctx, bridge, parties, N_("%(firm)s的转贷（借据 %(note)s）已取消，预留的资金已释放。"))

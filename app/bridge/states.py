@@ -103,6 +103,8 @@ LIFECYCLE = Lifecycle("bridge", BridgeState, (
     Move(_S.PARTNER_OFFERED, "approve", _S.APPROVED, (P.BRIDGE_APPROVE,), stamp="reviewer_id", other_than=("clerk_id",)),
     Move(_S.PARTNER_OFFERED, "reject", _S.REJECTED, (P.BRIDGE_APPROVE,), needs_reason=True, stamp="reviewer_id",
          other_than=("clerk_id",)),
+    # The seat ran out before the firm signed.
+    Move(_S.APPROVED, "hold_expired", _S.PARTNER_OFFERED, (P.BRIDGE_TICK,)),
     Move(_S.APPROVED, "sign", _S.SIGNED, (P.BRIDGE_APPLY,)),
     Move(_S.SIGNED, "fund", _S.FUNDED, (P.BRIDGE_PAY,), stamp="payer_id", other_than=("reviewer_id",)),
     Move(_S.FUNDED, "old_repaid", _S.OLD_REPAID, (P.BRIDGE_CONFIRM,)),
@@ -135,6 +137,7 @@ EVENT_TEXTS = {
     "offer": N_("资金方报价"),
     "pick": N_("企业选定资金方"),
     "approve": N_("转贷中心审批通过，资金已预留"),
+    "hold_expired": N_("占用到期未签约，退回审批"),
     "sign": N_("签订三方协议"),
     "fund": N_("转贷资金付到还款账户"),
     "old_repaid": N_("原银行确认旧贷款结清"),

@@ -10,8 +10,9 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from app.bridge import bank_service, fund_service, money_service, queries, service
+from app.bridge import bank_service, fund_service, hold_service, money_service, queries, service
 from app.bridge.checks import automatic_checks
+from app.bridge.display import charge_text
 from app.bridge.door import room
 from app.bridge.forms import (
     CommitForm,
@@ -24,9 +25,10 @@ from app.bridge.forms import (
     SettleForm,
     in_shanghai,
 )
+from app.bridge.fund_models import BridgeQuote, Fund
 from app.bridge.hops import returns_of
 from app.bridge.letter_views import open_kinds
-from app.bridge.models import Bridge, BridgeQuote, Fund
+from app.bridge.models import Bridge
 from app.bridge.rules import BridgeKind, FeeMethod, terms_for
 from app.bridge.states import HopAccount
 from app.bridge.terms import fee_of_returns, terms_of
@@ -119,7 +121,7 @@ def invite(bridge_id: UUID) -> Any:
 @room.page("/bridges/<uuid:bridge_id>/approve", Permission.BRIDGE_APPROVE, methods=["POST"])
 def approve(bridge_id: UUID) -> Any:
     """The reviewer approves; the money is reserved."""
-    return act(lambda: money_service.approve(context(), bridge_id), done=gettext("已批准，资金已预留，等企业签约。"),
+    return act(lambda: hold_service.approve(context(), bridge_id), done=gettext("已批准，资金已预留，等企业签约。"),
                to=_to(bridge_id))
 
 
@@ -259,19 +261,24 @@ def offer(bridge_id: UUID, quote_id: UUID) -> Any:
         if quote.org_id != ctx.org_id or quote.bridge_id != bridge.id:
             raise Refusal(ErrorCode.NOT_FOUND)
         fund = get_or_404(Fund, quote.fund_id)
-        terms = terms_of(fund.terms)
+        products = fund_service.products_of(fund.id, bridge.kind)
         account = ledger.account(fund.account_code)
-        limit = min(fund_service.quote_limit(bridge, terms), max(account.available_fen, 0))
-        form = OfferForm(data={"amount": quote.amount_fen or limit or None, "valid_until": quote.valid_until
-                               or today() + timedelta(days=7)})
-        if terms.fee_method is FeeMethod.STEPS:
+        most = max((fund_service.quote_limit(bridge, terms_of(one.terms)) for one in products), default=0)
+        limit = min(most, max(account.available_fen, 0))
+        form = OfferForm(
+            [(str(one.id), f"{one.name} · {charge_text(one.terms)}") for one in products],
+            data={"amount": quote.amount_fen or limit or None, "product": str(quote.product_id or ""),
+                  "valid_until": quote.valid_until or today() + timedelta(days=7)},
+        )
+        if all(terms_of(one.terms).fee_method is FeeMethod.STEPS for one in products):
             del form.rate
         return form, {"quote": quote, "fund": fund, "account": account, "limit": limit,
                       "promise": service.live_commitment(bridge)}
 
     def call(ctx: Context, form: OfferForm) -> Any:
         rate = form.rate.data if "rate" in form else None
-        return fund_service.offer(ctx, quote_id, fund_service.Offer(filled(form.amount.data), form.valid_until.data, rate))
+        return fund_service.offer(ctx, quote_id, fund_service.Offer(
+            filled(form.amount.data), form.valid_until.data, rate, UUID(form.product.data)))
 
     return step(bridge_id, Permission.BRIDGE_OFFER, "offer", load, call, gettext("报价已提交，等企业选定。"))
 

@@ -13,10 +13,14 @@ from flask_babel import lazy_gettext as _l
 
 from app.bridge import (
     account_views,
+    agreement_views,
     ask_views,
     bill_service,
     bill_views,
+    booking_queries,
+    booking_views,
     desk_views,
+    fund_registers,
     fund_views,
     letter_views,
     queries,
@@ -32,7 +36,8 @@ from app.bridge.bill_models import PaperKind
 from app.bridge.display import kind_text, state_chip, state_text
 from app.bridge.door import room
 from app.bridge.forms import ApplyForm, SignForm
-from app.bridge.models import Bridge, BridgeQuote, RenewalAsk
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, RenewalAsk
 from app.bridge.rules import BridgeKind, is_urgent
 from app.bridge.states import OUT, BridgeState
 from app.bridge.terms import working_of
@@ -51,8 +56,8 @@ from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
 __all__ = [
-    "account_views", "ask_views", "bill_views", "desk_views", "fund_views", "letter_views", "radar_views", "registers",
-    "report_views", "room", "statement_views", "step_views", "trouble_views",
+    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "desk_views", "fund_registers", "fund_views",
+    "letter_views", "radar_views", "registers", "report_views", "room", "statement_views", "step_views", "trouble_views",
 ]
 
 BRIDGES = Table(
@@ -185,6 +190,8 @@ def show(bridge_id: UUID) -> Any:
             entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
             is_firm=ctx.org_kind is OrgKind.ENTERPRISE, letter=letter_views.letter_of(ctx, found.promise),
             loop_facts=account_views.loop_facts(ctx, bridge),
+            seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
+            may_hold=ctx.can(Permission.BRIDGE_DESK) and bridge.state == BridgeState.PARTNER_OFFERED,
             papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
             **trouble_views.of_bridge(ctx, bridge),
         )

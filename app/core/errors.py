@@ -89,9 +89,13 @@ class ErrorCode(StrEnum):
     FILE_TYPE = "file_type"
     FIRM_UNKNOWN = "firm_unknown"
     FORBIDDEN = "forbidden"
+    FUND_CLOSED = "fund_closed"
     FUND_EXHAUSTED = "fund_exhausted"
+    FUND_UNAGREED = "fund_unagreed"
     GUARANTEE_LIVE = "guarantee_live"
     GUARANTEE_SHARES = "guarantee_shares"
+    HOLD_EXPIRED = "hold_expired"
+    HOLD_REFUSED = "hold_refused"
     HOP_CORRECTION_OPEN = "hop_correction_open"
     HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
@@ -132,6 +136,7 @@ class ErrorCode(StrEnum):
     PERSONAL_TEXT_UNSIGNED = "personal_text_unsigned"
     PRODUCT_RULE_SIZE = "product_rule_size"
     POLICY_VALUE = "policy_value"
+    QUOTA_EXCEEDED = "quota_exceeded"
     PUSH_BODY = "push_body"
     PUSH_CLOCK = "push_clock"
     PUSH_ITEM = "push_item"
@@ -257,6 +262,11 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.FIRM_UNKNOWN: N_("平台上没有名称和统一社会信用代码都相符的企业，请核对，或请企业先注册。"),
     ErrorCode.FORBIDDEN: N_("您的角色不能办理这件事。"),
     ErrorCode.FUND_EXHAUSTED: N_("资金方可用额度不足，请换一个资金方或降低金额。"),
+    ErrorCode.FUND_CLOSED: N_("资金方 %(day)s 不放款，请换一天。"),
+    ErrorCode.FUND_UNAGREED: N_("资金方没有覆盖 %(low)s 至 %(high)s、包含%(kind)s的有效协议，不能报价或占用资金。"),
+    ErrorCode.HOLD_EXPIRED: N_("占用已经到期释放，请转贷中心重新占用资金。"),
+    ErrorCode.HOLD_REFUSED: N_("资金方的协议或额度不允许这样占用或报价，请刷新页面后重新选择。"),
+    ErrorCode.QUOTA_EXCEEDED: N_("%(day)s 的%(quota)s为 %(limit)s，已占用 %(used)s，超出 %(over)s；请换日期、金额或资金方。"),
     ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
     ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.bridge import account_service, money_service, statement_service
+from app.bridge import account_service, hold_service, money_service, statement_service
 from app.bridge import service as bridges
-from app.bridge.models import Bridge, BridgeHop, BridgeQuote
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, BridgeHop
 from app.bridge.queries import fee_preview
 from app.bridge.states import HopAccount
 from app.core.calendar import SHANGHAI, now, today
@@ -26,14 +27,15 @@ def run_loop(staff: Staff, boss: Context, bridge_id: UUID) -> None:
     """From the quote to the payout and a first part that came back early, with the statements of two accounts."""
     clerk, reviewer = staff["centre.clerk"], staff["centre.reviewer"]
     with transaction(SYSTEM, read_only=True):
-        quote_id = session().scalars(select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge_id)).one()
+        quote_id = session().scalars(
+            select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge_id, BridgeQuote.state == "OFFERED")).one()
     bridges.pick(boss, bridge_id, quote_id)
     account_service.enter_accounts(clerk, bridge_id, {
         kind: account_service.Entry(holder, "演示银行广州分行", NUMBERS[kind]) for kind, holder in (
             (HopAccount.FUNDER, "演示资金方"), (HopAccount.CUSTODY, "演示转贷托管专户"), (HopAccount.REPAYMENT, boss.org_name))
     })
     account_service.confirm_accounts(reviewer, bridge_id, NUMBERS)
-    money_service.approve(reviewer, bridge_id)
+    hold_service.approve(reviewer, bridge_id)
     with transaction(SYSTEM, read_only=True):
         shown = fee_preview(session().get_one(Bridge, bridge_id))
     assert shown is not None

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.bridge import ask_service, bank_service, fund_service
+from app.bridge import ask_service, bank_service, deed_service, fund_service, hold_service, quota_service
 from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
-from app.bridge.models import BridgeQuote
-from app.bridge.rules import SAME_BANK
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.rules import CROSS_BANK, SAME_BANK, BridgeKind
 from app.core import outbox
-from app.core.calendar import add_working_days, now, today
+from app.core.calendar import add_working_days, now, same_or_next_working_day, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
@@ -73,7 +73,7 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
     _guaranteed(staff, firms[32:34])
-    _bridges(staff, maturing[1:4])
+    _bridges(staff, maturing[1:6])
     outbox.drain(10_000)
 
 
@@ -281,12 +281,36 @@ def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> list[tuple[DemoFirm, L
     return sound
 
 
+def _funds(staff: Staff) -> None:
+    """Three funders with their agreements: one for both kinds with quotas, one across banks alone, one that ends soon."""
+    clerk, reviewer = staff["centre.clerk"], staff["centre.reviewer"]
+    cheap = replace(SAME_BANK, daily_rate=Decimal("0.0005"))
+    plans = (
+        ("funder.clerk", "穗通转贷一号（演示）", tuple(BridgeKind), 400, 2_000, SAME_BANK),
+        ("pawn.clerk", "羊城跨行转贷（演示）", (BridgeKind.CROSS_BANK,), 300, 1_000, CROSS_BANK),
+        ("river.clerk", "珠江口周转（演示）", (BridgeKind.SAME_BANK,), 25, 800, cheap),
+    )
+    for number, (login, name, kinds, days, wan, terms) in enumerate(plans, start=1):
+        org_id = staff[login].org_id
+        assert org_id is not None
+        first, last = today() - timedelta(days=60), today() + timedelta(days=days)
+        signers = staff[login].person_name, reviewer.person_name
+        deed = deed_service.Deed(f"演示转贷协议-{number}", kinds, first, last, *signers)
+        made = deed_service.draft(clerk, org_id, deed, "演示：合作方遴选结果")
+        deed_service.decide(reviewer, made.id, "confirm", "演示")
+        fund = fund_service.open_fund(reviewer, org_id, name, terms)
+        fund_service.top_up(reviewer, fund.id, wan * WAN, f"演示凭证-{number}")
+        if number == 1:
+            fund_service.open_product(reviewer, fund.id, "跨行一次性", CROSS_BANK)
+            quota_service.set_quotas(reviewer, fund.id, {("DAY", None, None): 1_500 * WAN, ("BANK", None, None): 900 * WAN})
+            quota_service.set_days(reviewer, fund.id, quota_service.Stretch(
+                today(), today() + timedelta(days=180), closed=True, only_free_days=True, note="周末和节假日"))
+
+
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
-    """A fund; one bridge waits for the centre's look, one is promised by its bank and quoted, one is paid out and partly back."""
-    funder = staff["funder.clerk"]
-    assert funder.org_id is not None
-    fund = fund_service.open_fund(staff["centre.reviewer"], funder.org_id, "穗通转贷一号（演示）", SAME_BANK)
-    fund_service.top_up(staff["centre.reviewer"], fund.id, 2_000 * WAN, "演示凭证-1")
+    """Bridges that wait for the centre's look and for the firm's pick, one paid out and partly back, one that waits for the
+    approval on a seat, one for the firm's signature."""
+    _funds(staff)
     for number, (firm, loan) in enumerate(maturing):
         principal_fen = loan.principal_fen or 0
         ask = ask_service.ask(firm.boss, ask_service.OldLoan(loan.id), "演示：下周有回款，希望续贷一年")
@@ -305,11 +329,19 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
             last, last, "6222000000000000001",
             "演示支行", open_kinds=("COLLATERAL",),
         ))
+        funder = staff["funder.clerk"]
         with transaction(SYSTEM, read_only=True):
-            quote_id = session().scalars(select(BridgeQuote.id).where(BridgeQuote.bridge_id == bridge.id)).one()
+            quote_id = session().scalars(select(BridgeQuote.id).where(
+                BridgeQuote.bridge_id == bridge.id, BridgeQuote.org_id == funder.org_id)).one()
         fund_service.offer(funder, quote_id, fund_service.Offer(bridge.requested_fen, today() + timedelta(days=20)))
         if number == 2:
             run_loop(staff, firm.boss, bridge.id)
+        if number > 2:
+            bridge_service.pick(firm.boss, bridge.id, quote_id)
+            due = same_or_next_working_day(max(loan.due_on or today(), today()))
+            hold_service.hold(staff["centre.clerk"], bridge.id, due, 5)
+        if number > 3:
+            hold_service.approve(staff["centre.reviewer"], bridge.id)
 
 
 def _claims(staff: Staff, booked: Sequence[Loan]) -> None:

@@ -39,6 +39,8 @@ CITY: tuple[tuple[OrgKind, str, tuple[tuple[str, Role, str], ...]], ...] = (
     (OrgKind.FUNDER, "穗通小额贷款（演示）", (
         ("funder.clerk", Role.FUNDER_CLERK, "许峰"), ("funder.admin", Role.FUNDER_ADMIN, "苏敏"),
     )),
+    (OrgKind.FUNDER, "羊城典当（演示）", (("pawn.clerk", Role.FUNDER_CLERK, "区志强"),)),
+    (OrgKind.FUNDER, "珠江口融资服务（演示）", (("river.clerk", Role.FUNDER_CLERK, "伍婷"),)),
     (OrgKind.BUREAU, "地方金融管理局（演示）", (
         ("bureau.auditor", Role.BUREAU_AUDITOR, "郑重"), ("bureau.reviewer", Role.BUREAU_REVIEWER, "冯媛"),
         ("bureau.cashier", Role.BUREAU_CASHIER, "韩雪"), ("bureau.leader", Role.BUREAU_LEADER, "唐毅"),

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from app.core import outbox
 from app.core.calendar import today
 from app.core.permissions import Role
+from tests.bridge_cast import agreement
 from tests.e2e.conftest import Clock
 from tests.e2e.town import FIRM_NAME, Town
 from tests.e2e.visitors import decide, facts, follow, open_row, press, said, words, write
@@ -20,7 +21,8 @@ CLERK, REVIEWER = Role.CENTRE_CLERK, Role.CENTRE_REVIEWER
 
 
 def a_fund_is_set_up(town: Town) -> None:
-    """The centre's reviewer registers a funder's money."""
+    """The centre agrees with a funder, and its reviewer registers the money."""
+    agreement(town.centre, town.funder)
     page = town.as_(town.centre, REVIEWER, "/funds/new")
     write(page, funder=str(town.funder.id), name=FUND, kind="SAME_BANK", fee_method="DAILY")
     town.look_over(page)

@@ -13,9 +13,10 @@ import time_machine
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from app.bridge import bank_service, fund_service, money_service, service
+from app.bridge import bank_service, fund_service, hold_service, money_service, service
 from app.bridge.checks import TICKS
-from app.bridge.models import Bridge, BridgeHop, BridgeQuote, Commitment
+from app.bridge.fund_models import BridgeQuote
+from app.bridge.models import Bridge, BridgeHop, Commitment
 from app.bridge.rules import CROSS_BANK, SAME_BANK, BridgeKind, FeeStep, step_terms
 from app.bridge.states import LIFECYCLE, BridgeState
 from app.core import ledger, outbox
@@ -241,7 +242,7 @@ def test_the_firm_may_change_its_pick_until_the_approval_and_then_the_others_lap
     road.offer(second, key, 300 * WAN, Decimal("0.0005"))
     service.pick(who.boss, key, road.quote_of(second, key))
     assert road.seen(key).funder_org_id == other.id
-    money_service.approve(who.reviewer, key)
+    hold_service.approve(who.reviewer, key)
     with transaction(cast.SYSTEM, read_only=True):
         states = {row.fund_id: row.state for row in session().scalars(select(BridgeQuote))}
     assert states == {who.fund_id: "LAPSED", second.fund_id: "PICKED"}
@@ -260,7 +261,7 @@ def test_of_two_approvals_at_once_for_the_last_money_one_succeeds() -> None:
     def approve(key) -> None:
         gate.wait()
         try:
-            said.append(money_service.approve(who.reviewer, key).state)
+            said.append(hold_service.approve(who.reviewer, key).state)
         except Refusal as error:
             said.append(error.code.value)
 
@@ -279,7 +280,7 @@ def test_clerk_reviewer_and_payer_are_not_one_person() -> None:
     key = road.walk(who, "PICKED")
     both = frozenset({Role.CENTRE_CLERK, Role.CENTRE_REVIEWER})
     clerk = dataclasses.replace(who.clerk, roles=both, permissions=permissions_of(both), approval_limit_fen=10**12)
-    assert refused(money_service.approve, clerk, key).code is ErrorCode.SAME_PERSON
+    assert refused(hold_service.approve, clerk, key).code is ErrorCode.SAME_PERSON
     road.walk(who, "SIGNED", bridge_id=key)
     reviewer = dataclasses.replace(who.reviewer, roles=both, permissions=permissions_of(both))
     assert refused(money_service.pay_out, reviewer, key, money_service.Payout(0, "a", "b")).code is ErrorCode.SAME_PERSON
@@ -465,6 +466,7 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
     },
     "APPROVED": {
         "commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "sign": {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE},
+        "hold_expired": {Role.SYSTEM},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
     "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},

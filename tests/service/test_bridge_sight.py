@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import text
 
-from app.bridge import fund_service, money_service, service
+from app.bridge import fund_service, hold_service, service
 from app.bridge.models import Bridge
 from app.core import ledger
 from app.core.context import Context
@@ -76,7 +76,7 @@ def test_a_funder_sees_a_bridge_from_its_invitation_until_another_one_is_approve
     road.walk(who, "PICKED", bridge_id=key)
     assert {"bridge", "commitment"} <= sees(other[Role.FUNDER_CLERK])
     assert counts(other[Role.FUNDER_CLERK])["bridge_quote"] == 1
-    money_service.approve(who.reviewer, key)
+    hold_service.approve(who.reviewer, key)
     assert sees(other[Role.FUNDER_CLERK]) == {"fund", "bridge_quote"}
 
 

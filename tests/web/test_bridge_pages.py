@@ -89,7 +89,8 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     assert "6222020200112233445" not in page.get_data(as_text=True)
     quote = road.quote_of(who, newest())
     assert "报价" in words(funder.get("/"))
-    assert "报价已提交" in words(send(funder, f"{url}/quotes/{quote}", amount="300", valid_until=day(10)))
+    page = send(funder, f"{url}/quotes/{quote}", amount="300", valid_until=day(10), product=road.product_of(who))
+    assert "报价已提交" in words(page)
     page = firm.get(url)
     assert "9,900" in words(page) and "选定这家" in words(page)
     assert "已选定资金方" in words(send(firm, f"{url}/pick/{quote}"))
@@ -295,7 +296,8 @@ def test_the_list_is_filtered_sorted_and_exported_in_few_statements(app: Flask) 
 def test_a_fund_above_the_ceiling_is_refused_and_a_good_one_opens_empty(app: Flask) -> None:
     centre, funder = cast.centre(), cast.funder()
     client = visit(app, centre[Role.CENTRE_REVIEWER])
-    fields = {"funder": str(funder.id), "name": "二号资金", "kind": "SAME_BANK", "fee_method": "DAILY", "daily_rate": "0.2",
+    fields = {"funder": str(funder.id), "name": "二号资金", "product_name": "按天", "kind": "SAME_BANK", "fee_method": "DAILY",
+              "daily_rate": "0.2",
               "cap": "1000", "share": "95", "max_days": "10"}
     assert "也不得高于上限 0.066%" in words(send(client, "/funds/new", **fields))
     steps = {**fields, "fee_method": "STEPS", "daily_rate": "0.02"}
