@@ -336,7 +336,7 @@ def test_in_any_order_of_events_no_day_is_over_its_quota_and_every_hold_ends() -
         story()
 
 
-def play(who: road.People, clock: time_machine.Coordinates, what: str, key: UUID, offset: int, days: int) -> None:
+def play(who: road.People, clock: time_machine.Traveller, what: str, key: UUID, offset: int, days: int) -> None:
     if what == "hold":
         hold_service.hold(who.clerk, key, today() + offset * DAY, days)
     elif what == "approve":

@@ -73,7 +73,7 @@ def test_a_bank_does_not_decide_its_own_claim(city: City, change: str) -> None:
 
 def test_the_city_does_not_restate_a_loss(city: City) -> None:
     claim = city.claimed(city.booked())
-    refused(city.leader, "stated by its bank", "update claim set compensation_fen = 1 where id = :id", id=claim.id)
+    refused(city.leader, "stated by its payee", "update claim set compensation_fen = 1 where id = :id", id=claim.id)
 
 
 def test_a_bank_neither_confirms_nor_rewrites_what_it_reported_as_recovered(city: City) -> None:
