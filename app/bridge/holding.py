@@ -134,8 +134,14 @@ def seat_of(bridge: Bridge, start: date, days: int) -> Seat:
 
 
 def usual_start(bridge: Bridge) -> date:
-    """The day on which a bridge is paid out unless somebody says otherwise: that of the old loan, or today once that is over."""
-    return max(bridge.old_due_on, today())
+    """The day on which a bridge is paid out unless somebody says otherwise: that of the old loan, or today once that is over; the
+    next one on which its fund pays, as a note that falls due on a holiday is paid after it."""
+    start = max(bridge.old_due_on, today())
+    closed = set(session().scalars(
+        select(FundDay.day).where(FundDay.fund_id == bridge.fund_id, FundDay.closed, FundDay.day >= start)))
+    while start in closed:
+        start += timedelta(days=1)
+    return start
 
 
 def refused(clash: Clash, seat: Seat) -> Refusal:

@@ -304,7 +304,8 @@ def _funds(staff: Staff) -> None:
             fund_service.open_product(reviewer, fund.id, "跨行一次性", CROSS_BANK)
             quota_service.set_quotas(reviewer, fund.id, {("DAY", None, None): 1_500 * WAN, ("BANK", None, None): 900 * WAN})
             quota_service.set_days(reviewer, fund.id, quota_service.Stretch(
-                today(), today() + timedelta(days=180), closed=True, only_free_days=True, note="周末和节假日"))
+                today() + timedelta(days=1), today() + timedelta(days=180), closed=True, only_free_days=True, note="周末和节假日",
+            ))
 
 
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:

@@ -257,6 +257,8 @@ def test_each_quota_says_which_day_and_by_how_much_and_the_database_says_the_sam
         quota(who, None, "DEAL")
         quota_service.set_days(who.reviewer, who.fund_id, quota_service.Stretch(due, due + DAY, closed=True, note="假期"))
         assert refused(hold_service.hold, who.clerk, second, due, 5).code is ErrorCode.FUND_CLOSED
+        with transaction(cast.SYSTEM, read_only=True):
+            assert holding.usual_start(session().get_one(Bridge, second)) == due + 2 * DAY, "after the holiday"
         quota_service.set_days(who.reviewer, who.fund_id, quota_service.Stretch(due + 3 * DAY, due + 3 * DAY, 400 * WAN))
         assert refused(hold_service.hold, who.clerk, second, due - DAY, 5).params["limit"] == "400 万元"
         hold_service.hold(who.clerk, second, due - DAY, 4)
