@@ -73,8 +73,9 @@ def test_accounts_count_once_two_people_have_typed_them_and_only_as_ciphertext()
                                            "and state = 'CONFIRMED'"), {"id": key}))
         log = "".join(session().execute(text("select facts::text from audit_event")).scalars())
     assert {row.kind for row in rows} == {"FUNDER", "CUSTODY", "REPAYMENT", "RENEWAL"}
-    assert not any(b"4400" in bytes(row.number) or len(row.digest) != 32 for row in rows)
-    assert "4400" not in log and "6222020200112233445" not in log
+    plain = ["4400111122223333", "4400555566667777", "4400888899990000", "6222020200112233445"]
+    assert not any(number.encode() in bytes(row.number) or len(row.digest) != 32 for row in rows for number in plain)
+    assert not any(number in log for number in plain)
     road.sign(who, key)
     assert refused(account_service.enter_accounts, who.clerk, key, entries).code is ErrorCode.STATE_CHANGED
     with pytest.raises(DBAPIError, match="stands from the signature on"):

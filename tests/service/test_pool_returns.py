@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 
@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.core import outbox
-from app.core.calendar import now, today
+from app.core.calendar import SHANGHAI, now, today
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.models import Notice
@@ -84,7 +84,7 @@ def test_reminders_go_out_on_the_twentieth_thirtieth_and_forty_fifth_day_and_the
     claim = paid(city)
     due = recoveries.report_recovery(city.officer, claim.id, today(), 100 * WAN, 10 * WAN, "执行款")
     assert (due.due_fen, due.due_on) == (36 * WAN, today() + timedelta(days=30))
-    begun = now().replace(hour=4)
+    begun = datetime.combine(today(), time(12), SHANGHAI)
     sent = []
     for days in (19, 21, 22, 31, 44, 46, 60):
         with time_machine.travel(begun + timedelta(days=days), tick=False):
