@@ -23,6 +23,7 @@ from uuid import UUID
 import psycopg
 
 from app.bridge import deed_service, fund_service, hold_service, quota_service
+from app.bridge.account_numbers import account_digest
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.rules import SAME_BANK, BridgeKind
@@ -49,7 +50,8 @@ AMOUNT_FEN, DAYS = 300 * WAN, 5
 
 def _person(org_id: UUID, role: Role, name: str) -> Context:
     with transaction(SYSTEM):
-        person = Person(id=new_id(), org_id=org_id, login=f"bench-{name}", name=name, state="active", created_at=now())
+        person = Person(id=new_id(), org_id=org_id, login=f"bench-{name}", name=name, state="active", created_at=now(),
+                        password_hash="no password", password_changed_at=now())
         session().add(person)
         session().flush()
     roles = frozenset({role})
@@ -73,8 +75,12 @@ def _bridge(number: int, firm_id: UUID, bank_id: UUID, fund_id: UUID, funder_id:
     """A bridge whose firm has picked the fund's quote."""
     with transaction(SYSTEM):
         db, due, terms = session(), today() + timedelta(days=30), stored(SAME_BANK)
-        ask = RenewalAsk(firm_id=firm_id, bank_org_id=bank_id, note_no=f"B-{number}", asked_on=today(), granted=False, note="",
-                         stored_at=now())
+        ask = RenewalAsk(
+            firm_id=firm_id, firm_name="基准企业", firm_uscc=synthetic("440112", 900_001), bank_org_id=bank_id,
+            note_no=f"B-{number}", reason="OTHER",
+            due_on=due, due_fen=AMOUNT_FEN, working_capital=True, asked_on=today(), source="STATED", state="REFUSED", note="基准",
+            stored_at=now(),
+        )
         db.add(ask)
         db.flush()
         bridge = Bridge(
@@ -90,9 +96,11 @@ def _bridge(number: int, firm_id: UUID, bank_id: UUID, fund_id: UUID, funder_id:
             amount_fen=AMOUNT_FEN, terms=terms, valid_until=due, invited_at=now(), offered_at=now(),
         )
         db.add_all([quote, Commitment(
-            bridge_id=bridge.id, org_id=bank_id, signer_id=new_id(), signer_name="基准", branch="", promised_fen=2 * AMOUNT_FEN,
+            bridge_id=bridge.id, org_id=bank_id, signer_id=new_id(), signer_name="基准", branch="营业部", promised_fen=2 * AMOUNT_FEN,
             rate_low=Decimal("0.04"), rate_high=Decimal("0.04"), term_months=12, method="INTEREST_ONLY", conditions="",
             latest_drawdown_on=today() + timedelta(days=150), receiving_account="6222000000000000", seal_digest=bytes(32),
+            receiving_digest=account_digest("6222000000000000"), borrower_uscc=synthetic("440112", 900_001),
+            old_note_no=ask.note_no, old_due_fen=AMOUNT_FEN, old_due_on=due,
             valid_until=today() + timedelta(days=150), state="LIVE", signed_at=now(),
         )])
         db.flush()
