@@ -96,7 +96,8 @@ def _bridge(number: int, firm_id: UUID, bank_id: UUID, fund_id: UUID, funder_id:
             amount_fen=AMOUNT_FEN, terms=terms, valid_until=due, invited_at=now(), offered_at=now(),
         )
         db.add_all([quote, Commitment(
-            bridge_id=bridge.id, org_id=bank_id, signer_id=new_id(), signer_name="基准", branch="营业部", promised_fen=2 * AMOUNT_FEN,
+            bridge_id=bridge.id, org_id=bank_id, signer_id=new_id(), signer_name="基准", branch="营业部",
+            promised_fen=2 * AMOUNT_FEN,
             rate_low=Decimal("0.04"), rate_high=Decimal("0.04"), term_months=12, method="INTEREST_ONLY", conditions="",
             latest_drawdown_on=today() + timedelta(days=150), receiving_account="6222000000000000", seal_digest=bytes(32),
             receiving_digest=account_digest("6222000000000000"), borrower_uscc=synthetic("440112", 900_001),
