@@ -15,17 +15,7 @@ from enum import StrEnum
 from app.bridge.rules import BridgeTerms, FeeMethod, FeeStep, days_used
 from app.core.money import EXACT, round_fen
 from app.core.working import N_
-
-
-@dataclass(frozen=True, slots=True)
-class MarketRate:
-    """What brokers take for bridge money a day, as fractions of the principal: 0.2–0.3 % [C6]; a parameter."""
-
-    low: Decimal = Decimal("0.002")
-    high: Decimal = Decimal("0.003")
-
-
-MARKET = MarketRate()
+from app.market.transfer_rules import TransferRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +28,10 @@ class Saving:
     high_fen: int
 
 
-def saving(principal_fen: int, days: int, fee_fen: int, market: MarketRate = MARKET) -> Saving:
+def saving(principal_fen: int, days: int, fee_fen: int, market: TransferRules = TransferRules()) -> Saving:
     """What a fee (分) saves against the market for the same days; negative where it does not."""
-    low, high = (round_fen(EXACT.multiply(Decimal(principal_fen * days), rate)) for rate in (market.low, market.high))
+    rates = market.market_daily_rate, market.market_daily_rate_high
+    low, high = (round_fen(EXACT.multiply(Decimal(principal_fen * days), rate)) for rate in rates)
     return Saving(low, high, low - fee_fen, high - fee_fen)
 
 

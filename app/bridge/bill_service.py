@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from app.bridge.bill_models import BridgePaper, PaperKind, StoredBillLine
-from app.bridge.bill_rules import MARKET, PartReturned, bill_lines, saving, total_of
+from app.bridge.bill_rules import PartReturned, bill_lines, saving, total_of
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.hops import acts_of
 from app.bridge.models import Bridge
@@ -24,6 +24,7 @@ from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.use_case import about, use_case
 from app.enterprises.models import Enterprise
+from app.market import policy
 
 constraint("uq_bridge_paper_voucher", ErrorCode.VOUCHER_TAKEN, "fee_voucher_no")
 constraint("uq_bridge_paper_once", ErrorCode.ALREADY_DONE)
@@ -77,7 +78,8 @@ def issue_bill(ctx: Context, bridge: Bridge) -> BridgePaper:
     ]
     lines = bill_lines(returned, bridge.paid_on, terms_of(bridge.terms))
     total = total_of(lines)
-    market = [saving(part.amount_fen, (part.on_day - bridge.paid_on).days, 0) for part in returned]
+    rules = policy.transfer()
+    market = [saving(part.amount_fen, (part.on_day - bridge.paid_on).days, 0, rules) for part in returned]
     low, high = sum(one.market_low_fen for one in market), sum(one.market_high_fen for one in market)
     paper = put_paper(ctx, bridge, PaperKind.BILL, {
         **heads(bridge), "paid_on": bridge.paid_on, "returned_on": bridge.returned_on, "terms": bridge.terms, "total_fen": total,
@@ -85,8 +87,9 @@ def issue_bill(ctx: Context, bridge: Bridge) -> BridgePaper:
             {"part": line.part, "kind": line.kind, "principal_fen": line.principal_fen, "days": line.days, "rate": line.rate}
             for line in lines
         ],
-        "market": {"low_rate": MARKET.low, "high_rate": MARKET.high, "low_fen": low, "high_fen": high,
-                   "saving_low_fen": low - total, "saving_high_fen": high - total},
+        "market": {"low_rate": rules.market_daily_rate, "high_rate": rules.market_daily_rate_high,
+                   "low_fen": low, "high_fen": high, "saving_low_fen": low - total,
+                   "saving_high_fen": high - total},
     }, total_fen=total)
     session().add_all(
         StoredBillLine(paper_id=paper.id, part=line.part, hop_id=line.key, fee_kind=line.kind.value,

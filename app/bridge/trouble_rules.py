@@ -12,6 +12,7 @@ from app.core.errors import N_
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import OrgKind, Role
 from app.core.permissions import Permission as P
+from app.market.transfer_rules import TransferRules
 
 
 class TroubleKind(StrEnum):
@@ -32,7 +33,8 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of trouble. ``column`` of the bridge names the owner, ``None`` the centre; ``days`` are working days [P].
+    """A kind of trouble. ``column`` of the bridge names the owner, ``None`` the centre; ``level`` the working days (of
+    ``TransferRules``) in which to act.
 
     ``answer_is_enough``: an answer in words meets the deadline; otherwise only the fact that ends the trouble does.
     """
@@ -41,39 +43,37 @@ class Kind:
     column: str | None
     owner: str
     role: Role
-    days: int
+    level: str
     todo: str
     answer_is_enough: bool = False
 
 
 KINDS: dict[TroubleKind, Kind] = {
     TroubleKind.RENEWAL_REFUSED: Kind(
-        N_("放款后未续贷"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, 1,
-        N_("续贷银行在一个工作日内写明不续贷的理由，或说明仍将续贷。资金方对企业的债权继续有效。"), answer_is_enough=True,
+        N_("放款后未续贷"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, "refusal_reason_wd",
+        N_("续贷银行在期限前写明不续贷的理由，或说明仍将续贷。资金方对企业的债权继续有效。"), answer_is_enough=True,
     ),
     TroubleKind.SHORT_DRAWN: Kind(
-        N_("新贷款不足额"), "firm_id", N_("企业"), Role.FIRM_REPRESENTATIVE, 3,
+        N_("新贷款不足额"), "firm_id", N_("企业"), Role.FIRM_REPRESENTATIVE, "gap_wd",
         N_("企业在期限前补足差额，转贷在全部归还前保持未结。"),
     ),
     TroubleKind.COURT_FREEZE: Kind(
-        N_("账户被冻结"), None, N_("转贷中心"), Role.CENTRE_CLERK, 2,
+        N_("账户被冻结"), None, N_("转贷中心"), Role.CENTRE_CLERK, "freeze_wd",
         N_("冻结期间不登记新贷款放款。解除后上传解除文书，再继续办理。"),
     ),
     TroubleKind.OLD_LOAN_LATE: Kind(
-        N_("转贷资金迟到，旧贷款已过到期日"), "funder_org_id", N_("资金方"), Role.FUNDER_CLERK, 1,
+        N_("转贷资金迟到，旧贷款已过到期日"), "funder_org_id", N_("资金方"), Role.FUNDER_CLERK, "late_payout_wd",
         N_("资金方立即付款，由原银行确认旧贷款结清。"),
     ),
     TroubleKind.OVERDUE: Kind(
-        N_("逾期未归还"), "firm_id", N_("企业"), Role.FIRM_REPRESENTATIVE, 3,
+        N_("逾期未归还"), "firm_id", N_("企业"), Role.FIRM_REPRESENTATIVE, "late_return_wd",
         N_("企业归还尚欠的转贷资金；登记归还后本项自动了结。"),
     ),
     TroubleKind.PROMISE_EXPIRED: Kind(
-        N_("承诺到期仍未放款"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, 1,
+        N_("承诺到期仍未放款"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, "lapsed_promise_wd",
         N_("续贷银行放款，或写明理由不续贷；资金放出前也可以重新出具承诺。"), answer_is_enough=True,
     ),
 }
-"""Paper §5 names one working day for a bank that refuses; the other deadlines are the project's proposals [P]."""
-
 REPORTED: dict[TroubleKind, tuple[BridgeState, ...]] = {
     TroubleKind.COURT_FREEZE: (BridgeState.FUNDED, BridgeState.OLD_REPAID, BridgeState.OVERDUE),
     TroubleKind.RENEWAL_REFUSED: (BridgeState.FUNDED, BridgeState.OLD_REPAID, BridgeState.OVERDUE),
@@ -85,6 +85,7 @@ REPORTERS: dict[TroubleKind, tuple[OrgKind, ...]] = {
     TroubleKind.RENEWAL_REFUSED: (OrgKind.ENTERPRISE, OrgKind.FUNDER, OrgKind.BRIDGE_CENTRE),
 }
 """Who reports it. A bank that refuses says so with its reason on the bridge itself."""
+
 
 class TroubleState(StrEnum):
     """Where a trouble stands."""
@@ -165,10 +166,10 @@ UNDRAWN = (BridgeState.APPROVED, BridgeState.SIGNED, BridgeState.FUNDED, BridgeS
 """States in which a promise that runs out is a trouble: money of a funder is held or out, and the new loan is not drawn."""
 
 
-def due_at(kind: TroubleKind, opened: datetime) -> datetime:
+def due_at(kind: TroubleKind, opened: datetime, rules: TransferRules = TransferRules()) -> datetime:
     """The close of the working day by which the owner must have acted, counted from the working day of the opening."""
     begun = same_or_next_working_day(opened.astimezone(SHANGHAI).date())
-    return end_of_working_day(add_working_days(begun, KINDS[kind].days))
+    return end_of_working_day(add_working_days(begun, getattr(rules, KINDS[kind].level)))
 
 
 def old_loan_late(old_due_on: date, today: date) -> bool:

@@ -39,6 +39,7 @@ from app.core.outbox import settle_each, timed
 from app.core.permissions import OrgKind, Permission
 from app.core.storage import PAPER_LIMIT, store_paper, take_in
 from app.core.use_case import about, reading, use_case
+from app.market import policy
 
 constraint("uq_bridge_trouble_open", ErrorCode.TROUBLE_OPEN)
 
@@ -71,7 +72,7 @@ def open_trouble(
         row = BridgeTrouble(
             bridge_id=bridge.id, case_id=bridge.case_id, kind=kind.value, state=TroubleState.OPEN.value, owner_org_id=owner,
             owner_role=told.role.value, opened_at=now(), opened_by=ctx.actor_id, opened_org_id=ctx.org_id,
-            due_at=due_at(kind, now()), amount_fen=amount_fen or None, note=note.strip(),
+            due_at=due_at(kind, now(), policy.transfer()), amount_fen=amount_fen or None, note=note.strip(),
         )
         session().add(row)
         begin(ctx, TROUBLE, row, event="open", shared=True)

@@ -67,7 +67,7 @@ TURNS: dict[BridgeState, Turn] = {
     ),
     _S.OLD_REPAID: Turn(
         P.BRIDGE_CONFIRM, N_("续贷银行"), N_("按承诺放款并登记新借据"), "bridge.drawn", N_("登记新贷放款"), "drawdown_wd",
-        N_("不续贷须在一个工作日内写明理由。"), "new_bank_org_id",
+        N_("不续贷须在期限内写明理由。"), "new_bank_org_id",
     ),
     _S.NEW_DRAWN: _BACK,
     _S.SHORT_DRAWN: _BACK,

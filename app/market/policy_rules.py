@@ -109,6 +109,13 @@ NAMES: dict[str, tuple[str, str]] = {
     "transfer.settle_wd": (N_("归还后结清"), N_("个工作日")),
     "transfer.letter_notice_wd": (N_("续贷承诺到期前提醒"), N_("个工作日")),
     "transfer.market_daily_rate": (N_("比较节省时的市场过桥日费率"), "%"),
+    "transfer.market_daily_rate_high": (N_("市场过桥日费率的高端"), "%"),
+    "transfer.refusal_reason_wd": (N_("异常：银行写明放款后不续贷的理由"), N_("个工作日")),
+    "transfer.gap_wd": (N_("异常：企业补足新贷差额"), N_("个工作日")),
+    "transfer.freeze_wd": (N_("异常：处置账户冻结"), N_("个工作日")),
+    "transfer.late_payout_wd": (N_("异常：资金方补付迟到的转贷资金"), N_("个工作日")),
+    "transfer.late_return_wd": (N_("异常：企业归还逾期的转贷资金"), N_("个工作日")),
+    "transfer.lapsed_promise_wd": (N_("异常：承诺到期后放款或说明"), N_("个工作日")),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 
@@ -117,6 +124,7 @@ RENAMED = {"need.question_wd": "levels.question_limit_wd"}
 RISING = (
     ("levels.question_target_wd", "levels.question_limit_wd"),
     ("levels.renewal_ask_target_wd", "levels.renewal_ask_limit_wd"),
+    ("transfer.market_daily_rate", "transfer.market_daily_rate_high"),
     ("transfer.radar_last_days", "transfer.radar_second_days"),
     ("transfer.radar_second_days", "transfer.radar_first_days"),
     ("levels.first_answer_target_wd", "levels.first_answer_limit_wd"),

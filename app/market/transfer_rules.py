@@ -12,10 +12,12 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class TransferRules:
-    """``…_wd`` are working days, ``…_days`` natural days, ``market_daily_rate`` a fraction of the principal a day.
+    """``…_wd`` are working days, ``…_days`` natural days.
 
     ``medium_until``: medium firms may ask for renewal without repayment of working capital due up to this day (金规〔2024〕13号
-    [C18]). ``radar_…_days``: so long before maturity the radar tells firm and bank.
+    [C18]). ``radar_…_days``: so long before maturity the radar tells firm and bank. ``market_daily_rate…``: what brokers take a
+    day at least and at most, as fractions of the principal [C6]; reports tell the saving by the least. The last six are deadlines
+    of what went wrong: a bank that does not renew says why within a working day (paper §5).
     """
 
     medium_until: date = date(2027, 9, 30)
@@ -32,6 +34,13 @@ class TransferRules:
     settle_wd: int = 1
     letter_notice_wd: int = 3
     market_daily_rate: Decimal = Decimal("0.002")
+    market_daily_rate_high: Decimal = Decimal("0.003")
+    refusal_reason_wd: int = 1
+    gap_wd: int = 3
+    freeze_wd: int = 2
+    late_payout_wd: int = 1
+    late_return_wd: int = 3
+    lapsed_promise_wd: int = 1
 
     @property
     def radar_marks(self) -> tuple[int, ...]:
