@@ -57,7 +57,6 @@ def decide(ctx: Context, ceiling_id: UUID, event: str, reason: str) -> BridgeCei
     """The second person's word: ``confirm`` or ``refuse``. Raises ``Refusal``: SAME_PERSON, STATE_CHANGED, REASON_NEEDED."""
     row = get_or_404(BridgeCeiling, ceiling_id, lock=True)
     ensure(ctx, CEILING, row, event)
-    row.decided_at = now()
     fire(ctx, CEILING, row, event, reason=reason)
     about(row, event=event, numbers=_told(row))
     return row
@@ -68,7 +67,6 @@ def withdraw(ctx: Context, ceiling_id: UUID, reason: str) -> BridgeCeiling:
     """Takes one's own change back before it is judged."""
     row = get_or_404(BridgeCeiling, ceiling_id, lock=True)
     ensure(ctx, CEILING, row, "withdraw")
-    row.decided_at = now()
     fire(ctx, CEILING, row, "withdraw", reason=reason)
     about(row, numbers=_told(row))
     return row

@@ -92,7 +92,6 @@ def decide_correction(ctx: Context, correction_id: UUID, confirmed: bool, reason
     act = last_act(bridge)
     if confirmed and (act is None or act.first.id != row.first_hop_id):
         raise Refusal(ErrorCode.STATE_CHANGED)
-    row.decided_at = now()
     fire(ctx, CORRECTION, row, event, reason=reason)
     session().flush()
     about(row, kind=row.kind, confirmed=confirmed)
@@ -112,7 +111,6 @@ def withdraw_correction(ctx: Context, correction_id: UUID, reason: str) -> HopCo
     """Who proposed takes it back."""
     row = get_or_404(HopCorrection, correction_id, lock=True)
     ensure(ctx, CORRECTION, row, "withdraw")
-    row.decided_at = now()
     fire(ctx, CORRECTION, row, "withdraw", reason=reason)
     about(row)
     return row

@@ -81,8 +81,6 @@ def decide(ctx: Context, agreement_id: UUID, event: str, reason: str) -> FundAgr
     ensure(ctx, AGREEMENT, row, event)
     if event == "end":
         row.ended_on = today()
-    else:
-        row.decided_at = now()
     fire(ctx, AGREEMENT, row, event, reason=reason)
     if event in ("confirm", "end"):
         with elevated(ctx, "bridge"):
@@ -102,7 +100,6 @@ _SAID = {
 def withdraw(ctx: Context, agreement_id: UUID, reason: str) -> FundAgreement:
     """Takes one's own draft back before it is judged."""
     row = get_or_404(FundAgreement, agreement_id, lock=True)
-    row.decided_at = now()
     fire(ctx, AGREEMENT, row, "withdraw", reason=reason)
     about(row, number=row.number)
     return row

@@ -23,9 +23,10 @@ from app.core.permissions import Permission
 class Move:
     """One row of a lifecycle.
 
-    ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, ``other_than`` the
-    columns whose person must be somebody else, and ``own`` the column whose person alone may. ``shared`` moves are told to every
-    party of the case; ``sealed`` ones only once the subject's seal, where it has one, is open.
+    ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, ``at`` the one that
+    takes the moment unless it is set already. The person of ``other_than`` must be somebody else, that of ``own`` alone may. A
+    ``shared`` move is told to every party of the case, a ``sealed`` one only once the seal of the subject, where it has one, is
+    open.
     """
 
     source: StrEnum
@@ -38,6 +39,7 @@ class Move:
     own: str | None = None
     shared: bool = True
     sealed: bool = True
+    at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,19 @@ class Lifecycle:
 
 def second_word(
     states: type[StrEnum], *, propose: Permission, decide: Permission, by: str = "proposed_by", stamp: str = "decided_by",
+    at: str = "decided_at",
 ) -> tuple[Move, ...]:
     """The life of what one person proposes and another one decides: confirmed, refused, or taken back by who proposed it.
 
-    ``states`` names PROPOSED, CONFIRMED, REFUSED and WITHDRAWN; ``by`` and ``stamp`` are the columns of the two people.
+    ``states`` names PROPOSED, CONFIRMED, REFUSED and WITHDRAWN; ``by`` and ``stamp`` are the columns of the two people, ``at``
+    that of the second one's moment.
     """
     begun = states["PROPOSED"]
     judged = tuple(
-        Move(begun, event, states[target], (decide,), needs_reason=True, stamp=stamp, other_than=(by,), shared=False)
+        Move(begun, event, states[target], (decide,), needs_reason=True, stamp=stamp, at=at, other_than=(by,), shared=False)
         for event, target in (("confirm", "CONFIRMED"), ("refuse", "REFUSED"))
     )
-    back = Move(begun, "withdraw", states["WITHDRAWN"], (propose,), needs_reason=True, stamp=stamp, own=by, shared=False)
+    back = Move(begun, "withdraw", states["WITHDRAWN"], (propose,), needs_reason=True, stamp=stamp, at=at, own=by, shared=False)
     return (*judged, back)
 
 
@@ -104,7 +108,7 @@ def can_fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str) -> bo
 
 
 def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason: str | None = None) -> Transition:
-    """Moves ``subject.state``, stamps the person, and leaves the transition row. Raises ``Refusal``.
+    """Moves ``subject.state``, stamps the person and the moment, and leaves the transition row. Raises ``Refusal``.
 
     The caller has locked the subject (``get_or_404(…, lock=True)``), so that two people at once make one move.
     """
@@ -116,6 +120,8 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
     source, subject.state = subject.state, move.target.value
     if move.stamp:
         setattr(subject, move.stamp, ctx.actor_id)
+    if move.at and getattr(subject, move.at) is None:
+        setattr(subject, move.at, now())
     row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared, move.sealed)
     session().flush()
     session().add(row)

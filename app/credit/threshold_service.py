@@ -78,7 +78,6 @@ def withdraw(ctx: Context, proposal_id: UUID, event: str, reason: str) -> Warnin
 
 def _move(ctx: Context, proposal_id: UUID, event: str, reason: str) -> WarningProposal:
     proposal = get_or_404(WarningProposal, proposal_id, lock=True)
-    proposal.decided_at = now()
     fire(ctx, PROPOSAL_LIFE, proposal, event, reason=reason)
     about(proposal, event=event, changes=_told(proposal.changes))
     return proposal

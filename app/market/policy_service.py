@@ -75,7 +75,6 @@ def judge(ctx: Context, policy_id: UUID, event: str, reason: str) -> MarketPolic
 def withdraw(ctx: Context, policy_id: UUID, reason: str) -> MarketPolicy:
     """Takes one's own change back before it is judged."""
     row = get_or_404(MarketPolicy, policy_id, lock=True)
-    row.decided_at = now()
     fire(ctx, POLICY, row, "withdraw", reason=reason)
     about(row, changes=told(row.changes))
     return row

@@ -96,7 +96,6 @@ def decide_funding(ctx: Context, funding_id: UUID, event: str, reason: str) -> F
 def withdraw_funding(ctx: Context, funding_id: UUID, event: str, reason: str) -> Funding:
     """Takes one's own proposal back."""
     funding = get_or_404(Funding, funding_id, lock=True)
-    funding.decided_at = now()
     fire(ctx, FUNDING, funding, event, reason=reason)
     about(funding, event=event)
     return funding
@@ -111,7 +110,6 @@ def judge_funding(ctx: Context, funding_id: UUID, event: str, reason: str) -> Fu
     ensure(ctx, FUNDING, funding, event)
     if event == "confirm":
         _checked(funding.year, funding.amount_fen, funding.guarantee_fen)
-    funding.decided_at = now()
     fire(ctx, FUNDING, funding, event, reason=reason)
     if event == "confirm":
         account, reference = money.budget(funding.year), f"pool:fund:{funding.id}"
@@ -156,7 +154,6 @@ def decide_closing(ctx: Context, closing_id: UUID, event: str, reason: str) -> C
 def withdraw_closing(ctx: Context, closing_id: UUID, event: str, reason: str) -> Closing:
     """Takes one's own proposal back."""
     closing = get_or_404(Closing, closing_id, lock=True)
-    closing.decided_at = now()
     fire(ctx, CLOSING, closing, event, reason=reason)
     about(closing, event=event)
     return closing
@@ -168,9 +165,7 @@ def judge_closing(ctx: Context, closing_id: UUID, event: str, reason: str) -> Cl
     closing = get_or_404(Closing, closing_id, lock=True)
     ensure(ctx, CLOSING, closing, event)
     if event == "confirm":
-        result = _close(closing)
-        closing.result = result
-    closing.decided_at = now()
+        closing.result = _close(closing)
     fire(ctx, CLOSING, closing, event, reason=reason)
     about(closing, event=event, year=closing.year)
     return closing

@@ -96,7 +96,6 @@ def decide_correction(ctx: Context, correction_id: UUID, event: str, reason: str
 def withdraw_correction(ctx: Context, correction_id: UUID, event: str, reason: str) -> Correction:
     """Takes one's own correction back."""
     correction = get_or_404(Correction, correction_id, lock=True)
-    correction.decided_at = now()
     fire(ctx, CORRECTION, correction, event, reason=reason)
     about(correction, event=event)
     return correction
@@ -113,7 +112,7 @@ def judge_correction(ctx: Context, correction_id: UUID, event: str, reason: str)
         if claim.state not in PAID_OUT:
             raise Refusal(ErrorCode.STATE_CHANGED)
         change = position_of(claim).change(correction.worth_fen, correction.loss_fen)
-    correction.decided_at, correction.change_fen = now(), change
+    correction.change_fen = change
     fire(ctx, CORRECTION, correction, event, reason=reason)
     if event == "confirm":
         _settle(ctx, claim, correction)

@@ -44,9 +44,10 @@ _NAMES: dict[GuaranteeState, tuple[str, Tone]] = {
 }
 
 GUARANTEE = Lifecycle("guarantee_contract", GuaranteeState, (
-    Move(_S.STATED, "confirm", _S.CONFIRMED, (P.GUARANTEE_BOOK,), stamp="decided_by", shared=False),
-    Move(_S.STATED, "refuse", _S.REFUSED, (P.GUARANTEE_BOOK,), needs_reason=True, stamp="decided_by", shared=False),
-    Move(_S.STATED, "withdraw", _S.WITHDRAWN, (P.GUARANTEE_STATE,), needs_reason=True, shared=False),
+    Move(_S.STATED, "confirm", _S.CONFIRMED, (P.GUARANTEE_BOOK,), stamp="decided_by", at="decided_at", shared=False),
+    Move(_S.STATED, "refuse", _S.REFUSED, (P.GUARANTEE_BOOK,), needs_reason=True, stamp="decided_by", at="decided_at",
+         shared=False),
+    Move(_S.STATED, "withdraw", _S.WITHDRAWN, (P.GUARANTEE_STATE,), needs_reason=True, at="decided_at", shared=False),
     Move(_S.CONFIRMED, "release", _S.WITHDRAWN, (P.GUARANTEE_BOOK,), needs_reason=True, shared=False),
 ))
 GUARANTEE_TEXTS = {

@@ -99,7 +99,6 @@ def book_guaranteed(ctx: Context, contract_id: UUID, late_reason: str = "") -> B
     if contract.guarantor_id != ctx.org_id:
         raise Refusal(ErrorCode.NOT_FOUND)
     if contract.state != GuaranteeState.CONFIRMED:
-        contract.decided_at = now()
         fire(ctx, GUARANTEE, contract, "confirm")
     with elevated(ctx, "pool"):
         if _live_booking(contract.loan_id) is not None:
@@ -117,7 +116,6 @@ def book_guaranteed(ctx: Context, contract_id: UUID, late_reason: str = "") -> B
 def refuse_guarantee(ctx: Context, contract_id: UUID, reason: str) -> Guarantee:
     """The guarantor does not know the contract as it was stated."""
     contract = get_or_404(Guarantee, contract_id, lock=True)
-    contract.decided_at = now()
     fire(ctx, GUARANTEE, contract, "refuse", reason=reason)
     _tell(ctx, contract, contract.org_id, N_("%(guarantor)s没有确认借据 %(note)s 的担保合同，理由请看担保合同。"))
     about(contract)
@@ -128,7 +126,6 @@ def refuse_guarantee(ctx: Context, contract_id: UUID, reason: str) -> Guarantee:
 def withdraw_guarantee(ctx: Context, contract_id: UUID, reason: str) -> Guarantee:
     """The bank takes back what its guarantor has not confirmed yet."""
     contract = get_or_404(Guarantee, contract_id, lock=True)
-    contract.decided_at = now()
     fire(ctx, GUARANTEE, contract, "withdraw", reason=reason)
     about(contract)
     return contract

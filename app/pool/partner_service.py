@@ -108,7 +108,6 @@ def _path(agreement: Agreement) -> str:
 
 def _decide(ctx: Context, agreement_id: UUID, event: str, reason: str) -> Agreement:
     agreement = get_or_404(Agreement, agreement_id, lock=True)
-    agreement.decided_at = now()
     fire(ctx, AGREEMENT, agreement, event, reason=reason)
     about(agreement, event=event)
     return agreement

@@ -86,7 +86,6 @@ def withdraw_rules(ctx: Context, proposal_id: UUID, event: str, reason: str) -> 
 
 def _move(ctx: Context, proposal_id: UUID, event: str, reason: str) -> RuleProposal:
     proposal = get_or_404(RuleProposal, proposal_id, lock=True)
-    proposal.decided_at = now()
     fire(ctx, RULE_PROPOSAL, proposal, event, reason=reason)
     about(proposal, event=event, code=proposal.rules["code"])
     return proposal
