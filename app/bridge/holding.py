@@ -68,8 +68,8 @@ def receivable(bridge: Bridge) -> ledger.Account:
 # --- what funds allow, and what is taken -------------------------------------------------------------------------------
 
 
-def limits_of(funds: Sequence[Fund], spare_fen: int = 0) -> dict[UUID, Limits]:
-    """What each fund allows, in four statements whatever their number. ``spare_fen`` (分) is added to the money that is free."""
+def limits_of(funds: Sequence[Fund]) -> dict[UUID, Limits]:
+    """What each fund allows, in four statements whatever their number."""
     ids, funders = [fund.id for fund in funds], {fund.org_id for fund in funds}
     free: dict[str, int] = {
         row.code: row[1] for row in session().execute(
@@ -88,7 +88,7 @@ def limits_of(funds: Sequence[Fund], spare_fen: int = 0) -> dict[UUID, Limits]:
     ).order_by(FundAgreement.valid_from)):
         agreed[deed.org_id].append((deed.valid_from, deed.valid_to, frozenset(deed.kinds)))
     return {
-        fund.id: _limits(free.get(fund.account_code, 0) + spare_fen, agreed[fund.org_id], quotas[fund.id], days[fund.id])
+        fund.id: _limits(free.get(fund.account_code, 0), agreed[fund.org_id], quotas[fund.id], days[fund.id])
         for fund in funds
     }
 
@@ -163,7 +163,7 @@ def refused(clash: Clash, seat: Seat) -> Refusal:
 
 def _ensure_fits(fund: Fund, seat: Seat, own_fen: int, but: UUID | None = None) -> None:
     """Under the lock of the fund's account. ``own_fen`` (分) is reserved for this seat already."""
-    found = clashes(seat, limits_of([fund], own_fen)[fund.id], taken_of([fund.id], but)[fund.id])
+    found = clashes(seat, with_money(limits_of([fund])[fund.id], own_fen), taken_of([fund.id], but)[fund.id])
     if found:
         raise refused(found[0], seat)
 
@@ -219,7 +219,7 @@ def confirm(ctx: Context, bridge: Bridge) -> None:
             raise Refusal(ErrorCode.HOLD_EXPIRED)
         wish = seat_of(bridge, hold.starts_on, (hold.ends_on - hold.starts_on).days)
         fund = session().get_one(Fund, hold.fund_id)
-        for clash in clashes(wish, limits_of([fund], hold.amount_fen)[fund.id], []):
+        for clash in clashes(wish, with_money(limits_of([fund])[fund.id], hold.amount_fen), []):
             if clash.quota is Quota.AGREEMENT:
                 raise refused(clash, wish)
         hold.confirmed_at = now()

@@ -73,9 +73,9 @@ def take_in(ctx: Context, filename: str, content: bytes, own_account: str = "") 
     if len(refused) > REFUSED_SHOWN:
         raise Refusal(ErrorCode.FILE_BROKEN, field="file", detail=(N_("不能识别的行太多"),))
     unique = {value["digest"]: value for value in values}
-    known = set(session().scalars(select(StatementRow.digest).where(
-        StatementRow.org_id == ctx.org_id, StatementRow.digest.in_(list(unique)))))
-    fresh = [value for key, value in unique.items() if key not in {bytes(one) for one in known}]
+    known = {bytes(one) for one in session().scalars(select(StatementRow.digest).where(
+        StatementRow.org_id == ctx.org_id, StatementRow.digest.in_(list(unique))))}
+    fresh = [value for key, value in unique.items() if key not in known]
     file.rows_new, file.refused = len(fresh), refused
     file.rows_known = len(values) - len(fresh)
     file.rows_total = len(values) + len(refused)
@@ -141,17 +141,20 @@ def open_count() -> int:
     return session().scalar(select(func.count()).select_from(StatementRow).where(~DECIDED)) or 0
 
 
-def expected_sides() -> list[ExpectedSide]:
-    """Both sides of every recorded hop that no row is matched to."""
+def expected_sides(hop_id: UUID | None = None) -> list[ExpectedSide]:
+    """Sides of recorded hops, of one where it is named, that no row is matched to. What is matched on both sides stays unread."""
+    matched = select(StatementDecision.hop_id, StatementDecision.side).where(
+        StatementDecision.undone_at.is_(None), StatementDecision.hop_id.is_not(None))
+    done = matched.with_only_columns(StatementDecision.hop_id).group_by(StatementDecision.hop_id).having(func.count() > 1)
     source, target = aliased(BridgeAccount), aliased(BridgeAccount)
     rows = session().execute(
         select(BridgeHop, source.digest.label("source"), target.digest.label("target"), Bridge.old_note_no, Bridge.agreement_no,
                Case.number)
         .join(source, source.id == BridgeHop.from_account_id).join(target, target.id == BridgeHop.to_account_id)
         .join(Bridge, Bridge.id == BridgeHop.bridge_id).outerjoin(Case, Case.id == Bridge.case_id)
+        .where(BridgeHop.id.not_in(done), *([BridgeHop.id == hop_id] if hop_id is not None else []))
     ).all()
-    taken = {(hop_id, side) for hop_id, side in session().execute(select(StatementDecision.hop_id, StatementDecision.side).where(
-        StatementDecision.undone_at.is_(None), StatementDecision.hop_id.is_not(None)))}
+    taken = {tuple(row) for row in session().execute(matched.where(StatementDecision.hop_id.not_in(done)))}
     found = []
     for hop, out_of, into, note, agreement, number in rows:
         assert hop.moved_at is not None  # every hop between accounts has its moment
@@ -218,7 +221,7 @@ def match_by_hand(ctx: Context, row_id: UUID, choice: Choice, reason: str) -> St
     row = get_or_404(StatementRow, row_id)
     if not reason.strip():
         raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
-    side = next((one for one in expected_sides() if (one.key, one.side) == (choice.hop_id, choice.side)), None)
+    side = next((one for one in expected_sides(choice.hop_id) if one.side == choice.side), None)
     if side is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
     seen_row = seen(row)
