@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zlib
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -19,6 +18,7 @@ from app.pool.ruleset import PaperKind
 from tests.e2e.conftest import Clock
 from tests.e2e.town import FIRM_NAME, Town
 from tests.e2e.visitors import decide, facts, follow, open_row, press, said, table, words, write
+from tests.pdf import streams_of
 
 DAYS_TO_BAD = 130
 DAYS_OF_PUBLICITY = 8
@@ -208,9 +208,7 @@ def the_audit_file_holds_all_of_it(town: Town, claim: str) -> None:
     answer = page.request.get(f"{claim}/file.pdf")
     if answer.headers["content-type"] != "application/pdf":
         return  # no Chinese font on this machine: the page says so
-    packed = re.findall(rb"/FlateDecode.*?stream\r?\n(.*?)\r?\nendstream", answer.body(), re.S)
-    inside = [zlib.decompress(part) for part in packed]
-    carried = [json.loads(part) for part in inside if part.startswith(b"{") and b'"hands"' in part]
+    carried = [json.loads(part) for part in streams_of(answer.body()) if part.startswith(b"{") and b'"hands"' in part]
     assert [{**one, "made": None, "events": None} for one in carried] == [{**told, "made": None, "events": None}]
     certificate = page.request.get(f"{claim}/decision.pdf")
     assert certificate.body().startswith(b"%PDF")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from contextlib import suppress
 from decimal import Decimal
 from html import unescape
 from math import nan
@@ -31,6 +28,7 @@ from app.credit.what_if import WhatIf
 from scoring.features.registry import NAMES, by_name, grounds
 from tests import cast
 from tests.credit_cast import consent, current, deliver, firm_with_invoices, model_file, register_model, revoke
+from tests.pdf import streams_of, text_of_pdf
 from tests.web.visitors import visit
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
@@ -255,31 +253,6 @@ def test_the_paper_carries_what_the_page_says(app: Flask, language: Literal["zh"
     flat = "".join(text_of_pdf(answer.data).split())
     assert str(profile.score) in flat and "".join(firm.name.split()) in flat
     assert all("".join(sentence.split())[:12] in flat for sentence in sentences(profile, language))
-
-
-def streams_of(data: bytes) -> list[bytes]:
-    """What a PDF draws and what its fonts say, unpacked."""
-    streams = []
-    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL):
-        with suppress(zlib.error):
-            stream = zlib.decompress(stream)
-        streams.append(stream)
-    return streams
-
-
-def text_of_pdf(data: bytes) -> str:
-    """The words of a PDF whose fonts tell which letter each of their signs is."""
-    streams = streams_of(data)
-    letters = {
-        int(sign, 16): bytes.fromhex(letter.decode()).decode("utf-16-be")
-        for stream in streams if b"beginbfchar" in stream for sign, letter in re.findall(rb"<(\w{4})> <(\w+)>", stream)
-    }
-    said = []
-    for stream in streams:
-        for raw in re.findall(rb"\(((?:[^\\()]|\\.)*)\) Tj", stream, re.DOTALL):
-            plain = re.sub(rb"\\(.)", lambda found: {b"r": b"\r", b"n": b"\n"}.get(found[1], found[1]), raw, flags=re.DOTALL)
-            said.append("".join(letters.get(sign, "") for (sign,) in struct.iter_unpack(">H", plain)))
-    return " ".join(said)
 
 
 def test_similar_firms_are_compared_only_from_ten_on(app: Flask) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import zlib
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -23,6 +21,7 @@ from app.core.permissions import Role
 from app.pool import service as pool
 from app.pool.models import Booking, Claim
 from tests import cast
+from tests.pdf import streams_of
 from tests.pool_cast import City, ballast, rule_set, terms
 from tests.web.test_loans_pages import send, words
 from tests.web.visitors import visit
@@ -102,8 +101,7 @@ def _file_holds_everything(auditor: FlaskClient, claim_id: UUID, city: City) -> 
     drawn = auditor.get(f"/claims/{claim_id}/file.pdf")
     if drawn.mimetype != "application/pdf":
         pytest.skip("this machine has no Chinese font to draw with")
-    inside = [zlib.decompress(part) for part in re.findall(rb"/FlateDecode.*?stream\r?\n(.*?)\r?\nendstream", drawn.data, re.S)]
-    carried = [json.loads(part) for part in inside if part.startswith(b"{") and b'"hands"' in part]
+    carried = [json.loads(part) for part in streams_of(drawn.data) if part.startswith(b"{") and b'"hands"' in part]
     assert [one["claim"] for one in carried] == [told["claim"]], "the paper carries its data"
 
 
