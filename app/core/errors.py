@@ -99,7 +99,6 @@ class ErrorCode(StrEnum):
     HOP_CORRECTION_OPEN = "hop_correction_open"
     HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
-    INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -270,7 +269,6 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
     ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
-    ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
