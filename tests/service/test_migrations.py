@@ -21,7 +21,7 @@ OPEN_TO_ALL = {"alembic_version", "seal"}
 """Tables without row-level security: they name no firm and no person."""
 FILLED = {f"{table}_rows" for table in ("electricity_month", "water_month", "gas_month", "electricity_day")}
 """Partitions that the portal fills by COPY and nobody reads; the tables they belong to are guarded."""
-COUNTED = {"score_count"}
+COUNTED = {"score_count", "score_place"}
 """Kept by triggers and read by functions of the owner alone; no model knows it."""
 
 
