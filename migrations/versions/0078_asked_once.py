@@ -14,7 +14,7 @@ from sqlalchemy import text
 from migrations.tools import append_only, guard, once, run
 
 revision = "0078"
-down_revision = "0076"
+down_revision = "0077"
 branch_labels = None
 depends_on = None
 
