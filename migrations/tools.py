@@ -46,14 +46,14 @@ def grant(table: str, rights: str) -> None:
 
 def guard(table: str, *, see: str, write: str | None = None, change: str | None = None, remove: str | None = None) -> None:
     """Row-level security of a table: who sees a row, who may insert it (default: who sees it), change it, delete it."""
-    see, write, change, remove = (None if one is None else once(one) for one in (see, write or see, change, remove))
+    see, write = once(see), once(write or see)
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"create policy see on {table} for select to {APP} using ({see})")
     op.execute(f"create policy write on {table} for insert to {APP} with check ({write})")
     if change is not None:
-        op.execute(f"create policy change on {table} for update to {APP} using ({change}) with check ({change})")
+        op.execute(f"create policy change on {table} for update to {APP} using ({once(change)}) with check ({once(change)})")
     if remove is not None:
-        op.execute(f"create policy remove on {table} for delete to {APP} using ({remove})")
+        op.execute(f"create policy remove on {table} for delete to {APP} using ({once(remove)})")
 
 
 def append_only(table: str) -> None:

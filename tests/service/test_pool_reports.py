@@ -155,9 +155,9 @@ def test_a_restructured_loan_is_put_off_and_watched_and_a_renewed_one_is_settled
     better = taken_in(city, [report_row(now, **{**put_off, "five_class": "正常"})], REPORT)
     assert kept(better.id)[1].reason == BatchReason.CLASS_BETTER
     assert loan_of(overdue.id).five_class == "SUBSTANDARD"
-    with pytest.raises(Refusal) as early:
+    with pytest.raises(Refusal) as too_early:
         city.repay(now, 1, days_ago=0)
-    assert early.value.code is ErrorCode.DATE_OUT_OF_RANGE, "money from before a restructure decided what was put off"
+    assert too_early.value.code is ErrorCode.DATE_OUT_OF_RANGE, "money from before a restructure decided what was put off"
 
     renewed = {"change": "续贷", "new_note_no": "续-1", "balance": 0}
     early = taken_in(city, [report_row(old, **renewed, paid="3000000")], REPORT)
