@@ -54,7 +54,7 @@ def test_the_principal_still_out_goes_on_costing_interest_while_it_is_put_off() 
     assert [row.interest_left_fen for row in after[1:]] == [row.interest_fen for row in rows[1:]]
     paid = [Repayment(rows[0].due, rows[0].total_fen + 50 * WAN)]
     less = position(rows, paid, date(2026, 3, 1), [put_off(date(2026, 3, 1))]).rows
-    assert sum(row.instalment.interest_fen for row in less) - sum(row.interest_fen for row in rows) == 9_000 * YUAN, "60万 are out"
+    assert sum(row.instalment.interest_fen for row in less) - sum(row.interest_fen for row in rows) == 9_000 * YUAN, "60万 out"
 
 
 @pytest.mark.parametrize(("count", "expected"), [
