@@ -45,7 +45,8 @@ HOLD = Lifecycle("fund_hold", HoldState, (
     Move(_H.OUT, "return", _H.RETURNED, (P.BRIDGE_TICK,), told=False),
 ))
 HOLD_TEXTS = {
-    "hold": N_("暂时占用资金，未签约到期释放"), "confirm": N_("确认占用"), "release": N_("释放占用"), "expire": N_("未签约，占用到期释放"),
+    "hold": N_("暂时占用资金，未签约到期释放"), "confirm": N_("确认占用"), "release": N_("释放占用"),
+    "expire": N_("未签约，占用到期释放"),
     "pay": N_("占用的资金放出"), "return": N_("占用的资金归还"),
     "unpay": N_("放款更正，占用等候放款"), "reopen": N_("归还更正，占用仍在途"),
 }

@@ -146,7 +146,8 @@ def _row(
     sealed: bool = True, told: bool = True,
 ) -> Transition:
     return Transition(
-        id=new_id(), subject_type=subject_type, subject_id=subject.id, case_id=getattr(subject, "case_id", None) if told else None,
+        id=new_id(), subject_type=subject_type, subject_id=subject.id,
+        case_id=getattr(subject, "case_id", None) if told else None,
         seal_id=getattr(subject, "seal_id", None) if sealed else None, event=event, source=source, target=target, at=now(),
         actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
         reason=(reason or "").strip() or None, shared=shared,

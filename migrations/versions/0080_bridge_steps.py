@@ -1,7 +1,8 @@
 """Who reads the steps of a bridge: its own organisations, and the bureau. A second application for a note is a trouble.
 
-A case may hold several bridges, and a bridge may move to another funder: whoever was a party of the case before learns no more of
-what follows than of the bridge itself, and no funder reads who else has made an offer. Holds are told to the firm, the funder and the centre, as their rows are.
+A case may hold several bridges, and a bridge may move to another funder: whoever was a party of the case before learns no more
+of what follows than of the bridge itself, and no funder reads who else has made an offer. Holds are told to the firm, the funder
+and the centre, as their rows are.
 """
 
 from migrations.tools import APP, run

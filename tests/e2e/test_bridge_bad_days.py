@@ -18,7 +18,7 @@ from tests import cast
 from tests.bridge_cast import People
 from tests.cast import Cast
 from tests.e2e.conftest import Clock
-from tests.e2e.visitors import PHONE, WIDE, Visitors, decide, facts, follow, open_row, press, said, table, words, write
+from tests.e2e.visitors import PHONE, WIDE, Visitors, decide, facts, follow, press, said, table, words, write
 
 pytestmark = pytest.mark.e2e
 

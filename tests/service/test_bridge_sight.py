@@ -104,8 +104,8 @@ def test_the_parties_share_one_timeline_and_the_holds_are_between_firm_funder_an
     who = road.people()
     key = road.walk(who, "SETTLED")
     case_id = road.seen(key).case_id
-    told = ["apply", "precheck", "commit", "offer", "pick", "hold", "approve", "sign", "fund", "old_repaid", "new_drawn", "returned",
-            "settle"]
+    told = ["apply", "precheck", "commit", "offer", "pick", "hold", "approve", "sign", "fund", "old_repaid", "new_drawn",
+            "returned", "settle"]
     for ctx in (who.boss, who.funder[Role.FUNDER_CLERK], who.clerk, cast.bureau()[Role.BUREAU_AUDITOR]):
         assert steps(ctx, case_id) == told, ctx.org_name
     assert steps(who.new_bank[Role.BANK_OFFICER], case_id) == [event for event in told if event != "hold"]
