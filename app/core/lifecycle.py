@@ -26,7 +26,7 @@ class Move:
     ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, ``at`` the one that
     takes the moment unless it is set already. The person of ``other_than`` must be somebody else, that of ``own`` alone may. A
     ``shared`` move is told to every party of the case, a ``sealed`` one only once the seal of the subject, where it has one, is
-    open.
+    open. One that is not ``told`` stays out of the case's timeline, where another subject's step says the same.
     """
 
     source: StrEnum
@@ -40,6 +40,7 @@ class Move:
     shared: bool = True
     sealed: bool = True
     at: str | None = None
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,15 @@ def move(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
         setattr(subject, found.stamp, ctx.actor_id)
     if found.at and getattr(subject, found.at) is None:
         setattr(subject, found.at, now())
-    return _row(ctx, lifecycle.subject, subject, event, source, found.target.value, reason, found.shared, found.sealed)
+    return _row(ctx, lifecycle.subject, subject, event, source, found.target.value, reason, found.shared, found.sealed, found.told)
 
 
-def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False) -> Transition:
+def begin(
+    ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False, reason: str | None = None,
+) -> Transition:
     """Leaves the first transition of a new aggregate (from nothing into its first state)."""
     session().flush()  # the new object gets its id here
-    row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, None, shared)
+    row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, reason, shared)
     session().add(row)
     session().flush()
     return row
@@ -145,10 +148,11 @@ def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "cre
 
 def _row(
     ctx: Context, subject_type: str, subject: Any, event: str, source: str, target: str, reason: str | None, shared: bool,
-    sealed: bool = True,
+    sealed: bool = True, told: bool = True,
 ) -> Transition:
     return Transition(
-        id=new_id(), subject_type=subject_type, subject_id=subject.id, case_id=getattr(subject, "case_id", None),
+        id=new_id(), subject_type=subject_type, subject_id=subject.id,
+        case_id=getattr(subject, "case_id", None) if told else None,
         seal_id=getattr(subject, "seal_id", None) if sealed else None, event=event, source=source, target=target, at=now(),
         actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
         reason=(reason or "").strip() or None, shared=shared,
