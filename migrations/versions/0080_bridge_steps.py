@@ -8,7 +8,7 @@ and the centre, as their rows are.
 from migrations.tools import APP, run
 
 revision = "0080"
-down_revision = "0076"
+down_revision = "0079"
 branch_labels = None
 depends_on = None
 
