@@ -132,7 +132,8 @@ def move(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
         setattr(subject, found.stamp, ctx.actor_id)
     if found.at and getattr(subject, found.at) is None:
         setattr(subject, found.at, now())
-    return _row(ctx, lifecycle.subject, subject, event, source, found.target.value, reason, found.shared, found.sealed, found.told)
+    target, told = found.target.value, found.told
+    return _row(ctx, lifecycle.subject, subject, event, source, target, reason, found.shared, found.sealed, told)
 
 
 def begin(
