@@ -23,13 +23,13 @@ from app.core.calendar import is_working_day, today
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import date_text
-from app.core.pages import menu
+from app.core.pages import Group, menu
 from app.core.permissions import Permission
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 
-menu.add(_l("占用看板"), "bridge.booking_board", Permission.FUND_READ, 56)
+menu.add(_l("占用看板"), "bridge.booking_board", Permission.FUND_READ, 56, Group.BRIDGE)
 
 BOOKINGS = Table(
     "bookings",

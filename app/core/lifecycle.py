@@ -113,21 +113,27 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
 
     The caller has locked the subject (``get_or_404(…, lock=True)``), so that two people at once make one move.
     """
-    ensure(ctx, lifecycle, subject, event)
-    move = lifecycle.find(subject.state, event)
-    assert move is not None
-    if move.needs_reason and not (reason or "").strip():
-        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
-    source, subject.state = subject.state, move.target.value
-    if move.stamp:
-        setattr(subject, move.stamp, ctx.actor_id)
-    if move.at and getattr(subject, move.at) is None:
-        setattr(subject, move.at, now())
-    row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared, move.sealed, move.told)
+    row = move(ctx, lifecycle, subject, event, reason=reason)
     session().flush()
     session().add(row)
     session().flush()
     return row
+
+
+def move(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason: str | None = None) -> Transition:
+    """``fire`` without a word to the database: the caller stores the subject first, then the row that comes back."""
+    ensure(ctx, lifecycle, subject, event)
+    found = lifecycle.find(subject.state, event)
+    assert found is not None
+    if found.needs_reason and not (reason or "").strip():
+        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+    source, subject.state = subject.state, found.target.value
+    if found.stamp:
+        setattr(subject, found.stamp, ctx.actor_id)
+    if found.at and getattr(subject, found.at) is None:
+        setattr(subject, found.at, now())
+    target, told = found.target.value, found.told
+    return _row(ctx, lifecycle.subject, subject, event, source, target, reason, found.shared, found.sealed, told)
 
 
 def begin(

@@ -16,13 +16,14 @@ from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.rules import CROSS_BANK, SAME_BANK, BridgeKind
+from app.bridge.states import HopAccount
 from app.core import outbox
 from app.core.calendar import add_working_days, now, same_or_next_working_day, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
 from app.demo import bridge_scenes, market_scenes
-from app.demo.bridge_loop import run_loop
+from app.demo.bridge_loop import NUMBERS, run_loop
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -329,8 +330,7 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
         last = bridge.old_due_on + timedelta(days=14)  # a letter lasts beyond the old note
         bank_service.commit(approver, bridge.id, bank_service.Promise(
             principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
-            last, last, "6222000000000000001",
-            "演示支行", open_kinds=("COLLATERAL",),
+            last, last, NUMBERS[HopAccount.REPAYMENT], "演示支行", open_kinds=("COLLATERAL",),
         ))
         funder = staff["funder.clerk"]
         with transaction(SYSTEM, read_only=True):
