@@ -10,7 +10,7 @@ from flask import render_template, request, session, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import now, today
+from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.filters import Filter, fixed, remembered
@@ -48,10 +48,10 @@ def _action(row: queue.QueueRow) -> tuple[str, str]:
     return gettext("查看"), url_for("market.queue_need", need_id=row.id)
 
 
-def _row_keys(rows: Sequence[queue.Told]) -> list[Hashable]:
+def _row_keys(rows: Sequence[str]) -> list[Hashable]:
     """A row of the queue shows what was told of it, says 今天 or 明天, and offers a bid to those who may draft one."""
-    same, moment = (today(), context().can(Permission.BID_DRAFT)), now()
-    return [(same, told, told.closes_at < moment) for told in rows]
+    day, drafts = today(), context().can(Permission.BID_DRAFT)
+    return [(told, day, drafts) for told in rows]
 
 
 QUEUE = queue.RankedTable(
@@ -136,7 +136,7 @@ QUEUE = queue.RankedTable(
     row_url=lambda row: url_for("market.queue_need", need_id=row.id),
     row_action=_action,
     row_keys=_row_keys,
-    unfold=queue.Told.row,
+    unfold=queue.row_of,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )
@@ -148,16 +148,11 @@ def queue_list() -> Any:
     ctx = context()
     args = remembered(QUEUE, request.args, session)
     exports = wants_export(request.args)
-    with reading(ctx, Permission.QUEUE_READ):
-        found = QUEUE.load_queue(args)
+    found = QUEUE.load_queue(ctx, args)
     if found.waits:
         rank_service.catch_up(ctx, found.waits)
-    if exports or found.waits:
-        with reading(ctx, Permission.QUEUE_READ):
-            if exports:
-                rows = QUEUE.load_export(args)
-            else:
-                found = QUEUE.load_queue(args)
+        if not exports:
+            found = QUEUE.load_queue(ctx, args)
     if not exports:
         return render_template(
             "market/queue.html",
@@ -166,6 +161,7 @@ def queue_list() -> Any:
             most=queue.MOST_SHOWN,
             load_permission=Permission.LOAD_READ,
         )
+    rows = QUEUE.load_export(ctx, args)
     bid_service.record_queue_export(ctx, len(rows))
     return send_xlsx(export_xlsx(QUEUE, rows, gettext("需求")), "queue.xlsx")
 

@@ -2,8 +2,8 @@
 
 from migrations.tools import run
 
-revision = "0078"
-down_revision = "0077"
+revision = "0082"
+down_revision = "0081"
 branch_labels = None
 depends_on = None
 

@@ -1,9 +1,9 @@
-"""Guarantors' files: loans booked in 政担 by file, and contracts that the bank states by file."""
+"""Guarantors' files: contracts that are confirmed, and loans that are booked in 政担, by file."""
 
 from migrations.tools import run
 
-revision = "0077"
-down_revision = "0076"
+revision = "0081"
+down_revision = "0080"
 branch_labels = None
 depends_on = None
 
