@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from flask import get_template_attribute, request, url_for
@@ -28,6 +29,11 @@ def kept(key: Hashable, make: Callable[[], T]) -> T:
             _KEPT.pop(next(iter(_KEPT)), None)
         found = _KEPT[key] = make()
     return cast(T, found)
+
+
+def kept_each(prefix: tuple[Hashable, ...], keys: Iterable[Hashable], make: Callable[[int], T]) -> list[T]:
+    """The same for the rows of a list: ``make`` gets the place of a row that this process has not made before."""
+    return [_KEPT.get(key) or kept(key, partial(make, place)) for place, key in enumerate([(*prefix, key) for key in keys])]
 
 
 def once(name: str, *values: Hashable) -> Markup:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.core.drawn import kept
+from app.core.drawn import kept, kept_each
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.filters import Args, Filter, FilterState, Range, fixed, in_address, read_filter, remembered
 from app.core.formats import NOTHING, count_text, date_text, datetime_text, is_english, rate_text
@@ -37,6 +37,10 @@ Kind = Literal["text", "money", "rate", "date", "datetime", "count"]
 NOTHING_YET = lazy_gettext("这里还没有记录")
 PAGE_SIZES = (20, 50, 100)
 """The page sizes a visitor may ask for; anything else falls back to the table's own."""
+
+MOST_TYPED = 200
+"""Characters of an address whose filters a process keeps as it read them."""
+
 
 def _itself(row: Any) -> Any:
     return row
@@ -204,11 +208,10 @@ class Page:
         """All rows as ``draw`` draws them; where the table keeps rows, as this process drew them before."""
         if self.table.row_keys is None:
             return Markup("").join([draw(self, row) for row in self.rows])
-        language, unfold = is_english(), self.table.unfold or _itself
-        return Markup("".join([
-            kept((self.name, language, key), lambda row=row: draw(self, unfold(row)))  # type: ignore[misc]
-            for key, row in zip(self.table.row_keys(self.rows), self.rows, strict=True)
-        ]))
+        unfold = self.table.unfold or _itself
+        return Markup("".join(kept_each(
+            (self.name, is_english()), self.table.row_keys(self.rows), lambda place: draw(self, unfold(self.rows[place])),
+        )))
 
     def frame(self, draw: Callable[[Page], Markup]) -> Markup:
         """Filters, head or pager as ``draw`` draws them, once a process for each way in which they stand."""
@@ -293,7 +296,18 @@ class Table:
         return Page(self, rows, len(rows), 1, max(1, len(rows)), "", "asc", [])
 
     def _states(self, args: Args) -> list[FilterState]:
-        return [read_filter(spec, args) for spec in self.filters]
+        asked: tuple[tuple[str, str], ...] | None = getattr(args, "pairs", None)  # filters read nothing else
+        if asked is None or not self._fixed or sum(len(value) for _, value in asked) > MOST_TYPED:
+            return [read_filter(spec, args) for spec in self.filters]
+        return kept((self._own, is_english(), asked), lambda: [read_filter(spec, args) for spec in self.filters])
+
+    @cached_property
+    def _own(self) -> object:
+        return object()  # names of tables are for people, and two may bear the same
+
+    @cached_property
+    def _fixed(self) -> bool:
+        return all(not callable(spec.choices) or getattr(spec.choices, "fixed", False) for spec in self.filters)
 
     def _narrow(self, stmt: Select[*tuple[Any, ...]], states: list[FilterState]) -> Select[*tuple[Any, ...]]:
         for spec, state in zip(self.filters, states, strict=True):
