@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from flask import get_template_attribute, request, url_for
 from markupsafe import Markup
@@ -55,3 +56,13 @@ def address(endpoint: str, **values: Any) -> str:
 def _root() -> str:
     """Below which path the portal stands: another one makes other addresses."""
     return str(request.environ.get("SCRIPT_NAME", ""))
+
+
+_NOBODY = UUID(int=0)
+
+
+def address_of(endpoint: str, name: str, key: UUID) -> str:
+    """``url_for`` of a page that is found by one id."""
+    values: dict[str, Any] = {name: _NOBODY}
+    shape = kept(("shape", _root(), endpoint, name), lambda: url_for(endpoint, **values))
+    return shape.replace(str(_NOBODY), str(key))
