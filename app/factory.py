@@ -156,11 +156,11 @@ def _page_context() -> dict[str, Any]:
     signed_in = ctx if ctx.actor_id is not None else None
     settings: Settings = _settings()
     root, english = request.environ.get("SCRIPT_NAME", ""), is_english()
-    links = kept(("links", root, english, ctx.permissions), lambda: menu.links(ctx)) if signed_in else ()
+    items = kept(("menu", root, english, ctx.permissions), lambda: menu.items(ctx)) if signed_in else ()
     return {
         "ctx": signed_in,
-        "menu_items": links,
-        "menu_here": menu_here(links, request.path),
+        "menu_items": items,
+        "menu_here": menu_here(items, request.path),
         "demo": settings.demo,
         "role_names": kept(("roles", english, ctx.roles), lambda: _role_names(ctx)),
         "locale": str(get_locale()),

@@ -99,7 +99,6 @@ class ErrorCode(StrEnum):
     HOP_CORRECTION_OPEN = "hop_correction_open"
     HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
-    INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -153,6 +152,7 @@ class ErrorCode(StrEnum):
     RECOVERY_SETTLED = "recovery_settled"
     REFUSED_ALREADY = "refused_already"
     REPAYMENT_ORDER = "repayment_order"
+    RECEIVING_OUTSIDE = "receiving_outside"
     REPAYMENT_TOO_LARGE = "repayment_too_large"
     RETURNS_USED_UP = "returns_used_up"
     RETURN_OPEN = "return_open"
@@ -270,7 +270,6 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
     ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
-    ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),
@@ -324,6 +323,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
     ErrorCode.REFUSED_ALREADY: N_("本行已婉拒这份需求，不能再报价或重复婉拒。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
+    ErrorCode.RECEIVING_OUTSIDE: N_("续贷资金收款账户须是这笔转贷录入的账户之一（资金方账户、托管账户或贷款还款账户），"
+                                   "请银行改写收款账户，重新出具承诺。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),

@@ -16,13 +16,14 @@ from app.bridge import service as bridge_service
 from app.bridge.checks import TICKS
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.rules import CROSS_BANK, SAME_BANK, BridgeKind
+from app.bridge.states import HopAccount
 from app.core import outbox
 from app.core.calendar import add_working_days, now, same_or_next_working_day, today
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
-from app.demo import market_scenes
-from app.demo.bridge_loop import run_loop
+from app.demo import bridge_scenes, market_scenes
+from app.demo.bridge_loop import NUMBERS, run_loop
 from app.demo.firms import DemoFirm
 from app.demo.people import SYSTEM, Staff
 from app.loans import offline_service
@@ -73,6 +74,9 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
     _claims(staff, booked)
     _guaranteed(staff, firms[32:34])
+    with bridge_scenes.ago(bridge_scenes.OPENED):
+        _funds(staff)
+    bridge_scenes.play(staff, firms[34:39])
     _bridges(staff, maturing[1:6])
     outbox.drain(10_000)
 
@@ -288,7 +292,7 @@ def _funds(staff: Staff) -> None:
     plans = (
         ("funder.clerk", "穗通转贷一号（演示）", tuple(BridgeKind), 400, 2_000, SAME_BANK),
         ("pawn.clerk", "羊城跨行转贷（演示）", (BridgeKind.CROSS_BANK,), 300, 1_000, CROSS_BANK),
-        ("river.clerk", "珠江口周转（演示）", (BridgeKind.SAME_BANK,), 25, 800, cheap),
+        ("river.clerk", "珠江口周转（演示）", (BridgeKind.SAME_BANK,), 55, 800, cheap),
     )
     for number, (login, name, kinds, days, wan, terms) in enumerate(plans, start=1):
         org_id = staff[login].org_id
@@ -311,7 +315,6 @@ def _funds(staff: Staff) -> None:
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
     """Bridges that wait for the centre's look and for the firm's pick, one paid out and partly back, one that waits for the
     approval on a seat, one for the firm's signature."""
-    _funds(staff)
     for number, (firm, loan) in enumerate(maturing):
         principal_fen = loan.principal_fen or 0
         ask = ask_service.ask(firm.boss, ask_service.OldLoan(loan.id), "演示：下周有回款，希望续贷一年")
@@ -327,8 +330,7 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
         last = bridge.old_due_on + timedelta(days=14)  # a letter lasts beyond the old note
         bank_service.commit(approver, bridge.id, bank_service.Promise(
             principal_fen, loan.annual_rate, loan.annual_rate, 12, loan.method,
-            last, last, "6222000000000000001",
-            "演示支行", open_kinds=("COLLATERAL",),
+            last, last, NUMBERS[HopAccount.REPAYMENT], "演示支行", open_kinds=("COLLATERAL",),
         ))
         funder = staff["funder.clerk"]
         with transaction(SYSTEM, read_only=True):

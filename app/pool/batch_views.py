@@ -21,7 +21,7 @@ from app.core.database import get_or_404
 from app.core.errors import MESSAGES, ErrorCode, NotFound, Refusal
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait, home, menu
+from app.core.pages import Group, Wait, home, menu
 from app.core.permissions import Permission
 from app.core.storage import take_in
 from app.core.tables import remembered
@@ -48,7 +48,7 @@ from app.pool.door import room, steps
 __all__ = ["batch_lapse", "batch_offline"]
 """Their handlers and checks are registered with these pages."""
 
-menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
+menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42, Group.POOL)
 
 
 @dataclass(frozen=True)

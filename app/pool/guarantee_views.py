@@ -19,7 +19,7 @@ from app.core.database import session as db_session
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait, event_texts, home, menu
+from app.core.pages import Group, Wait, event_texts, home, menu
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
@@ -40,7 +40,7 @@ from app.pool.rules import RuleSet, UseOfFunds
 from app.pool.service import rule_set_on
 
 P = Permission
-menu.add(_l("担保合同"), "pool.guarantees", P.GUARANTEE_READ, 45)
+menu.add(_l("担保合同"), "pool.guarantees", P.GUARANTEE_READ, 45, Group.POOL)
 for _event, _words in GUARANTEE_TEXTS.items():
     event_texts.add(Guarantee.__tablename__, _event, _l(_words))
 LENDER, GUARANTOR = aliased(Organisation, name="lender"), aliased(Organisation, name="guarantor")

@@ -17,7 +17,7 @@ from app.core.database import get_or_404
 from app.core.formats import money_text
 from app.core.lifecycle import can_fire
 from app.core.money import WAN
-from app.core.pages import Text, Wait, event_texts, home, menu
+from app.core.pages import Group, Text, Wait, event_texts, home, menu
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
@@ -260,6 +260,6 @@ def cashier_waits(ctx: Context) -> list[Wait]:
     return _waits(_l("支付补付"), CorrectionState.CONFIRMED, 12)
 
 
-menu.add(_l("追偿"), "pool.recoveries", P.CLAIM_READ, 55)
+menu.add(_l("追偿"), "pool.recoveries", P.CLAIM_READ, 55, Group.POOL)
 home.add_waits(P.CLAIM_DECIDE, leader_waits)
 home.add_waits(P.CLAIM_PAY, cashier_waits)

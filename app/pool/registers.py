@@ -13,7 +13,7 @@ from app.core.calendar import end_of_working_day, today
 from app.core.context import Context
 from app.core.formats import money_text
 from app.core.models import Case
-from app.core.pages import CaseLink, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
+from app.core.pages import CaseLink, Group, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
 from app.core.permissions import OrgKind, Permission
 from app.pool import queries, service
 from app.pool.batch_models import PoolBatch
@@ -23,9 +23,9 @@ from app.pool.models import Booking, Claim
 from app.pool.rules import RuleSet
 from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, PAID_OUT, BookingState, ClaimState
 
-menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10)
-menu.add(_l("入库"), "pool.bookings", Permission.BOOKING_READ, 40)
-menu.add(_l("补偿"), "pool.claims", Permission.CLAIM_READ, 50)
+menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10, Group.POOL)
+menu.add(_l("入库"), "pool.bookings", Permission.BOOKING_READ, 40, Group.POOL)
+menu.add(_l("补偿"), "pool.claims", Permission.CLAIM_READ, 50, Group.POOL)
 for _event, _text in BOOKING_TEXTS.items():
     event_texts.add(Booking.__tablename__, _event, _l(_text))
 for _event, _text in CLAIM_TEXTS.items():
