@@ -47,7 +47,7 @@ BOOKINGS = Table(
                export=lambda row: f"{row.number} {row.firm_name} {row.bank_name}"),
         Column("note_no", _l("借据"), Booking.note_no, hide_small=True),
         Column("principal_fen", _l("本金"), Booking.principal_fen, kind="money"),
-        Column("submitted_on", _l("提交"), Booking.submitted_on, kind="date", hide_small=True),
+        Column("submitted_on", _l("提交日期"), Booking.submitted_on, kind="date", hide_small=True),
         Column("booked_on", _l("入库日期"), Booking.booked_on, kind="date"),
         Column("overdue_days", _l("贷款逾期天数"), Loan.overdue_days, kind="count", hide_small=True),
         Column("state", _l("状态"), sortable=False, render=lambda row: booking_chip(row.state),

@@ -30,7 +30,7 @@ end $$;
 
 def upgrade() -> None:
     run(f"create policy own_bridges on transition as restrictive for select to {APP} using "
-        "((select coalesce(hq_kind(), '') not in ('bank', 'funder')) or org_id = (select hq_org()) "
+        "(coalesce((select hq_kind() not in ('bank', 'funder')), true) or org_id = (select hq_org()) "
         f"or (case subject_type {SEEN} else true end "
         "and not (subject_type = 'bridge' and event = 'offer' and (select hq_kind() = 'funder'))))")
     run(f"create policy see_bridge_steps on transition for select to {APP} using "
