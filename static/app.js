@@ -8,22 +8,30 @@
   function foldMenu() {
     const menu = document.querySelector("[data-menu]");
     if (!menu) return;
-    const fit = () => { menu.open = !narrow.matches; };
+    const groups = menu.querySelectorAll("details");
+    const fit = () => {
+      menu.open = !narrow.matches;
+      groups.forEach((group) => { group.open = narrow.matches && group.firstElementChild.hasAttribute("aria-current"); });
+    };
     fit();
     narrow.addEventListener("change", fit);
     menu.querySelector("summary").addEventListener("click", (event) => { if (!narrow.matches) event.preventDefault(); });
+    /* On a wide screen a group lies over the page: it closes when one goes on, lest it cover what has the focus. */
+    groups.forEach((group) => group.addEventListener("focusout", (event) => {
+      if (!narrow.matches && event.relatedTarget && !group.contains(event.relatedTarget)) group.open = false;
+    }));
   }
 
   /* Boxes that open over the page close with Escape and with a click elsewhere. */
   function closeBoxes() {
-    const boxes = () => "details.ask[open], details.filter-many[open]" + (narrow.matches ? ", details[data-menu][open]" : "");
+    const boxes = () => "details.ask[open], details.filter-many[open], details.menu-group[open]" + (narrow.matches ? ", details[data-menu][open]" : "");
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       const box = document.activeElement && document.activeElement.closest(boxes());
       if (box) { box.open = false; box.querySelector("summary").focus(); }
     });
     document.addEventListener("click", (event) => {
-      document.querySelectorAll("details.filter-many[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
+      document.querySelectorAll("details.filter-many[open]" + (narrow.matches ? "" : ", details.menu-group[open]")).forEach((box) => { if (!box.contains(event.target)) box.open = false; });
     });
   }
 

@@ -38,6 +38,11 @@ ROAD = ("APPLIED", "PRECHECKED", "BANK_COMMITTED", "PARTNER_OFFERED", "PICKED", 
 """The stops of ``walk``: the states of the good road, and the pick on the way."""
 
 
+NUMBERS = {HopAccount.FUNDER: "4400 1111 2222 3333", HopAccount.CUSTODY: "4400-5555-6666-7777",
+           HopAccount.REPAYMENT: "4400888899990000"}
+"""Account numbers of the loop, as people type them; the renewal money arrives on the repayment account."""
+
+
 @dataclass
 class People:
     """Everybody a bridge needs. ``fund_id`` is an open fund of ``funder``."""
@@ -113,7 +118,8 @@ def promise(**facts: object) -> bank_service.Promise:
     values: dict[str, object] = {
         "promised_fen": 400 * WAN, "rate_low": Decimal("0.039"), "rate_high": Decimal("0.039"), "term_months": 12,
         "method": "INTEREST_ONLY", "latest_drawdown_on": today() + timedelta(days=60),
-        "valid_until": today() + timedelta(days=60), "receiving_account": "6222020200112233445", "branch": "天河支行", **facts,
+        "valid_until": today() + timedelta(days=60), "receiving_account": NUMBERS[HopAccount.REPAYMENT], "branch": "天河支行",
+        **facts,
     }
     return bank_service.Promise(**values)  # type: ignore[arg-type]
 
@@ -153,11 +159,6 @@ def offer(who: People, bridge_id: UUID, amount_fen: int | None = None, rate: Dec
     """The funder quotes what the firm asked for."""
     quoted = fund_service.Offer(amount_fen or seen(bridge_id).requested_fen, today() + timedelta(days=10), rate)
     return fund_service.offer(who.funder[Role.FUNDER_CLERK], quote_of(who, bridge_id), quoted).id
-
-
-NUMBERS = {HopAccount.FUNDER: "4400 1111 2222 3333", HopAccount.CUSTODY: "4400-5555-6666-7777",
-           HopAccount.REPAYMENT: "4400888899990000"}
-"""Account numbers of the loop, as people type them; the renewal money's stands in ``promise``."""
 
 
 def accounts(who: People, bridge_id: UUID) -> Bridge:

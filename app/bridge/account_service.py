@@ -3,7 +3,7 @@ count. Numbers are compared by their keyed digest alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,10 +27,14 @@ constraint("uq_bridge_account_live", ErrorCode.STATE_CHANGED)
 constraint("ck_bridge_account_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_bridge_account_hands", ErrorCode.STATE_CHANGED)
 constraint("ck_bridge_hop_account", ErrorCode.ACCOUNTS_MISSING)
+constraint("ck_commitment_receiving", ErrorCode.RECEIVING_OUTSIDE, "receiving_account")
+constraint("ck_bridge_account_receiving", ErrorCode.RECEIVING_OUTSIDE)
 
 TYPED = (HopAccount.FUNDER, HopAccount.CUSTODY, HopAccount.REPAYMENT)
 """The accounts that people type; where the renewal money goes stands in the bank's commitment."""
 OF_FUND = (HopAccount.FUNDER, HopAccount.CUSTODY)
+BEFORE_PICK = (BridgeState.PRECHECKED, BridgeState.BANK_COMMITTED, BridgeState.PARTNER_OFFERED)
+"""States in which, without a fund yet, the repayment account alone may be entered: the letter is measured against it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,10 @@ def live_accounts(bridge: Bridge) -> dict[HopAccount, BridgeAccount]:
 
 
 def earlier_account(bridge: Bridge, kind: HopAccount) -> BridgeAccount | None:
-    """The last confirmed account of the bridge's fund, of the funder's and the custody kind."""
+    """The last confirmed account of the bridge's fund, of the funder's and the custody kind; of the loan, the bridge's own."""
+    if kind is HopAccount.REPAYMENT:
+        own = live_accounts(bridge).get(kind)
+        return own if own is not None and own.state == "CONFIRMED" else None
     if kind not in OF_FUND or bridge.fund_id is None:
         return None
     return session().scalar(
@@ -71,10 +78,10 @@ def signed_accounts(bridge: Bridge) -> set[HopAccount]:
 
 
 def may_enter(bridge: Bridge) -> bool:
-    """Whether accounts may be entered now: once a fund is picked and until the signature; later only what is
-    missing, or where the bank has named another account for the renewal money."""
+    """Whether accounts may be entered now: that of the loan from the precheck on, all of them once a fund is picked and until
+    the signature; later only what is missing, or where the bank has named another account for the renewal money."""
     if bridge.fund_id is None:
-        return False
+        return bridge.state in BEFORE_PICK
     if bridge.state in (BridgeState.PARTNER_OFFERED, BridgeState.APPROVED):
         return True
     return bridge.state in (BridgeState.SIGNED, *OUT) and not complete(bridge)
@@ -92,6 +99,32 @@ def complete(bridge: Bridge) -> bool:
     )
 
 
+def wanted(bridge: Bridge) -> list[HopAccount]:
+    """The accounts that people type now."""
+    if bridge.fund_id is None:
+        return [HopAccount.REPAYMENT]
+    fixed = signed_accounts(bridge)
+    return [kind for kind in TYPED if kind not in fixed]
+
+
+def loop_of(bridge: Bridge) -> list[BridgeAccount]:
+    """The typed accounts of a bridge as they stand, of the picked fund: where its renewal money may arrive."""
+    return [row for kind, row in live_accounts(bridge).items()
+            if kind in TYPED and (kind not in OF_FUND or row.fund_id == bridge.fund_id)]
+
+
+def in_loop(number: str, loop: Iterable[BridgeAccount], field: str | None = None) -> bool:
+    """Whether a number is one of the accounts of a loop. Raises ``Refusal(INVALID)`` at ``field`` for what is no number."""
+    plain = account_digest(plain_number(number, field))
+    return any(bytes(row.digest) == plain for row in loop)
+
+
+def ensure_in_loop(number: str, loop: Iterable[BridgeAccount], field: str | None = None) -> None:
+    """Raises ``Refusal(RECEIVING_OUTSIDE)`` where a number is none of the accounts of a loop."""
+    if not in_loop(number, loop, field):
+        raise Refusal(ErrorCode.RECEIVING_OUTSIDE, field=field)
+
+
 def confirmed_accounts(bridge: Bridge) -> dict[HopAccount, BridgeAccount]:
     """The accounts of a bridge, all of them confirmed. Raises ``Refusal(ACCOUNTS_MISSING)``."""
     if not complete(bridge):
@@ -101,27 +134,38 @@ def confirmed_accounts(bridge: Bridge) -> dict[HopAccount, BridgeAccount]:
 
 @use_case(Permission.BRIDGE_DESK, "bridge_account.enter", returns=Bridge)
 def enter_accounts(ctx: Context, bridge_id: UUID, entries: Mapping[HopAccount, Entry]) -> Bridge:
-    """The clerk enters the three accounts; the renewal money's comes from the commitment. What was entered before is replaced.
+    """The clerk enters the accounts that are ``wanted``; the renewal money's comes from the commitment and must be one of the
+    three. What was entered before is replaced.
 
-    Raises ``Refusal``: STATE_CHANGED, INVALID at the field, ACCOUNTS_ALIKE where two of the three are one account.
+    Raises ``Refusal``: STATE_CHANGED, INVALID at the field, ACCOUNTS_ALIKE where two of the three are one account,
+    RECEIVING_OUTSIDE where the letter names none of them.
     """
     bridge = get_or_404(Bridge, bridge_id, lock=True)
     if not may_enter(bridge):
         raise Refusal(ErrorCode.STATE_CHANGED)
-    promise = live_commitment(bridge)
-    if promise is None:
-        raise Refusal(ErrorCode.STATE_CHANGED)
-    fixed = signed_accounts(bridge)
-    made = [_entered(ctx, bridge, kind, entries.get(kind, NOTHING)) for kind in TYPED if kind not in fixed]
-    bank = organisation_names({bridge.new_bank_org_id})[bridge.new_bank_org_id]
-    made.append(_row(ctx, bridge, HopAccount.RENEWAL, bridge.firm_name, bank, plain_number(promise.receiving_account)))
+    made = [_entered(ctx, bridge, kind, entries.get(kind, NOTHING)) for kind in wanted(bridge)]
+    if bridge.fund_id is not None:
+        made += _receiving(ctx, bridge, made)
     session().execute(update(BridgeAccount).where(
-        BridgeAccount.bridge_id == bridge.id, BridgeAccount.kind.in_([row.kind for row in made]),
+        BridgeAccount.bridge_id == bridge.id, BridgeAccount.kind.in_([*(row.kind for row in made), HopAccount.RENEWAL.value]),
         BridgeAccount.state != "REPLACED").values(state="REPLACED"))
     session().add_all(made)
     session().flush()
     about(bridge, accounts={row.kind: row.digest for row in made})
     return bridge
+
+
+def _receiving(ctx: Context, bridge: Bridge, made: list[BridgeAccount]) -> list[BridgeAccount]:
+    """Where the renewal money arrives, by the letter; nothing while the letter names an account that is being put right."""
+    promise = live_commitment(bridge)
+    if promise is None:
+        raise Refusal(ErrorCode.STATE_CHANGED)
+    again, before = {row.kind for row in made}, loop_of(bridge)
+    if not in_loop(promise.receiving_account, [*made, *(row for row in before if row.kind not in again)]):
+        ensure_in_loop(promise.receiving_account, before)
+        return []
+    bank = organisation_names({bridge.new_bank_org_id})[bridge.new_bank_org_id]
+    return [_row(ctx, bridge, HopAccount.RENEWAL, bridge.firm_name, bank, plain_number(promise.receiving_account))]
 
 
 def _entered(ctx: Context, bridge: Bridge, kind: HopAccount, entry: Entry) -> BridgeAccount:

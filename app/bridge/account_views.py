@@ -91,16 +91,16 @@ def enter_accounts(bridge_id: UUID) -> Any:
     ctx = context()
     with reading(ctx, Permission.BRIDGE_DESK):
         bridge = get_or_404(Bridge, bridge_id)
-        allowed, fixed = accounts.may_enter(bridge), accounts.signed_accounts(bridge)
-        earlier = {kind: accounts.earlier_account(bridge, kind) for kind in accounts.OF_FUND}
+        allowed, kinds = accounts.may_enter(bridge), accounts.wanted(bridge)
+        earlier = {kind: accounts.earlier_account(bridge, kind) for kind in kinds}
         form = AccountsForm(data={"repayment_holder": bridge.firm_name})
-        for kind in fixed:
+        for kind in set(accounts.TYPED) - set(kinds):
             for part in ("holder", "bank", "number"):
                 delattr(form, f"{kind.value.lower()}_{part}")
         known = {kind.value.lower(): f"{row.holder} · {row.bank_name} · {mask_id(row.number)}"
                  for kind, row in earlier.items() if row is not None}
     if not allowed:
-        flash(gettext("现在不能录入账户：先由企业选定资金方，签约后不再更改。"), "danger")
+        flash(gettext("现在不能录入账户：预审通过后录入还款账户，选定资金方后录入全部账户，签约后不再更改。"), "danger")
         return redirect(_to(bridge_id))
 
     def typed(kind: HopAccount) -> accounts.Entry:
@@ -108,11 +108,10 @@ def enter_accounts(bridge_id: UUID) -> Any:
         return accounts.Entry(*(getattr(form, f"{name}_{part}").data or "" for part in ("holder", "bank", "number")))
 
     if form.validate_on_submit() and attempt(form, lambda: accounts.enter_accounts(
-            ctx, bridge_id, {kind: typed(kind) for kind in accounts.TYPED if kind not in fixed})) is not None:
+            ctx, bridge_id, {kind: typed(kind) for kind in kinds})) is not None:
         flash(gettext("账户已录入，请另一人核对。"), "success")
         return redirect(_to(bridge_id))
-    return render_template("bridge/accounts.html", form=form, bridge=bridge, known=known,
-                           kinds=[kind for kind in accounts.TYPED if kind not in fixed])
+    return render_template("bridge/accounts.html", form=form, bridge=bridge, known=known, kinds=kinds)
 
 
 @room.page("/bridges/<uuid:bridge_id>/accounts/confirm", Permission.BRIDGE_APPROVE, methods=["GET", "POST"])

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.bridge.account_numbers import account_digest, plain_number
+from app.bridge.account_service import ensure_in_loop, loop_of
 from app.bridge.commitment_rules import Deed
 from app.bridge.commitment_service import first_check, known_kinds, leave_open, record, seal_of
 from app.bridge.fund_service import invite_open_funds
@@ -62,12 +63,15 @@ class Promise:
 def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
     """The bank's approver signs the promise to renew; open funds of that kind are asked for quotes.
 
-    Raises ``Refusal``: APPROVAL_LIMIT, AMOUNT_OUT_OF_RANGE, DATE_OUT_OF_RANGE, and COMMITMENT_WORSE where it replaces a
-    better promise.
+    Raises ``Refusal``: APPROVAL_LIMIT, AMOUNT_OUT_OF_RANGE, DATE_OUT_OF_RANGE, RECEIVING_OUTSIDE where the renewal money would
+    arrive on no account of the loop, and COMMITMENT_WORSE where it replaces a better promise.
     """
     bridge = take(ctx, bridge_id, "commit", only="new_bank_org_id")
     open_kinds = known_kinds(promise.open_kinds)
     _plausible(ctx, bridge, promise)
+    loop = loop_of(bridge)
+    if loop:  # before any account is entered there is nothing to measure by: then the accounts are measured by the letter
+        ensure_in_loop(promise.receiving_account, loop, "receiving_account")
     earlier = last_word(bridge)
     if earlier is not None:
         if promise.promised_fen < earlier.promised_fen or promise.rate_high > earlier.rate_high:

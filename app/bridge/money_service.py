@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.bridge.account_service import live_accounts, loop_of
 from app.bridge.bill_service import issue_bill, live_bill, take_payment
 from app.bridge.fund_models import Fund
 from app.bridge.holding import came_back, paid_out, receivable
@@ -118,8 +119,8 @@ class Return:
 def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     """Repayment or renewal account → custody → funder. A part leaves the rest open; the last 分 returns the bridge.
 
-    Raises ``Refusal(REPAYMENT_TOO_LARGE)`` above what is out, ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(VOUCHER_TAKEN)``
-    for a voucher that was recorded before.
+    Raises ``Refusal``: REPAYMENT_TOO_LARGE above what is out, DATE_OUT_OF_RANGE, VOUCHER_TAKEN for a voucher that was recorded
+    before, RECEIVING_OUTSIDE where the renewal money arrived on no account of the loop.
     """
     bridge = take(ctx, bridge_id, "return_part")
     assert bridge.paid_on is not None and bridge.fund_id is not None
@@ -133,6 +134,10 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="on_day", low=low.isoformat(), high=today().isoformat())
     if back.source not in (HopAccount.REPAYMENT, HopAccount.RENEWAL):
         raise Refusal(ErrorCode.INVALID, field="source")
+    renewal = live_accounts(bridge).get(HopAccount.RENEWAL)
+    if back.source is HopAccount.RENEWAL and renewal is not None and renewal.digest not in {
+            row.digest for row in loop_of(bridge)}:
+        raise Refusal(ErrorCode.RECEIVING_OUTSIDE, field="source")
     in_at = moment(back.on_day, back.in_at)
     out_at = back.out_at or max(in_at, moment(back.on_day))
     if out_at < in_at:

@@ -24,6 +24,7 @@ class TroubleKind(StrEnum):
     OLD_LOAN_LATE = "OLD_LOAN_LATE"
     OVERDUE = "OVERDUE"
     PROMISE_EXPIRED = "PROMISE_EXPIRED"
+    DOUBLED = "DOUBLED"
 
     @property
     def label(self) -> str:
@@ -72,6 +73,10 @@ KINDS: dict[TroubleKind, Kind] = {
     TroubleKind.PROMISE_EXPIRED: Kind(
         N_("承诺到期仍未放款"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, "lapsed_promise_wd",
         N_("续贷银行放款，或写明理由不续贷；资金放出前也可以重新出具承诺。"), answer_is_enough=True,
+    ),
+    TroubleKind.DOUBLED: Kind(
+        N_("同一借据重复申请"), None, N_("转贷中心"), Role.CENTRE_CLERK, "doubled_wd",
+        N_("后一份申请已被拒绝。转贷中心向企业和银行核实，写明结果。"), answer_is_enough=True,
     ),
 }
 REPORTED: dict[TroubleKind, tuple[BridgeState, ...]] = {
@@ -125,6 +130,17 @@ TROUBLE_EVENTS = {
     "open": N_("发生异常事项"), "answer": N_("责任方答复异常事项"), "reply": N_("责任方说明异常事项"),
     "deny": N_("银行说明仍将续贷"), "lift": N_("冻结已解除"), "resolve": N_("异常事项了结"),
 }
+
+
+class ClaimState(StrEnum):
+    """Whether the funder's claim stands."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+CLAIM = Lifecycle("bridge_claim", ClaimState, (Move(ClaimState.OPEN, "close", ClaimState.CLOSED, _SYSTEM),))
+CLAIM_EVENTS = {"open": N_("资金方对企业的未清偿债权成立"), "close": N_("未清偿债权已清偿")}
 
 
 class Outcome(StrEnum):

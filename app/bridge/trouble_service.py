@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from app.bridge import bank_service
-from app.bridge.models import Bridge, Commitment
+from app.bridge import bank_service, service
+from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.parties import everybody, organisations, tell
-from app.bridge.states import BridgeState
+from app.bridge.states import OVER, BridgeState
 from app.bridge.trouble_models import BridgeClaim, BridgeTrouble
 from app.bridge.trouble_rules import (
+    CLAIM,
     ENDS,
     KINDS,
     REPORTED,
@@ -75,7 +76,7 @@ def open_trouble(
             due_at=due_at(kind, now(), policy.transfer()), amount_fen=amount_fen or None, note=note.strip(),
         )
         session().add(row)
-        begin(ctx, TROUBLE, row, event="open", shared=True)
+        begin(ctx, TROUBLE, row, event="open", shared=True, reason="；".join(filter(None, (told.name, row.note))))
         for org_id in dict.fromkeys([owner, *organisations(OrgKind.BRIDGE_CENTRE), *organisations(OrgKind.BUREAU)]):
             _notify(bridge, row, org_id, N_("%(firm)s的转贷（借据 %(note)s）发生异常事项，请看由谁处理、什么时候之前处理。"))
     return row
@@ -89,10 +90,12 @@ def _notify(bridge: Bridge, row: BridgeTrouble, org_id: UUID, message: str) -> N
 def _name_claim(ctx: Context, bridge: Bridge, kind: TroubleKind) -> None:
     with elevated(ctx, "bridge"):
         if bridge.outstanding_fen > 0 and open_claim(bridge.id) is None:
-            session().add(BridgeClaim(
+            claim = BridgeClaim(
                 bridge_id=bridge.id, creditor_org_id=bridge.funder_org_id, debtor_org_id=bridge.firm_id, cause=kind.value,
                 opened_fen=bridge.outstanding_fen, opened_at=now(),
-            ))
+            )
+            session().add(claim)
+            begin(Context.of_system("bridge"), CLAIM, claim, event="open", shared=True, reason=KINDS[kind].name)
 
 
 def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> None:
@@ -126,10 +129,11 @@ def _end_what_ends(ctx: Context, bridge: Bridge, event: str) -> None:
             outcome = ends.get(TroubleKind(row.kind))
             if outcome is not None:
                 row.outcome, row.closed_at = outcome.value, now()
-                fire(system, TROUBLE, row, "resolve")
+                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[TroubleKind(row.kind)].name, outcome.label)))
         claim = open_claim(bridge.id) if event == "returned" else None
         if claim is not None:
-            claim.closed_at, claim.outcome = now(), Outcome.RETURNED.value
+            claim.outcome = Outcome.RETURNED.value
+            fire(Context.of_system("bridge"), CLAIM, claim, "close")
 
 
 def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
@@ -140,6 +144,31 @@ def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
         row = next(one for one in standing(bridge.id) if one.kind == TroubleKind.RENEWAL_REFUSED)
         row.answer, row.answered_at = reason, now()
         fire(ctx, TROUBLE, row, "answer", reason=reason)
+
+
+@use_case(Permission.BRIDGE_APPLY, "bridge_trouble.doubled")
+def note_double(ctx: Context, ask_id: UUID) -> None:
+    """Somebody asked for a second bridge over a note that has one: the centre looks into it, and no other firm is named."""
+    ask = get_or_404(RenewalAsk, ask_id)
+    with elevated(ctx, "bridge") as system:
+        bridge = session().scalars(select(Bridge).where(
+            Bridge.old_bank_org_id == ask.bank_org_id, Bridge.old_note_no == ask.note_no, Bridge.state.not_in(OVER),
+        ).with_for_update()).one_or_none()
+        if bridge is not None:
+            own = bridge.firm_id == ask.firm_id
+            open_trouble(system, bridge, TroubleKind.DOUBLED, amount_fen=bridge.old_due_fen,
+                         note=N_("同一家企业又提出了申请") if own else N_("另一家企业也提出了申请"))
+            about(bridge, same_firm=own)
+
+
+def apply(ctx: Context, ask_id: UUID, wish: service.Application) -> Bridge:
+    """``service.apply``; a second application for one note is refused there, and told to the centre here."""
+    try:
+        return service.apply(ctx, ask_id, wish)
+    except Refusal as error:
+        if error.code is ErrorCode.BRIDGE_EXISTS:
+            note_double(ctx.with_token(None), ask_id)
+        raise
 
 
 # --- people -------------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ from app.market.words import NEED_STATES, WANTED_KINDS
 
 MOST_EXPORTED = 10_000
 
-pages.menu.add(_l("需求批次"), "market.batches", Permission.BATCH_EDIT, 42)
+pages.menu.add(_l("需求批次"), "market.batches", Permission.BATCH_EDIT, 42, pages.Group.FINANCING)
 
 BATCHES = Table(
     "batches",

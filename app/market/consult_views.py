@@ -36,8 +36,8 @@ from app.market.models import Need
 from app.market.need_cards import card_of
 from app.market.product_words import PRODUCT_KINDS
 
-pages.menu.add(_l("会诊"), "market.desk_consultations", Permission.CONSULT_CALL, 41)
-pages.menu.add(_l("会诊"), "market.consultations", Permission.CONSULT_SIT, 27)
+pages.menu.add(_l("会诊"), "market.desk_consultations", Permission.CONSULT_CALL, 41, pages.Group.FINANCING)
+pages.menu.add(_l("会诊"), "market.consultations", Permission.CONSULT_SIT, 27, pages.Group.FINANCING)
 for _event, _text in {
     "call": _l("服务台提议会诊"), "agree": _l("企业同意会诊"), "decline": _l("企业不同意会诊"), "cancel": _l("取消会诊"),
     "advise": _l("会诊给出建议"), "expire": _l("会诊逾期结束"),

@@ -116,6 +116,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "transfer.late_payout_wd": (N_("异常：资金方补付迟到的转贷资金"), N_("个工作日")),
     "transfer.late_return_wd": (N_("异常：企业归还逾期的转贷资金"), N_("个工作日")),
     "transfer.lapsed_promise_wd": (N_("异常：承诺到期后放款或说明"), N_("个工作日")),
+    "transfer.doubled_wd": (N_("异常：核实同一借据的重复申请"), N_("个工作日")),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 

@@ -37,7 +37,7 @@ from app.market.round_words import ROUND, ROUND_STATES, ROUND_TONES, RoundState
 
 MOST_EXPORTED = 10_000
 
-pages.menu.add(_l("撮合"), "market.rounds", Permission.ROUND_READ, 44)
+pages.menu.add(_l("撮合"), "market.rounds", Permission.ROUND_READ, 44, pages.Group.FINANCING)
 for _event, _text in {
     "create": _l("发起一轮撮合"), "compute": _l("撮合算出"), "again": _l("要求重新计算"), "show": _l("公布撮合建议"),
     "end": _l("结束撮合"), "discard": _l("作废撮合"),

@@ -73,7 +73,7 @@ def money_is_promised_offered_and_reserved(town: Town) -> None:
     page = _turn(town.approver(LIST), "出具续贷承诺")
     write(page, promised="300", rate_low="3.85", term_months="12", method="INTEREST_ONLY",
           latest_drawdown_on=(today() + timedelta(days=40)).isoformat(), valid_until=(today() + timedelta(days=40)).isoformat(),
-          receiving_account="6222020200112233445", branch="天河支行")
+          receiving_account="4400888899990000", branch="天河支行")
     town.look_over(page)
     press(page, "签发承诺")
     assert "续贷承诺已出具" in said(page)

@@ -19,7 +19,7 @@ from app.market.models import Bid, Need
 from tests import cast, market_cast
 from tests.cast import Cast
 from tests.conftest import LiveServer
-from tests.e2e.visitors import Visitors, decide, follow, open_row, press, said, sign_in, words, write
+from tests.e2e.visitors import Visitors, choose, decide, follow, open_row, press, said, sign_in, words, write
 from tests.service.evidence_tools import HEADINGS, csv_bytes, line, uscc_of
 
 pytestmark = pytest.mark.e2e
@@ -235,7 +235,7 @@ def test_wizard_and_bid_work_without_javascript(visitors: Visitors, live_server:
     market_cast.product(bank)
     page = visitors.stranger()
     sign_in(page, firm.logins[BOSS])
-    follow(page, "融资")
+    choose(page, "融资", "融资")
     press(page, "新的融资需求")
     assert not answer(page, amount="200", purpose_kind="EQUIPMENT", purpose_text="购置注塑机")
     assert not answer(page, term_months="12", product_kind="CREDIT", repayment="INTEREST_ONLY")

@@ -75,6 +75,8 @@ def the_firm_signs_in_and_files_a_need(page: Page, login: str) -> None:
     typed(page, "[name=login]", login)
     typed(page, "[name=password]", PASSWORD)
     enter(page)
+    tab_to(page, ".menu-group > summary")
+    page.keyboard.press("Space")
     enter(page, "nav a[href='/needs']")
     enter(page, "form[action='/needs/new'] button")
     enter(page, ".form-actions button")

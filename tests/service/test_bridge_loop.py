@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.bridge import account_service, correction_service, money_service, service
+from app.bridge import account_service, bank_service, correction_service, hold_service, money_service, service
 from app.bridge.hops import acts_of, returns_of
 from app.bridge.states import OUT, HopAccount
 from app.core.calendar import SHANGHAI, today
@@ -22,8 +22,11 @@ from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.money import WAN, YUAN
+from app.core.permissions import Role
 from tests import bridge_cast as road
 from tests import cast
+from tests.database import TestDatabase
+from tests.seal_tools import owner_sql
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -73,7 +76,7 @@ def test_accounts_count_once_two_people_have_typed_them_and_only_as_ciphertext()
                                            "and state = 'CONFIRMED'"), {"id": key}))
         log = "".join(session().execute(text("select facts::text from audit_event")).scalars())
     assert {row.kind for row in rows} == {"FUNDER", "CUSTODY", "REPAYMENT", "RENEWAL"}
-    plain = ["4400111122223333", "4400555566667777", "4400888899990000", "6222020200112233445"]
+    plain = ["4400111122223333", "4400555566667777", "4400888899990000"]
     assert not any(number.encode() in bytes(row.number) or len(row.digest) != 32 for row in rows for number in plain)
     assert not any(number in log for number in plain)
     road.sign(who, key)
@@ -230,3 +233,63 @@ def test_every_bridge_ends_in_zero_or_in_a_named_open_claim() -> None:
         max_examples=5, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck), database=None,
     ))
 
+
+
+# --- where the renewal money arrives -----------------------------------------------------------------------------------
+
+
+def test_the_renewal_money_arrives_on_an_account_of_the_loop_or_nothing_is_signed() -> None:
+    who, elsewhere = road.people(), road.promise(receiving_account="6222020200112233445")
+    approver = who.new_bank[Role.BANK_APPROVER]
+    early, late = road.walk(who, "PRECHECKED"), road.walk(who, "PRECHECKED")
+    # The centre knows the loan's account from the old contract: the letter is measured by it when it is given.
+    own = {HopAccount.REPAYMENT: account_service.Entry(who.firm.name, "示例银行", road.NUMBERS[HopAccount.REPAYMENT])}
+    account_service.enter_accounts(who.clerk, early, own)
+    account_service.confirm_accounts(who.reviewer, early, road.NUMBERS)
+    said = refused(bank_service.commit, approver, early, elsewhere)
+    assert (said.code, said.field) == (ErrorCode.RECEIVING_OUTSIDE, "receiving_account")
+    assert road.walk(who, "SIGNED", bridge_id=early) == early, "the account of the loan is taken over and confirmed again"
+    # Where nothing was entered yet, the accounts are measured by the letter, and the bank signs again.
+    bank_service.commit(approver, late, elsewhere)
+    road.walk(who, "PICKED", bridge_id=late)
+    assert refused(road.accounts, who, late).code is ErrorCode.RECEIVING_OUTSIDE
+    bank_service.commit(approver, late, road.promise(receiving_account="4400 8888 9999 0000"))
+    road.accounts(who, late)
+    # A wrong account that the letter names as well is put right by the clerk first, and by the bank after it.
+    other = {**road.NUMBERS, HopAccount.REPAYMENT: "4400888899991111"}
+    account_service.enter_accounts(who.clerk, late, {
+        kind: account_service.Entry("示例户名", "示例银行", number) for kind, number in other.items()})
+    account_service.confirm_accounts(who.reviewer, late, other)
+    hold_service.approve(who.reviewer, late)
+    assert refused(service.sign, who.boss, late, "XY-2", 990_000).code is ErrorCode.ACCOUNTS_MISSING
+    bank_service.commit(approver, late, road.promise(receiving_account="4400888899991111"))
+    account_service.enter_accounts(who.clerk, late, {
+        kind: account_service.Entry("示例户名", "示例银行", number) for kind, number in other.items()})
+    account_service.confirm_accounts(who.reviewer, late, other)
+    road.walk(who, "SETTLED", bridge_id=late)
+
+
+def test_the_database_lets_no_renewal_money_arrive_outside_the_loop(database: TestDatabase) -> None:
+    who = road.people()
+    key = road.walk(who, "NEW_DRAWN")
+    for ctx, table, only, changes in (
+        (who.new_bank[Role.BANK_APPROVER], "commitment", "true", "'state', 'LIVE'"),
+        (who.clerk, "bridge_account", "kind = 'RENEWAL'", "'state', 'ENTERED', 'confirmed_by', null, 'confirmed_at', null"),
+    ):
+        column = {"commitment": "receiving_digest", "bridge_account": "digest"}[table]
+        with pytest.raises(DBAPIError, match="leave the loop"), transaction(ctx):
+            session().execute(text(f"update {table} set state = 'REPLACED' where {only}"))
+            session().execute(text(
+                f"insert into {table} select (jsonb_populate_record(old, jsonb_build_object('id', gen_random_uuid(), "
+                f"'entered_by', cast(:me as text), '{column}', "
+                f"'\\x' || repeat('ab', 32), {changes}))).* from {table} old where {only}",
+            ), {"me": str(ctx.actor_id)})
+    # A bridge from before this rule: its renewal account is none of the three, and what comes from there is refused.
+    owner_sql(database, "alter table bridge_account disable trigger bridge_account_hands; "
+              "update bridge_account set digest = decode(repeat('ab', 32), 'hex') where kind = 'RENEWAL'; "
+              "alter table bridge_account enable trigger bridge_account_hands")
+    with pytest.raises(DBAPIError, match="between the confirmed accounts"):
+        sql(who.clerk, HOP, bridge=key, source="RENEWAL", target="CUSTODY", of=key, fen=1)
+    back = money_service.Return(1, today(), "I-1", "R-1", HopAccount.RENEWAL)
+    said = refused(money_service.record_return, who.clerk, key, back)
+    assert (said.code, said.field) == (ErrorCode.RECEIVING_OUTSIDE, "source")

