@@ -2,8 +2,8 @@
 
 from migrations.tools import run
 
-revision = "0081"
-down_revision = "0080"
+revision = "0083"
+down_revision = "0082"
 branch_labels = None
 depends_on = None
 
