@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from babel import Locale
-from flask import Flask, Response, g, request, session
+from flask import Flask, Response, current_app, g, request, session
 from flask_babel import Babel, get_locale, gettext
 from flask_bootstrap import Bootstrap5
 from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
+from sqlalchemy.exc import DataError
+from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import database, outbox
@@ -127,7 +129,14 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
         )
     app.context_processor(_page_context)
     app.after_request(_headers)
+    app.register_error_handler(DataError, _not_to_be_kept)
     return app
+
+
+def _not_to_be_kept(_: DataError) -> Any:
+    """What no form sends and no database keeps, such as a NUL, is a mistake of the request and not of the portal."""
+    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"))
+    return current_app.handle_user_exception(BadRequest())
 
 
 def _limit_storage(settings: Settings) -> str:
@@ -175,8 +184,6 @@ def _role_names(ctx: Context) -> list[str]:
 
 
 def _settings() -> Settings:
-    from flask import current_app
-
     settings: Settings = current_app.config["HUIQIAO"]
     return settings
 
