@@ -21,8 +21,9 @@ from app.evidence.copying import copy_in
 from app.loans.many import held_many
 from app.loans.models import ClassReport
 from app.loans.standing import Held
-from app.pool.batch_booking import NOTES, Ending, Sender
+from app.pool.batch_booking import NOTES, Ending
 from app.pool.batch_rules import BatchReason as Why
+from app.pool.batch_write import Sender
 from app.pool.reconcile_seen import Differing, compared, owed_and_booked, reports_of, seen_at
 from app.pool.reconcile_service import Told, record_month
 from app.pool.reconcile_states import DifferenceKind as Kind

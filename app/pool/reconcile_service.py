@@ -25,7 +25,7 @@ from app.core.use_case import about, reading, use_case
 from app.loans.many import held_many
 from app.loans.models import Loan
 from app.loans.states import LoanState
-from app.pool.batch_booking import Sender
+from app.pool.batch_write import Sender
 from app.pool.judging import LIVE
 from app.pool.models import Booking
 from app.pool.reconcile_models import Difference, ReconcileReminder, Reconciliation

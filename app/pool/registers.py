@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import url_for
@@ -20,7 +19,7 @@ from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH_TEXTS
 from app.pool.board_views import board_figures
 from app.pool.models import Booking, Claim
-from app.pool.rules import RuleSet
+from app.pool.rules import RULE_2025, RuleSet, booking_deadline, first_in_time
 from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, PAID_OUT, BookingState, ClaimState
 
 menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10, Group.POOL)
@@ -137,11 +136,11 @@ def bank_reviewer_waits(ctx: Context) -> list[Wait]:
 def officer_waits(ctx: Context) -> list[Wait]:
     """Loans to book, bad loans to claim, claims sent back."""
     stored = service.rule_set_on(today())
-    days = RuleSet.from_json(stored.rules).booking_deadline_days if stored else 0
+    rules = RuleSet.from_json(stored.rules) if stored else RULE_2025
     waits = [
         Wait(_l("办理入库"), f"{row.firm_name} · {money_text(row.principal_fen)}", url_for("pool.book", loan_id=row.id),
-             due=end_of_working_day(row.drawn_on + timedelta(days=days)), order=40)
-        for row in queries.to_book(days)
+             due=end_of_working_day(booking_deadline(rules, row.drawn_on)), order=40)
+        for row in queries.to_book(first_in_time(rules, today()))
     ]
     waits += [
         Wait(_l("入库贷款成为不良，可以申请补偿"), f"{row.firm_name} · {row.number}", url_for("pool.booking", booking_id=row.id),
