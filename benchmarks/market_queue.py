@@ -179,7 +179,7 @@ def _ask(port: int, addresses: tuple[str, ...], cookies: list[str], count: int) 
 
 
 def _statements(app: Any, cookie: str) -> int:
-    """Statements of the page that needs most, session and identity included; BEGIN with its identity is one."""
+    """Messages to the database of the page that needs most, session and identity included; identity and page are one."""
     seen: list[str] = []
     execute = psycopg.Cursor.execute
 

@@ -54,7 +54,8 @@
     const text = document.createElement("p");
     text.textContent = question;
     const no = button(asker.dataset.no || (english ? "Cancel" : "取消"), "btn btn-quiet");
-    const yes = button(asker.dataset.yes || (english ? "Confirm" : "确认"), "btn btn-danger");
+    const tone = asker.classList.contains("btn-primary") ? "primary" : "danger";
+    const yes = button(asker.dataset.yes || (english ? "Confirm" : "确认"), "btn btn-" + tone);
     const row = document.createElement("div");
     row.className = "form-actions";
     row.append(yes, no);
@@ -165,8 +166,19 @@
     });
   }
 
+  /* An answer that asks for more opens where the rest is written. */
+  function openMore() {
+    document.addEventListener("change", (event) => {
+      const box = event.target.dataset.opens && document.getElementById(event.target.dataset.opens);
+      if (box) box.open = true;
+    });
+  }
+
+  /* What went wrong is read first; also what a button could not do, which stands above the page. */
   function focusErrors() {
-    const summary = document.querySelector("[data-focus]");
+    const refused = document.querySelector("main > .notice[role=alert]");
+    if (refused) refused.tabIndex = -1;
+    const summary = document.querySelector("[data-focus]") || refused;
     if (summary) summary.focus();
   }
 
@@ -177,5 +189,6 @@
   uploads();
   live();
   autosave();
+  openMore();
   focusErrors();
 }());

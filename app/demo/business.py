@@ -23,7 +23,7 @@ from app.core.database import session, transaction
 from app.core.money import WAN
 from app.demo import bridge_scenes, market_scenes, pool_scenes
 from app.demo.bridge_loop import NUMBERS, run_loop
-from app.demo.firms import DemoFirm
+from app.demo.firms import DemoFirm, newcomer
 from app.demo.people import SYSTEM, Staff
 from app.demo.pool_scenes import BANKS, RATES, draw, offline, sign
 from app.loans import service as loans
@@ -127,14 +127,14 @@ def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None
 
 
 def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> list[UUID]:
-    """Needs in the queue; some already carry sealed bids, one waits for the approver."""
+    """Needs in the queue; each bank has handed in a bid, and one more waits for the approver of the first."""
     opened = []
     for number, firm in enumerate(firms):
         kind = ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2]
         need = _need(staff, firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", kind)
         opened.append(need.id)
-        if number < 3:
-            _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
+        if number < 4:
+            _bid(staff, products, BANKS[number % 3], need, 50 + 35 * number, 12, submit=number < 3)
     return opened
 
 
@@ -157,7 +157,8 @@ def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
 
 
 def _at_the_desk(staff: Staff, firms: Sequence[DemoFirm]) -> None:
-    """One need waits for the desk's look, one went back to its firm."""
+    """A firm and a need wait for the desk's look, one need went back to its firm."""
+    newcomer()
     waiting, returned = firms
     _submitted(waiting, 90, 12, "采购包装材料")
     need = _submitted(returned, 150, 12, "周转")

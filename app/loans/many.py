@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import select, text
+from sqlalchemy import Uuid, any_, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.core.database import Base, session
@@ -22,6 +23,7 @@ from app.core.ids import new_id
 from app.core.models import Transition
 from app.core.outbox import emit
 from app.evidence.copying import columns_of, copy_in
+from app.loans import rules
 from app.loans.models import ClassReport, Instalment, Loan, Repayment, Restructure
 from app.loans.standing import Held, put_offs_of
 
@@ -47,14 +49,6 @@ class PlainRow:
                 self.first_interest_fen)
 
 
-@dataclass(frozen=True, slots=True)
-class PlainPaid:
-    """A copy of a ``Repayment`` that stands."""
-
-    paid_on: date
-    amount_fen: int
-
-
 _ROWS = select(
     Instalment.loan_id, Instalment.no, Instalment.due_on, Instalment.principal_fen, Instalment.interest_fen,
     Instalment.balance_fen, Instalment.principal_left_fen, Instalment.interest_left_fen, Instalment.first_due_on,
@@ -69,26 +63,27 @@ def held_many(ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Held]:
 
     The loans belong to no session: what changes is stored by ``store_many``. Schedules count as they are stored.
     """
-    asked = select(Loan).where(Loan.id.in_(ids)).order_by(Loan.id)
+    among = any_(literal(list(ids), ARRAY(Uuid)))  # one value; as many parameters as ids would be taken apart one by one
+    asked = select(Loan).where(Loan.id == among).order_by(Loan.id)
     with Session(session().connection(), expire_on_commit=False) as apart:
         loans = list(apart.scalars(asked.with_for_update() if lock else asked))
     put_off: dict[UUID, list[Restructure]] = defaultdict(list)
-    for one in session().scalars(select(Restructure).where(Restructure.loan_id.in_(ids)).order_by(
+    for one in session().scalars(select(Restructure).where(Restructure.loan_id == among).order_by(
         Restructure.agreed_on, Restructure.reported_at,
     )):
         put_off[one.loan_id].append(one)
     found = {loan.id: Held(loan, [], [], put_offs_of(loan, put_off[loan.id])) for loan in loans}
     rows: dict[UUID, list[PlainRow]] = defaultdict(list)
-    for loan_id, *values in session().execute(_ROWS.where(Instalment.loan_id.in_(ids))):
+    for loan_id, *values in session().execute(_ROWS.where(Instalment.loan_id == among)):
         row = PlainRow(*values)
         row.before = row.now()
         rows[loan_id].append(row)
     entries: dict[UUID, list[Any]] = defaultdict(list)
-    for entry in session().execute(_PAID.where(Repayment.loan_id.in_(ids))):
+    for entry in session().execute(_PAID.where(Repayment.loan_id == among)):
         entries[entry.loan_id].append(entry)
     for loan_id, reported in entries.items():
         gone = {entry.reverses_id for entry in reported}
-        found[loan_id].paid = [PlainPaid(entry.paid_on, entry.amount_fen) for entry in reported
+        found[loan_id].paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in reported
                                if entry.reverses_id is None and entry.id not in gone]
     for loan_id, held in found.items():
         held.rows = rows[loan_id]
@@ -129,7 +124,7 @@ def store_many(changed: Sequence[Held]) -> None:
     _update(Loan, ("id",), _OF_LOAN, [(one.loan.id, *(getattr(one.loan, name) for name in _OF_LOAN)) for one in changed])
     _update(Instalment, ("loan_id", "no"), _OF_ROW, moved)
     for model in (Repayment, Restructure, ClassReport, Transition):
-        _insert(model, new[model])
+        insert_many(model, new[model])
     session().flush()
 
 
@@ -158,10 +153,12 @@ def _update(model: type[Base], keys: tuple[str, ...], names: tuple[str, ...], ro
         session().execute(text(f"update {model.__tablename__} t set {changes} from many_rows n where {same}"))
 
 
-def _insert(model: type[Base], entries: Sequence[Any]) -> None:
+def insert_many(model: type[Base], entries: Sequence[Any]) -> None:
+    """Stores new objects of a table, which are in no session, by one statement; those with an id get one."""
     if entries:
-        for entry in entries:
-            entry.id = entry.id or new_id()
+        if "id" in model.__table__.c:
+            for entry in entries:
+                entry.id = entry.id or new_id()
         names = [column.name for column in model.__table__.columns]
         told = _staged(model, names, [tuple(getattr(entry, name) for name in names) for entry in entries])
         session().execute(text(

@@ -50,7 +50,9 @@ def spread_of(one: Held, report: RepaymentReport) -> rules.Allocation:
         check_day(report.paid_on, one.put_offs[-1].on + date.resolution, today(), "paid_on")
     if one.paid and report.paid_on < one.paid[-1].paid_on:
         raise Refusal(ErrorCode.REPAYMENT_ORDER, field="paid_on", day=one.paid[-1].paid_on.isoformat())
-    spread = rules.allocate(one.on(today()).rows, report.amount_fen, report.paid_on)
+    before, after = one.on(today()), one.on(today(), rules.Repayment(report.paid_on, report.amount_fen))
+    spread = rules.Allocation(after.rows, after.interest_paid_fen - before.interest_paid_fen,
+                              after.principal_repaid_fen - before.principal_repaid_fen, after.surplus_fen - before.surplus_fen)
     if spread.surplus_fen:
         owed = report.amount_fen - spread.surplus_fen
         raise Refusal(ErrorCode.REPAYMENT_TOO_LARGE, field="amount", limit=money_text(owed))
@@ -68,7 +70,7 @@ def record_repayment(
         reported_by=by or ctx.actor_id, reported_at=now(),
     )
     one.new.append(entry)
-    one.paid.append(entry)
+    one.paid.append(rules.Repayment(report.paid_on, report.amount_fen))
     loan.reported_overdue_days = 0  # a repayment says more of the arrears than the report before it
     if bring_up(ctx, one) == 0:
         one.new.append(move(ctx, LOAN, loan, "settle"))

@@ -31,7 +31,7 @@ class FiveClass(StrEnum):
     @property
     def severity(self) -> int:
         """0 for the best class up to 4 for the worst."""
-        return list(FiveClass).index(self)
+        return _SEVERITY[self]
 
     @property
     def label(self) -> str:
@@ -39,6 +39,7 @@ class FiveClass(StrEnum):
         return _CLASS_NAMES[self]
 
 
+_SEVERITY = {one: place for place, one in enumerate(FiveClass)}
 _CLASS_NAMES = {
     FiveClass.NORMAL: N_("正常"),
     FiveClass.SPECIAL_MENTION: N_("关注"),

@@ -90,15 +90,6 @@ class Due(Protocol):
     first_interest_fen: int | None
 
 
-class Paid(Protocol):
-    """A repayment that stands."""
-
-    @property
-    def paid_on(self) -> date: ...
-    @property
-    def amount_fen(self) -> int: ...
-
-
 @dataclass(slots=True)
 class Held:
     """A loan under lock with its schedule in order, the repayments that stand as they were reported, and its restructures.
@@ -108,17 +99,18 @@ class Held:
 
     loan: Loan
     rows: Sequence[Due]
-    paid: list[Paid]
+    paid: list[rules.Repayment]
     put_offs: list[rules.PutOff]
     new: list[Any] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     known: dict[tuple[Any, ...], rules.Replayed] = field(default_factory=dict)
     """What days of repayments and restructures made of the schedule, as far as it was asked."""
+    stated: tuple[rules.RowState, ...] = ()
+    """What stands in the rows already: ``bring_up`` writes nothing twice."""
 
     def on(self, day: date, *more: rules.Repayment, put_offs: Sequence[rules.PutOff] | None = None) -> rules.Position:
         """Where the loan stands at the end of a day, were ``more`` repaid too, or other things put off (``put_offs``)."""
-        paid = [one for one in (*(rules.Repayment(entry.paid_on, entry.amount_fen) for entry in self.paid), *more)
-                if one.paid_on <= day]
+        paid = [one for one in (*self.paid, *more) if one.paid_on <= day]
         put_offs = [one for one in (self.put_offs if put_offs is None else put_offs) if one.on <= day]
         key = (*paid, *put_offs)
         found = self.known.get(key)
@@ -138,14 +130,14 @@ class Held:
         """Takes the schedule as it is stored for what the repayments and restructures made of it: nothing is spread anew."""
         rows = tuple(rules.RowState(plan, row.principal_left_fen, row.interest_left_fen)
                      for plan, row in zip(planned_of(self.rows), self.rows, strict=True))
-        paid = (rules.Repayment(entry.paid_on, entry.amount_fen) for entry in self.paid)
-        self.known[(*paid, *self.put_offs)] = rules.Replayed(
+        self.known[(*self.paid, *self.put_offs)] = rules.Replayed(
             rows, self.loan.principal_repaid_fen, self.loan.interest_paid_fen)
 
 
 def held(loan: Loan) -> Held:
     """A loan with all that says where it stands."""
-    return Held(loan, schedule_rows(loan.id), list(live_repayments(loan.id)), put_offs_of(loan, restructures_of(loan.id)))
+    paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in live_repayments(loan.id)]
+    return Held(loan, schedule_rows(loan.id), paid, put_offs_of(loan, restructures_of(loan.id)))
 
 
 def restructures_of(loan_id: UUID) -> list[Restructure]:
@@ -187,8 +179,10 @@ def restate(ctx: Context, loan: Loan) -> int:
 def bring_up(ctx: Context, one: Held) -> int:
     """``restate`` of a loan that is held already: it asks the database for nothing and leaves the writing to ``store``."""
     loan, where = one.loan, one.on(today())
-    for row, state in zip(one.rows, where.rows, strict=True):
-        _restate_row(row, state)
+    if where.rows is not one.stated:
+        for row, state in zip(one.rows, where.rows, strict=True):
+            _restate_row(row, state)
+        one.stated = where.rows
     loan.principal_repaid_fen, loan.interest_paid_fen = where.principal_repaid_fen, where.interest_paid_fen
     told = loan.reported_overdue_days
     if told and loan.reported_on is not None:

@@ -6,14 +6,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import render_template, request, session, url_for
-from flask_babel import gettext
+from flask import render_template, request, session
 from flask_babel import lazy_gettext as _l
 
 from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
+from app.core.drawn import address_of
 from app.core.filters import Filter, fixed, remembered
+from app.core.languages import gettext
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
@@ -44,8 +45,8 @@ def divisions(letters: tuple[str, ...]) -> list[str]:
 def _action(row: queue.QueueRow) -> tuple[str, str]:
     """Who may draft goes straight to the bid; everybody else looks."""
     if row.bid_state is None and context().can(Permission.BID_DRAFT):
-        return gettext("报价"), url_for("market.new_bid", need_id=row.id)
-    return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+        return gettext("报价"), address_of("market.new_bid", "need_id", row.id)
+    return gettext("查看"), address_of("market.queue_need", "need_id", row.id)
 
 
 def _row_keys(rows: Sequence[str]) -> list[Hashable]:
@@ -133,7 +134,7 @@ QUEUE = queue.RankedTable(
         Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
-    row_url=lambda row: url_for("market.queue_need", need_id=row.id),
+    row_url=lambda row: address_of("market.queue_need", "need_id", row.id),
     row_action=_action,
     row_keys=_row_keys,
     unfold=queue.row_of,

@@ -234,7 +234,7 @@ def start_round(batch_id: UUID) -> Any:
 
     def start() -> None:
         typed = request.form.get("quota", "").strip().removesuffix("%").strip()
-        if not (typed.isascii() and typed.isdigit() and int(typed) <= 100):
+        if not (typed.isascii() and typed.isdigit() and len(typed) <= 3 and int(typed) <= 100):
             raise Refusal(ErrorCode.INVALID, field="quota")
         started.append(round_service.start_round(context(), batch_id, Decimal(typed) / 100))
 

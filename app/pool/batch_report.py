@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import insert, select, text
+from sqlalchemy import text
 
 from app.core.calendar import now, today
 from app.core.context import Context
@@ -22,7 +22,7 @@ from app.core.database import session
 from app.core.errors import Refusal
 from app.core.permissions import Permission, Role
 from app.evidence.copying import copy_in
-from app.loans.many import held_many, store_many
+from app.loans.many import held_many, insert_many, store_many
 from app.loans.models import Loan
 from app.loans.reporting import (
     RepaymentReport,
@@ -45,6 +45,10 @@ TOLD = ("paid_fen", "paid_on", "change", "due_on", "new_note_no")
 """What of a row moves money or the schedule: it is recorded once for a loan and a day."""
 _FOUND = text("""
 select n.row_no, l.id from batch_notes n join loan l on l.org_id = :org and l.note_no = n.note_no
+""")
+_TOLD = text("""
+select loan_id, as_of, balance_fen, five_class, overdue_days, paid_fen, paid_on, change, due_on, new_note_no
+from pool_report where loan_id = any(:loans) order by reported_at, row_no
 """)
 _RENEWALS = text("select note_no, renewed_from_id from loan where org_id = :org and note_no = any(:notes) and state = 'DRAWN'")
 _AGREES = text("""
@@ -116,10 +120,9 @@ class ReportTaker:
     def finish(self, *, released: bool) -> None:
         """Nothing is left after the last row."""
 
-    def _told(self, loan_ids: list[UUID]) -> dict[tuple[UUID, date], PoolReport]:
+    def _told(self, loan_ids: list[UUID]) -> dict[tuple[UUID, date], Any]:
         """The latest report of each loan and day."""
-        reports = session().scalars(
-            select(PoolReport).where(PoolReport.loan_id.in_(loan_ids)).order_by(PoolReport.reported_at, PoolReport.row_no))
+        reports = session().execute(_TOLD, {"loans": loan_ids})
         return {(report.loan_id, report.as_of): report for report in reports}
 
     def _renewals(self, rows: pl.DataFrame) -> dict[str, UUID | None]:
@@ -130,7 +133,7 @@ class ReportTaker:
                 for row in session().execute(_RENEWALS, {"org": self.sender.org_id, "notes": notes})}
 
     def _judged(
-        self, row: dict[str, Any], one: Held | None, before: dict[tuple[UUID, date], PoolReport],
+        self, row: dict[str, Any], one: Held | None, before: dict[tuple[UUID, date], Any],
         renewals: dict[str, UUID | None],
     ) -> tuple[Ending, Said | None]:
         number, note = row["row_no"], row["note_no"]
@@ -164,7 +167,7 @@ class ReportTaker:
         if not taken:
             return
         store_many([said.held for said in taken])
-        session().execute(insert(PoolReport), list(self._rows(taken)))
+        insert_many(PoolReport, list(self._rows(taken)))
         waiting = {one.row_no for one in endings if one.ending == "waiting"}
         agreeing = [said.held.loan.id for said in taken if said.row["row_no"] not in waiting]
         session().execute(_AGREES, {
@@ -172,15 +175,15 @@ class ReportTaker:
             "loans": agreeing,
         })
 
-    def _rows(self, taken: list[Said]) -> Iterator[dict[str, Any]]:
+    def _rows(self, taken: list[Said]) -> Iterator[PoolReport]:
         at = now()
         names = ("row_no", "as_of", "balance_fen", "five_class", "overdue_days", *TOLD)
         for said in taken:
-            yield {"batch_id": self.sender.batch_id, "org_id": self.sender.org_id, "loan_id": said.held.loan.id,
-                   "reported_at": at, **{name: said.row[name] for name in names}}
+            yield PoolReport(batch_id=self.sender.batch_id, org_id=self.sender.org_id, loan_id=said.held.loan.id, reported_at=at,
+                             **{name: said.row[name] for name in names})
 
 
-def _same(told: PoolReport, row: dict[str, Any]) -> bool:
+def _same(told: Any, row: dict[str, Any]) -> bool:
     return all(getattr(told, name) == row[name] for name in ("balance_fen", "five_class", "overdue_days", *TOLD))
 
 

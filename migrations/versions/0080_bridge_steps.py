@@ -5,7 +5,7 @@ of what follows than of the bridge itself, and no funder reads who else has made
 and the centre, as their rows are.
 """
 
-from migrations.tools import APP, run
+from migrations.tools import APP, once, run
 
 revision = "0080"
 down_revision = "0079"
@@ -29,11 +29,10 @@ end $$;
 
 
 def upgrade() -> None:
-    run(f"create policy own_bridges on transition as restrictive for select to {APP} using "
-        "(coalesce((select hq_kind() not in ('bank', 'funder')), true) or org_id = (select hq_org()) "
-        f"or (case subject_type {SEEN} else true end "
-        "and not (subject_type = 'bridge' and event = 'offer' and (select hq_kind() = 'funder'))))")
-    run(f"create policy see_bridge_steps on transition for select to {APP} using "
-        f"(subject_type in {TABLES} and (select hq_kind() in ('bridge_centre', 'bureau')))")
+    kept = once(f"hq_kind() not in ('bank', 'funder') or org_id = hq_org() or (case subject_type {SEEN} else true end "
+                "and not (subject_type = 'bridge' and event = 'offer' and hq_kind() = 'funder'))")
+    run(f"create policy own_bridges on transition as restrictive for select to {APP} using ({kept})")
+    seen = once(f"subject_type in {TABLES} and hq_kind() in ('bridge_centre', 'bureau')")
+    run(f"create policy see_bridge_steps on transition for select to {APP} using ({seen})")
     run("drop policy see_bridge_trouble on transition")
     run(DOUBLED)

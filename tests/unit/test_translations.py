@@ -119,7 +119,7 @@ def english_page() -> Iterator[None]:
         ("采购原料或商品 300 万元，12 个月", "Buying materials or goods, ¥3.00 million, 12 months"),
         ("购置设备 1,250.5 万元，6 个月", "Buying equipment, ¥12,505,000, 6 months"),
         ("线下贷款", "Offline loan"),
-        ("转贷", "Bridge"),
+        ("转贷", "Bridging"),
         ("企业自己写的 100% 标题", "企业自己写的 100% 标题"),
         ("", ""),
     ],
