@@ -7,13 +7,14 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, g, request, session
+from babel import Locale
+from flask import Flask, Response, current_app, g, request, session
 from flask_babel import Babel, get_locale, gettext
 from flask_bootstrap import Bootstrap5
-from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_login import LoginManager
 from flask_wtf import CSRFProtect
+from sqlalchemy.exc import DataError
+from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import database, outbox
@@ -25,6 +26,7 @@ from app.core.languages import init_languages
 from app.core.mail import configure_mail
 from app.core.pages import menu, menu_here
 from app.core.queries import ROLE_NAMES
+from app.core.quick import DoorLimiter, Logins, QuickSessions, csrf_token
 from app.core.secrets import configure_keys
 from app.core.settings import Settings, load_settings
 from app.core.storage import configure_storage
@@ -36,6 +38,7 @@ ROOMS = ("core", "identity", "enterprises", "evidence", "credit", "market", "loa
 """In the order of the main road. Each has ``views`` with ``room``; importing it fills the registries of ``core``."""
 
 LANGUAGES = ("zh_Hans_CN", "en")
+_LOCALES = {name: Locale.parse(name) for name in LANGUAGES}
 
 DOOR_LIMIT = "30 per minute"
 OBJECTION_LIMIT = "10 per hour"
@@ -100,11 +103,12 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
         RATELIMIT_HEADERS_ENABLED=False, HUIQIAO=settings, DEMO_ACCOUNTS=accounts() if settings.demo else [],
     )
     app.config.update(overrides)
+    app.session_interface = QuickSessions()
     Babel(app, locale_selector=_language)
     init_languages(app)
     Bootstrap5(app)
     csrf = CSRFProtect(app)
-    limiter = Limiter(get_remote_address, app=app)
+    limiter = DoorLimiter(get_remote_address, app=app)
     app.extensions["hq_limiter"] = limiter  # its wrappers refer to it weakly, and a switched-off one is held by nobody else
     _init_login(app)
     init_formats(app)
@@ -125,7 +129,14 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
         )
     app.context_processor(_page_context)
     app.after_request(_headers)
+    app.register_error_handler(DataError, _not_to_be_kept)
     return app
+
+
+def _not_to_be_kept(_: DataError) -> Any:
+    """What no form sends and no database keeps, such as a NUL, is a mistake of the request and not of the portal."""
+    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"))
+    return current_app.handle_user_exception(BadRequest())
 
 
 def _limit_storage(settings: Settings) -> str:
@@ -133,18 +144,17 @@ def _limit_storage(settings: Settings) -> str:
     return url if url and url.startswith("redis") else "memory://"
 
 
-def _language() -> str:
+def _language() -> Locale:
     chosen = None if request.path.startswith(API) else session.get("language")
-    if chosen in LANGUAGES:
-        return str(chosen)
-    return (request.accept_languages.best_match(["zh", "en"], "zh") == "en" and "en") or LANGUAGES[0]
+    if chosen not in LANGUAGES:
+        chosen = "en" if request.accept_languages.best_match(["zh", "en"], "zh") == "en" else LANGUAGES[0]
+    return _LOCALES[chosen]
 
 
 def _init_login(app: Flask) -> None:
     from app.identity.login import SignedIn, load_context, load_user
 
-    manager = LoginManager(app)
-    manager.session_protection = None  # sessions live in the database and are revoked there
+    manager = Logins(app)
     manager.user_loader(load_user)
     manager.anonymous_user = SignedIn.nobody
     init_gate(app, load_context)
@@ -155,14 +165,15 @@ def _page_context() -> dict[str, Any]:
     signed_in = ctx if ctx.actor_id is not None else None
     settings: Settings = _settings()
     root, english = request.environ.get("SCRIPT_NAME", ""), is_english()
-    links = kept(("links", root, english, ctx.permissions), lambda: menu.links(ctx)) if signed_in else ()
+    items = kept(("menu", root, english, ctx.permissions), lambda: menu.items(ctx)) if signed_in else ()
     return {
         "ctx": signed_in,
-        "menu_items": links,
-        "menu_here": menu_here(links, request.path),
+        "menu_items": items,
+        "menu_here": menu_here(items, request.path),
         "demo": settings.demo,
         "role_names": kept(("roles", english, ctx.roles), lambda: _role_names(ctx)),
         "locale": str(get_locale()),
+        "csrf_token": csrf_token,
         "token_field": TOKEN_FIELD,
         "new_token": lambda: str(new_id()),
     }
@@ -173,8 +184,6 @@ def _role_names(ctx: Context) -> list[str]:
 
 
 def _settings() -> Settings:
-    from flask import current_app
-
     settings: Settings = current_app.config["HUIQIAO"]
     return settings
 

@@ -25,6 +25,7 @@ from app.core.ids import new_id
 from app.core.money import WAN
 from app.core.permissions import OrgKind, Role
 from app.credit import model_service
+from app.credit.score_counts import add_up_scores
 from app.identity import service as identity
 from app.identity.models import Membership, Organisation, Person
 from app.identity.staff_service import create_organisation
@@ -130,7 +131,7 @@ def _model(bench: Bench) -> Any:
 
 
 def fill(bench: Bench) -> list[str]:
-    """100,000 open needs and their places in every queue. Returns the login of an officer of each bank."""
+    """100,000 open needs and their places in every queue; the ticker has run. Returns the login of an officer of each bank."""
     banks = [create_organisation(SYSTEM, OrgKind.BANK, f"基准银行{number}") for number in range(BANKS)]
     _shelves(banks)
     values = {"needs": NEEDS, "model": _model(bench), "banks": [bank.id for bank in banks]}
@@ -146,6 +147,7 @@ def fill(bench: Bench) -> list[str]:
     start = time.perf_counter()
     places = sum(rank_service.rank_bank(SYSTEM, bank.id) for bank in banks)
     took = time.perf_counter() - start
+    add_up_scores(SYSTEM)
     print(f"{places} places of {NEEDS} needs for {BANKS} banks in {took:.0f} s: {places / took:.0f} a second", flush=True)
     with psycopg.connect(bench.owner_dsn, autocommit=True) as owner:
         owner.execute("vacuum analyze")
@@ -177,7 +179,7 @@ def _ask(port: int, addresses: tuple[str, ...], cookies: list[str], count: int) 
 
 
 def _statements(app: Any, cookie: str) -> int:
-    """Statements of the page that needs most, session and identity included; BEGIN with its identity is one."""
+    """Messages to the database of the page that needs most, session and identity included; identity and page are one."""
     seen: list[str] = []
     execute = psycopg.Cursor.execute
 

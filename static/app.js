@@ -8,22 +8,30 @@
   function foldMenu() {
     const menu = document.querySelector("[data-menu]");
     if (!menu) return;
-    const fit = () => { menu.open = !narrow.matches; };
+    const groups = menu.querySelectorAll("details");
+    const fit = () => {
+      menu.open = !narrow.matches;
+      groups.forEach((group) => { group.open = narrow.matches && group.firstElementChild.hasAttribute("aria-current"); });
+    };
     fit();
     narrow.addEventListener("change", fit);
     menu.querySelector("summary").addEventListener("click", (event) => { if (!narrow.matches) event.preventDefault(); });
+    /* On a wide screen a group lies over the page: it closes when one goes on, lest it cover what has the focus. */
+    groups.forEach((group) => group.addEventListener("focusout", (event) => {
+      if (!narrow.matches && event.relatedTarget && !group.contains(event.relatedTarget)) group.open = false;
+    }));
   }
 
   /* Boxes that open over the page close with Escape and with a click elsewhere. */
   function closeBoxes() {
-    const boxes = () => "details.ask[open], details.filter-many[open]" + (narrow.matches ? ", details[data-menu][open]" : "");
+    const boxes = () => "details.ask[open], details.filter-many[open], details.menu-group[open]" + (narrow.matches ? ", details[data-menu][open]" : "");
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       const box = document.activeElement && document.activeElement.closest(boxes());
       if (box) { box.open = false; box.querySelector("summary").focus(); }
     });
     document.addEventListener("click", (event) => {
-      document.querySelectorAll("details.filter-many[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
+      document.querySelectorAll("details.filter-many[open]" + (narrow.matches ? "" : ", details.menu-group[open]")).forEach((box) => { if (!box.contains(event.target)) box.open = false; });
     });
   }
 
@@ -46,7 +54,8 @@
     const text = document.createElement("p");
     text.textContent = question;
     const no = button(asker.dataset.no || (english ? "Cancel" : "取消"), "btn btn-quiet");
-    const yes = button(asker.dataset.yes || (english ? "Confirm" : "确认"), "btn btn-danger");
+    const tone = asker.classList.contains("btn-primary") ? "primary" : "danger";
+    const yes = button(asker.dataset.yes || (english ? "Confirm" : "确认"), "btn btn-" + tone);
     const row = document.createElement("div");
     row.className = "form-actions";
     row.append(yes, no);
@@ -157,8 +166,19 @@
     });
   }
 
+  /* An answer that asks for more opens where the rest is written. */
+  function openMore() {
+    document.addEventListener("change", (event) => {
+      const box = event.target.dataset.opens && document.getElementById(event.target.dataset.opens);
+      if (box) box.open = true;
+    });
+  }
+
+  /* What went wrong is read first; also what a button could not do, which stands above the page. */
   function focusErrors() {
-    const summary = document.querySelector("[data-focus]");
+    const refused = document.querySelector("main > .notice[role=alert]");
+    if (refused) refused.tabIndex = -1;
+    const summary = document.querySelector("[data-focus]") || refused;
     if (summary) summary.focus();
   }
 
@@ -169,5 +189,6 @@
   uploads();
   live();
   autosave();
+  openMore();
   focusErrors();
 }());

@@ -17,7 +17,7 @@ from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.storage import take_in
 from app.loans.models import Loan
-from app.pool import batch_offline
+from app.pool import batch_offline, batch_stated
 from app.pool import batch_service as batches
 from app.pool.batch_items import labels_of
 from app.pool.batch_models import PoolBatch, PoolBatchRow
@@ -25,7 +25,7 @@ from app.pool.batch_states import BatchKind
 from tests import cast
 from tests.pool_cast import City
 
-HANDLERS = (batch_offline,)
+HANDLERS = (batch_offline, batch_stated)
 """Modules whose handlers a drained outbox needs."""
 _offline = itertools.count(1)
 

@@ -23,13 +23,13 @@ from app.core.calendar import is_working_day, today
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import date_text
-from app.core.pages import menu
+from app.core.pages import Group, menu
 from app.core.permissions import Permission
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say, send_list
 
-menu.add(_l("占用看板"), "bridge.booking_board", Permission.FUND_READ, 56)
+menu.add(_l("占用看板"), "bridge.booking_board", Permission.FUND_READ, 56, Group.BRIDGE)
 
 BOOKINGS = Table(
     "bookings",
@@ -38,7 +38,7 @@ BOOKINGS = Table(
         Column("fund", _l("资金"), Fund.name, sub=lambda row: row.funder),
         Column("bank", _l("续贷银行"), sortable=False, sub=lambda row: kind_text(row.kind)),
         Column("amount_fen", _l("金额"), FundHold.amount_fen, kind="money"),
-        Column("starts_on", _l("从"), FundHold.starts_on, kind="date"),
+        Column("starts_on", _l("自"), FundHold.starts_on, kind="date"),
         Column("ends_on", _l("到（归还日不计）"), FundHold.ends_on, kind="date"),
         Column("state", _l("状态"), sortable=False, render=lambda row: seat_chip(row.state),
                export=lambda row: gettext(HoldState(row.state).label)),

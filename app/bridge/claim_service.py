@@ -11,11 +11,12 @@ from app.bridge.collateral_models import BridgeGuarantee
 from app.bridge.collateral_rules import GuaranteeState
 from app.bridge.models import Bridge
 from app.bridge.trouble_models import BridgeClaim
-from app.bridge.trouble_rules import Outcome, TroubleKind
+from app.bridge.trouble_rules import CLAIM, KINDS, Outcome, TroubleKind
 from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import elevated, session
 from app.core.errors import ErrorCode, constraint
+from app.core.lifecycle import begin, fire
 
 constraint("ck_bridge_claim_debtor", ErrorCode.STATE_CHANGED)
 
@@ -39,13 +40,15 @@ def name_claim(ctx: Context, bridge: Bridge, kind: TroubleKind) -> BridgeGuarant
         if before is not None and before.debtor_org_id == debtor:
             return called
         if before is not None:
-            before.closed_at, before.outcome = now(), Outcome.PASSED.value
-            session().flush()
-        session().add(BridgeClaim(
+            before.outcome = Outcome.PASSED.value
+            fire(Context.of_system("bridge"), CLAIM, before, "pass")
+        claim = BridgeClaim(
             bridge_id=bridge.id, creditor_org_id=bridge.funder_org_id, debtor_org_id=debtor, cause=kind.value,
             opened_fen=bridge.outstanding_fen, opened_at=now(), passed_from_id=before.id if before is not None else None,
-        ))
-        session().flush()
+        )
+        session().add(claim)
+        event = "open" if debtor == bridge.firm_id else "take_over"
+        begin(Context.of_system("bridge"), CLAIM, claim, event=event, shared=True, reason=KINDS[kind].name)
     return called
 
 
@@ -54,4 +57,5 @@ def close_claim(ctx: Context, bridge: Bridge) -> None:
     with elevated(ctx, "bridge"):
         claim = open_claim(bridge.id)
         if claim is not None:
-            claim.closed_at, claim.outcome = now(), Outcome.RETURNED.value
+            claim.outcome = Outcome.RETURNED.value
+            fire(Context.of_system("bridge"), CLAIM, claim, "close")

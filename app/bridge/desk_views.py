@@ -21,8 +21,8 @@ from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import act, attempt, context
 
-pages.menu.add(_l("转贷工作台"), "bridge.desk", Permission.BRIDGE_WORK, 49)
-pages.menu.add(_l("网点确认"), "bridge.branch", Permission.BRIDGE_CONFIRM, 52)
+pages.menu.add(_l("转贷工作台"), "bridge.desk", Permission.BRIDGE_WORK, 49, pages.Group.BRIDGE)
+pages.menu.add(_l("网点确认"), "bridge.branch", Permission.BRIDGE_CONFIRM, 52, pages.Group.BRIDGE)
 
 WHOSE = {"": _l("全部"), "mine": _l("我的"), "free": _l("待认领")}
 

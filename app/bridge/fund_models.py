@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import ForeignKey, Text, select
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
+from app.bridge.models import Bridge
 from app.core.database import Base, Identified
 
 
@@ -118,7 +119,7 @@ class FundHold(Identified, Base):
     """
 
     __tablename__ = "fund_hold"
-    bridge_id: Mapped[UUID]
+    bridge_id: Mapped[UUID] = mapped_column()
     firm_id: Mapped[UUID]
     fund_id: Mapped[UUID]
     org_id: Mapped[UUID]
@@ -136,6 +137,8 @@ class FundHold(Identified, Base):
     made_by: Mapped[UUID | None]
     confirmed_at: Mapped[datetime | None]
     ended_on: Mapped[date | None]
+    case_id: Mapped[UUID] = column_property(
+        select(Bridge.case_id).where(Bridge.id == bridge_id).correlate_except(Bridge).scalar_subquery(), deferred=True)
 
 
 class BridgeQuote(Identified, Base):

@@ -32,20 +32,21 @@ _HOLD_NAMES = {
     HoldState.RETURNED: N_("已归还"), HoldState.RELEASED: N_("已释放"), HoldState.EXPIRED: N_("到期释放"),
 }
 _H = HoldState
-# The portal moves a seat with its bridge, whoever moved the bridge.
+# The portal moves a seat with its bridge, whoever moved the bridge. What the bridge's own step says is not told twice.
 HOLD = Lifecycle("fund_hold", HoldState, (
-    Move(_H.HELD, "confirm", _H.CONFIRMED, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.HELD, "release", _H.RELEASED, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.HELD, "expire", _H.EXPIRED, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.CONFIRMED, "release", _H.RELEASED, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.CONFIRMED, "pay", _H.OUT, (P.BRIDGE_TICK,), shared=False),
+    Move(_H.HELD, "confirm", _H.CONFIRMED, (P.BRIDGE_TICK,), told=False),
+    Move(_H.HELD, "release", _H.RELEASED, (P.BRIDGE_TICK,)),
+    Move(_H.HELD, "expire", _H.EXPIRED, (P.BRIDGE_TICK,)),
+    Move(_H.CONFIRMED, "release", _H.RELEASED, (P.BRIDGE_TICK,)),
+    Move(_H.CONFIRMED, "pay", _H.OUT, (P.BRIDGE_TICK,), told=False),
     # The bridge's last step was taken back on two people's word.
-    Move(_H.OUT, "unpay", _H.CONFIRMED, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.RETURNED, "reopen", _H.OUT, (P.BRIDGE_TICK,), shared=False),
-    Move(_H.OUT, "return", _H.RETURNED, (P.BRIDGE_TICK,), shared=False),
+    Move(_H.OUT, "unpay", _H.CONFIRMED, (P.BRIDGE_TICK,), told=False),
+    Move(_H.RETURNED, "reopen", _H.OUT, (P.BRIDGE_TICK,), told=False),
+    Move(_H.OUT, "return", _H.RETURNED, (P.BRIDGE_TICK,), told=False),
 ))
 HOLD_TEXTS = {
-    "hold": N_("占用资金额度"), "confirm": N_("确认占用"), "release": N_("释放占用"), "expire": N_("占用到期释放"),
+    "hold": N_("暂时占用资金，未签约到期释放"), "confirm": N_("确认占用"), "release": N_("释放占用"),
+    "expire": N_("未签约，占用到期释放"),
     "pay": N_("占用的资金放出"), "return": N_("占用的资金归还"),
     "unpay": N_("放款更正，占用等候放款"), "reopen": N_("归还更正，占用仍在途"),
 }

@@ -200,7 +200,7 @@ def place(ctx: Context, bridge: Bridge, start: date, days: int) -> FundHold:
         made_at=now(), made_by=ctx.actor_id,
     )
     session().add(hold)
-    begin(ctx, HOLD, hold, event="hold")
+    begin(ctx, HOLD, hold, event="hold", shared=True)
     bridge.pending_transfer_id = pending.id
     session().flush()
     return hold

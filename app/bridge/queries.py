@@ -16,7 +16,7 @@ from app.bridge.models import Bridge, BridgeHop, Commitment, RenewalAsk
 from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
 from app.bridge.terms import terms_of
-from app.core.calendar import today
+from app.core.calendar import same_or_next_working_day, today
 from app.core.context import Context
 from app.core.database import session
 from app.core.ledger import Account, Transfer
@@ -70,7 +70,8 @@ def fee_preview(bridge: Bridge, quote: BridgeQuote | None = None) -> Preview | N
     amount = quote.amount_fen if quote is not None else bridge.amount_fen
     if terms is None or amount is None:
         return None
-    paid_on = bridge.paid_on or max(today(), bridge.old_due_on)
+    # A note that falls due on a holiday is paid after it.
+    paid_on = bridge.paid_on or same_or_next_working_day(max(today(), bridge.old_due_on))
     back_on = bridge.expected_return_on or paid_on + timedelta(days=bridge.planned_days)
     return preview(amount, paid_on, back_on, terms_of(terms))
 

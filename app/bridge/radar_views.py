@@ -34,7 +34,7 @@ from app.credit.warning_levels import level_text, level_tone
 from app.identity.forms import offers
 from app.loans.models import Loan
 
-pages.menu.add(_l("到期雷达"), "bridge.radar", Permission.RADAR_READ, 51)
+pages.menu.add(_l("到期雷达"), "bridge.radar", Permission.RADAR_READ, 51, pages.Group.BRIDGE)
 
 WAYS = (("NONE", _l("还没有安排")), ("ASK", _l("已问无还本续贷")), ("BRIDGE", _l("转贷办理中")))
 

@@ -17,6 +17,7 @@ from app.core.formats import date_text, money_text
 from app.core.models import Case
 from app.core.pages import (
     CaseLink,
+    Group,
     Line,
     NextStep,
     Station,
@@ -30,8 +31,8 @@ from app.core.pages import (
 )
 from app.core.permissions import Permission
 
-menu.add(_l("转贷"), "bridge.bridges", Permission.BRIDGE_READ, 50)
-menu.add(_l("转贷资金"), "bridge.funds", Permission.FUND_READ, 55)
+menu.add(_l("转贷"), "bridge.bridges", Permission.BRIDGE_READ, 50, Group.BRIDGE)
+menu.add(_l("转贷资金"), "bridge.funds", Permission.FUND_READ, 55, Group.BRIDGE)
 
 for _event, _text in EVENT_TEXTS.items():
     event_texts.add("bridge", _event, _l(_text))

@@ -27,7 +27,7 @@ from app.core.working import percent_text
 from app.enterprises.words import district_name
 from app.market import policy
 
-pages.menu.add(_l("转贷月报"), "bridge.reports", Permission.BRIDGE_REPORT, 56)
+pages.menu.add(_l("转贷月报"), "bridge.reports", Permission.BRIDGE_REPORT, 56, pages.Group.BRIDGE)
 
 MONTHS_SHOWN = 24
 

@@ -251,9 +251,9 @@ def moved_to(day: date) -> date | None:
 
 
 def overdue_from(expected_return: date, terms: BridgeTerms = SAME_BANK) -> date:
-    """The day on which a bridge that has not come back becomes OVERDUE: one working day after the expected
-    return."""
-    return add_working_days(expected_return, terms.overdue_grace_wd)
+    """The day on which a bridge that has not come back becomes OVERDUE: one working day after the expected return, or after
+    the first day on which banks move money again where that is a holiday."""
+    return add_working_days(same_or_next_working_day(expected_return), terms.overdue_grace_wd)
 
 
 def is_overdue(expected_return: date, today: date, terms: BridgeTerms = SAME_BANK) -> bool:

@@ -25,7 +25,7 @@ from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.database import session as db_session
 from app.core.errors import ErrorCode, Refusal
-from app.core.pages import Wait, home, menu
+from app.core.pages import Group, Wait, home, menu
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
@@ -37,7 +37,7 @@ P = Permission.STATEMENT_DESK
 FILES_SHOWN = 8
 STATES = {"OPEN": (_l("待对账"), "wait"), "MATCH": (_l("已对上"), "good"), "ASIDE": (_l("不属于转贷"), "plain")}
 
-menu.add(_l("银行流水"), "bridge.statements", P, 57)
+menu.add(_l("银行流水"), "bridge.statements", P, 57, Group.BRIDGE)
 
 
 class StatementForm(StepForm):

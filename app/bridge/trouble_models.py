@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
+from app.bridge.models import Bridge
+from app.bridge.trouble_rules import ClaimState
+from app.core.calendar import now
 from app.core.database import Base, Identified
 
 
@@ -46,6 +49,8 @@ class BridgeClaim(Identified, Base):
 
     __tablename__ = "bridge_claim"
     bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
+    case_id: Mapped[UUID] = column_property(
+        select(Bridge.case_id).where(Bridge.id == bridge_id).correlate_except(Bridge).scalar_subquery(), deferred=True)
     creditor_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
     debtor_org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
     cause: Mapped[str]
@@ -54,3 +59,12 @@ class BridgeClaim(Identified, Base):
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     passed_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_claim.id"))
+
+    @property
+    def state(self) -> str:
+        """OPEN until it is closed; closing it through its lifecycle sets the moment."""
+        return ClaimState.OPEN.value if self.closed_at is None else ClaimState.CLOSED.value
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self.closed_at = now() if state == ClaimState.CLOSED else None

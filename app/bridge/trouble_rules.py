@@ -27,6 +27,7 @@ class TroubleKind(StrEnum):
     COLLATERAL_RELEASE = "COLLATERAL_RELEASE"
     COLLATERAL_REGISTER = "COLLATERAL_REGISTER"
     GUARANTEE_CALLED = "GUARANTEE_CALLED"
+    DOUBLED = "DOUBLED"
 
     @property
     def label(self) -> str:
@@ -88,6 +89,10 @@ KINDS: dict[TroubleKind, Kind] = {
         N_("逾期，由担保机构代偿"), None, N_("担保机构"), Role.GUARANTOR_CLERK, "called_guarantor_wd",
         N_("担保机构把尚欠金额付到还款账户；登记归还后本项自动了结，债权随之了结。"),
     ),
+    TroubleKind.DOUBLED: Kind(
+        N_("同一借据重复申请"), None, N_("转贷中心"), Role.CENTRE_CLERK, "doubled_wd",
+        N_("后一份申请已被拒绝。转贷中心向企业和银行核实，写明结果。"), answer_is_enough=True,
+    ),
 }
 REPORTED: dict[TroubleKind, tuple[BridgeState, ...]] = {
     TroubleKind.COURT_FREEZE: (BridgeState.FUNDED, BridgeState.OLD_REPAID, BridgeState.OVERDUE),
@@ -139,6 +144,23 @@ TROUBLE = Lifecycle("bridge_trouble", TroubleState, (
 TROUBLE_EVENTS = {
     "open": N_("发生异常事项"), "answer": N_("责任方答复异常事项"), "reply": N_("责任方说明异常事项"),
     "deny": N_("银行说明仍将续贷"), "lift": N_("冻结已解除"), "resolve": N_("异常事项了结"),
+}
+
+
+class ClaimState(StrEnum):
+    """Whether the funder's claim stands."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+CLAIM = Lifecycle("bridge_claim", ClaimState, (
+    Move(ClaimState.OPEN, "close", ClaimState.CLOSED, _SYSTEM),
+    Move(ClaimState.OPEN, "pass", ClaimState.CLOSED, _SYSTEM),
+))
+CLAIM_EVENTS = {
+    "open": N_("资金方对企业的未清偿债权成立"), "take_over": N_("资金方对担保机构的未清偿债权成立"),
+    "close": N_("未清偿债权已清偿"), "pass": N_("未清偿债权转向担保机构"),
 }
 
 

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from app.bridge import bank_service, guarantee_service
+from app.bridge import bank_service, guarantee_service, service
 from app.bridge.claim_service import close_claim, name_claim
 from app.bridge.collateral_models import BridgeCollateral
 from app.bridge.collateral_rules import CollateralState
 from app.bridge.collateral_service import late_steps, start_clock
-from app.bridge.models import Bridge, Commitment
+from app.bridge.models import Bridge, Commitment, RenewalAsk
 from app.bridge.parties import everybody, organisations, tell
-from app.bridge.states import BridgeState, reopens
+from app.bridge.states import OVER, BridgeState, reopens
 from app.bridge.trouble_models import BridgeTrouble
 from app.bridge.trouble_rules import (
     ENDS,
@@ -80,7 +80,7 @@ def open_trouble(
             due_at=due_at(kind, now(), policy.transfer()), amount_fen=amount_fen or None, note=note.strip(),
         )
         session().add(row)
-        begin(ctx, TROUBLE, row, event="open", shared=True)
+        begin(ctx, TROUBLE, row, event="open", shared=True, reason="；".join(filter(None, (told.name, row.note))))
         for org_id in dict.fromkeys([owner, *organisations(OrgKind.BRIDGE_CENTRE), *organisations(OrgKind.BUREAU)]):
             _notify(bridge, row, org_id, N_("%(firm)s的转贷（借据 %(note)s）发生异常事项，请看由谁处理、什么时候之前处理。"))
     return row
@@ -104,7 +104,7 @@ def end_trouble(ctx: Context, bridge: Bridge, kind: TroubleKind, outcome: Outcom
         for row in standing(bridge.id):
             if row.kind == kind:
                 row.outcome, row.closed_at = outcome.value, now()
-                fire(system, TROUBLE, row, "resolve")
+                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[kind].name, outcome.label)))
 
 
 def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> None:
@@ -144,7 +144,7 @@ def _end_what_ends(ctx: Context, bridge: Bridge, event: str) -> None:
             outcome = ends.get(TroubleKind(row.kind))
             if outcome is not None:
                 row.outcome, row.closed_at = outcome.value, now()
-                fire(system, TROUBLE, row, "resolve")
+                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[TroubleKind(row.kind)].name, outcome.label)))
     if event == "returned":
         close_claim(ctx, bridge)
 
@@ -157,6 +157,31 @@ def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
         row = next(one for one in standing(bridge.id) if one.kind == TroubleKind.RENEWAL_REFUSED)
         row.answer, row.answered_at = reason, now()
         fire(ctx, TROUBLE, row, "answer", reason=reason)
+
+
+@use_case(Permission.BRIDGE_APPLY, "bridge_trouble.doubled")
+def note_double(ctx: Context, ask_id: UUID) -> None:
+    """Somebody asked for a second bridge over a note that has one: the centre looks into it, and no other firm is named."""
+    ask = get_or_404(RenewalAsk, ask_id)
+    with elevated(ctx, "bridge") as system:
+        bridge = session().scalars(select(Bridge).where(
+            Bridge.old_bank_org_id == ask.bank_org_id, Bridge.old_note_no == ask.note_no, Bridge.state.not_in(OVER),
+        ).with_for_update()).one_or_none()
+        if bridge is not None:
+            own = bridge.firm_id == ask.firm_id
+            open_trouble(system, bridge, TroubleKind.DOUBLED, amount_fen=bridge.old_due_fen,
+                         note=N_("同一家企业又提出了申请") if own else N_("另一家企业也提出了申请"))
+            about(bridge, same_firm=own)
+
+
+def apply(ctx: Context, ask_id: UUID, wish: service.Application) -> Bridge:
+    """``service.apply``; a second application for one note is refused there, and told to the centre here."""
+    try:
+        return service.apply(ctx, ask_id, wish)
+    except Refusal as error:
+        if error.code is ErrorCode.BRIDGE_EXISTS:
+            note_double(ctx.with_token(None), ask_id)
+        raise
 
 
 # --- people -------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,16 @@ from app.bridge.claim_service import open_claim
 from app.bridge.door import room
 from app.bridge.models import Bridge
 from app.bridge.trouble_models import BridgeTrouble
-from app.bridge.trouble_rules import KINDS, REPORTERS, TROUBLE_EVENTS, Outcome, TroubleKind, TroubleState, hours_late
+from app.bridge.trouble_rules import (
+    CLAIM_EVENTS,
+    KINDS,
+    REPORTERS,
+    TROUBLE_EVENTS,
+    Outcome,
+    TroubleKind,
+    TroubleState,
+    hours_late,
+)
 from app.core import pages
 from app.core.calendar import now
 from app.core.context import Context
@@ -39,8 +48,9 @@ from app.core.web import act, attempt, context, say, send_list
 from app.identity.forms import offers
 from app.market.fields import MoneyField, TokenField
 
-for _event, _text in TROUBLE_EVENTS.items():
-    pages.event_texts.add("bridge_trouble", _event, _l(_text))
+for _subject, _texts in (("bridge_trouble", TROUBLE_EVENTS), ("bridge_claim", CLAIM_EVENTS)):
+    for _event, _text in _texts.items():
+        pages.event_texts.add(_subject, _event, _l(_text))
 
 
 def state_text(row: Any) -> str:

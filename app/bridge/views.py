@@ -31,6 +31,7 @@ from app.bridge import (
     service,
     statement_views,
     step_views,
+    trouble_service,
     trouble_views,
 )
 from app.bridge.bill_models import PaperKind
@@ -164,7 +165,7 @@ def apply(ask_id: UUID) -> Any:
             old_due_fen=None if loan is not None else form.old_due.data,
             old_due_on=None if loan is not None else form.old_due_on.data,
         )
-        made = attempt(form, lambda: service.apply(ctx, ask_id, wish))
+        made = attempt(form, lambda: trouble_service.apply(ctx, ask_id, wish))
         if made is not None:
             flash(gettext("转贷申请已提交，转贷中心会在一个工作日内预审。"), "success")
             return redirect(url_for("bridge.show", bridge_id=made.id))
@@ -189,7 +190,7 @@ def show(bridge_id: UUID) -> Any:
             preview=queries.fee_preview(bridge), limits=queries.limit_lines(bridge, found.promise),
             previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
-            entries=timeline(ctx, case.id)[:8] if case is not None else [], left=bridge.outstanding_fen,
+            entries=timeline(ctx, bridge.case_id)[:8], left=bridge.outstanding_fen,
             is_firm=ctx.org_kind is OrgKind.ENTERPRISE, letter=letter_views.letter_of(ctx, found.promise),
             loop_facts=account_views.loop_facts(ctx, bridge),
             seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,

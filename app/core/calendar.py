@@ -6,6 +6,9 @@ Monday to Friday count as working days until the notice is out, and ``is_provisi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 from chinese_calendar.constants import holidays, workdays  # type: ignore[import-untyped, unused-ignore]
@@ -21,9 +24,22 @@ _FIRST_YEAR = min(holidays).year
 _LAST_YEAR = max(holidays).year
 
 
+_EARLIER: ContextVar[timedelta] = ContextVar("earlier", default=timedelta())
+
+
 def now() -> datetime:
     """This moment, aware, in UTC."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) - _EARLIER.get()
+
+
+@contextmanager
+def earlier(by: timedelta) -> Iterator[None]:
+    """Within, it is so much earlier. For the demo city alone, whose bridges began weeks before the portal's first start."""
+    token = _EARLIER.set(by)
+    try:
+        yield
+    finally:
+        _EARLIER.reset(token)
 
 
 def today() -> date:

@@ -175,22 +175,59 @@ def _identity(ctx: Context) -> dict[str, str]:
     }
 
 
+def _named(ctx: Context) -> str:
+    return "; ".join(f"SET LOCAL hq.{name} = '{value}'" for name, value in _identity(ctx).items())
+
+
 def _words(ctx: Context, read_only: bool) -> str:
-    told = "; ".join(f"SET LOCAL hq.{name} = '{value}'" for name, value in _identity(ctx).items())
-    return f"BEGIN {'READ ONLY' if read_only else 'READ WRITE'}; {told}"
+    return f"BEGIN {'READ ONLY' if read_only else 'READ WRITE'}; {_named(ctx)}"
 
 
-def ask(query: str) -> list[Any]:
-    """Rows of a statement in the running transaction as the driver tells them, for a page that reads the same one very often.
+def ask_as(ctx: Context, query: str) -> Any:
+    """The first row of one reading statement with the identity of ``ctx``, in a transaction of its own: one way to the server and
+    back, for a page that reads the same statement very often.
 
-    After a few times it is planned once a connection. No value of a visitor may stand in it but one that was checked.
+    From the second time on a connection keeps its plan. No value of a visitor may stand in it but one that was checked.
     """
-    driver: Any = session().connection().connection.driver_connection
+    pooled = engine().raw_connection()
+    driver: Any = pooled.driver_connection
+    plans: dict[str, str] = pooled.info.setdefault("hq_plans", {})
+    # Several statements in one message are one transaction, which the server ends by itself.
+    identity = f"SET TRANSACTION READ ONLY; {_named(ctx)}"
     try:
-        found: list[Any] = driver.execute(query).fetchall()
+        driver.autocommit = True
+        try:
+            cursor = driver.execute(f"{identity}; {_planned(driver, plans, query)}", prepare=False)
+        except psycopg.errors.InvalidSqlStatementName:  # psycopg drops every plan of a connection after a ROLLBACK
+            plans.clear()
+            cursor = driver.execute(f"{identity}; {query}", prepare=False)
+        return cursor.set_result(-1).fetchone()
     except psycopg.Error as error:
-        raise DBAPIError(query, None, error) from error
-    return found
+        if driver.closed:
+            pooled.invalidate(error)
+        raise DBAPIError(query, None, error, connection_invalidated=driver.closed) from error
+    finally:
+        pooled.close()
+
+
+MOST_PLANS = 100
+"""Plans of ``ask_as`` that one connection keeps."""
+
+
+def _planned(driver: Any, plans: dict[str, str], query: str) -> str:
+    """What runs the query: itself the first time, since most filters are asked for once; then its plan."""
+    name = plans.get(query)
+    if name is None:
+        while len(plans) >= MOST_PLANS:
+            if dropped := plans.pop(next(iter(plans))):
+                driver.execute(f"DEALLOCATE {dropped}", prepare=False)
+        plans[query] = ""
+        return query
+    if not name:
+        name = f"hq_{new_id().hex}"
+        driver.execute(f"PREPARE {name} AS {query}", prepare=False)
+        plans[query] = name
+    return f"EXECUTE {name}"
 
 
 def ask_alone(query: str, values: Sequence[Any]) -> Any:

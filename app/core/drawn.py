@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from flask import get_template_attribute, request, url_for
 from markupsafe import Markup
@@ -30,6 +32,11 @@ def kept(key: Hashable, make: Callable[[], T]) -> T:
     return cast(T, found)
 
 
+def kept_each(prefix: tuple[Hashable, ...], keys: Iterable[Hashable], make: Callable[[int], T]) -> list[T]:
+    """The same for the rows of a list: ``make`` gets the place of a row that this process has not made before."""
+    return [_KEPT.get(key) or kept(key, partial(make, place)) for place, key in enumerate([(*prefix, key) for key in keys])]
+
+
 def once(name: str, *values: Hashable) -> Markup:
     """For templates: a macro of ``core/frame.html`` drawn once for each language, root of the addresses, and ``values``."""
     return kept(("frame", name, is_english(), _root(), values), lambda: _draw(name, values))
@@ -49,3 +56,13 @@ def address(endpoint: str, **values: Any) -> str:
 def _root() -> str:
     """Below which path the portal stands: another one makes other addresses."""
     return str(request.environ.get("SCRIPT_NAME", ""))
+
+
+_NOBODY = UUID(int=0)
+
+
+def address_of(endpoint: str, name: str, key: UUID) -> str:
+    """``url_for`` of a page that is found by one id."""
+    values: dict[str, Any] = {name: _NOBODY}
+    shape = kept(("shape", _root(), endpoint, name), lambda: url_for(endpoint, **values))
+    return shape.replace(str(_NOBODY), str(key))

@@ -94,6 +94,7 @@ class ErrorCode(StrEnum):
     FUND_CLOSED = "fund_closed"
     FUND_EXHAUSTED = "fund_exhausted"
     FUND_UNAGREED = "fund_unagreed"
+    DISTRICT_SHARES = "district_shares"
     GUARANTEE_LIVE = "guarantee_live"
     GUARANTEE_SHARES = "guarantee_shares"
     HOLD_EXPIRED = "hold_expired"
@@ -101,7 +102,6 @@ class ErrorCode(StrEnum):
     HOP_CORRECTION_OPEN = "hop_correction_open"
     HOP_NEGATIVE = "hop_negative"
     IDEMPOTENCY = "idempotency"
-    INSTALMENT_BEGUN = "instalment_begun"
     INVALID = "invalid"
     INVITATION_INVALID = "invitation_invalid"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -207,7 +207,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BID_LATE: N_("报价已于 %(closed)s 截止，您的提交在 %(arrived)s 到达，没有计入。这次提交已留下记录。"),
     ErrorCode.BID_INVALID: N_("报价有需要改正的地方，请看标出的各项。"),
     ErrorCode.BOOKING_EXISTS: N_("这张借据已经入库，同一借据只能入库一次。"),
-    ErrorCode.BOOKING_LATE: N_("已超过放款后 %(days)s 天的入库期限，请写明原因并由金融局批准。"),
+    ErrorCode.BOOKING_LATE: N_("已超过入库期限（%(last)s），请写明原因并由金融局批准。"),
     ErrorCode.BOOKING_REFUSED: N_("这笔贷款没有通过入库检查，请看未通过的各项。"),
     ErrorCode.ASK_BANK_OUTSIDE: N_("这家银行还没有在平台上办理业务，请填写它的书面答复并上传凭据。"),
     ErrorCode.ASK_BANK_ON_PORTAL: N_("这家银行在平台上办理业务，请直接向它提出申请，由它答复。"),
@@ -230,6 +230,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_OUTDATED: N_("申请之后又收回了本金，损失已经变小：请由银行更正申请，或由金融局写明理由核减。"),
     ErrorCode.CLAIM_FULL: N_("认领件数已到上限，请先办结或交还手上的需求，再认领新的。"),
     ErrorCode.CLAIM_NOT_OVERDUE: N_("这笔贷款没有逾期，不能按代偿申请补偿。"),
+    ErrorCode.DISTRICT_SHARES: N_("政银和政担至少填一项比例。"),
     ErrorCode.GUARANTEE_LIVE: N_("这笔贷款已登记担保合同，由担保机构办理入库；要改由银行入库或更正，请先撤回担保合同。"),
     ErrorCode.GUARANTEE_SHARES: N_("再担保比例要小于担保机构承担的比例；有再担保比例就要写明再担保机构，没有就都不填。"),
     ErrorCode.OWNER_KNOWN: N_("这个人已经登记为该企业的企业主，请直接选择。"),
@@ -275,7 +276,6 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.HOP_CORRECTION_OPEN: N_("这笔转贷已有一项划转更正等另一人确认，请先办完。"),
     ErrorCode.HOP_NEGATIVE: N_("划转超过了账户上的金额，请核对。"),
     ErrorCode.IDEMPOTENCY: N_("这张表单已经提交过，而内容与上次不同。请重新打开页面再提交。"),
-    ErrorCode.INSTALMENT_BEGUN: N_("第 %(no)s 期已还了一部分，请先还清这一期再办理重组展期。"),
     ErrorCode.INVALID: N_("填写有误，请看标出的各项。"),
     ErrorCode.INVITATION_INVALID: N_("邀请或重置链接无效、尚未经第二位管理员确认、已使用或已过期，请询问管理员。"),
     ErrorCode.LAST_ADMINISTRATOR: N_("不能停用最后一位管理员，请先指定另一位。"),

@@ -55,6 +55,7 @@ def fixed(choices: Callable[[], Choices]) -> Callable[[], Choices]:
             found = spoken[english] = tuple(choices())
         return found
 
+    told.fixed = True  # type: ignore[attr-defined]
     return told
 
 
@@ -194,9 +195,9 @@ class _Remembered(dict[str, str]):
     not there, and most are not."""
 
     def __init__(self, pairs: Iterable[Sequence[str]], visit: Args) -> None:
-        self._pairs = [(key, value) for key, value in pairs]
-        super().__init__(dict(reversed(self._pairs)) | dict(visit.items()))
+        self.pairs = tuple((key, value) for key, value in pairs)
+        super().__init__(dict(reversed(self.pairs)) | dict(visit.items()))
 
     def getlist(self, key: str) -> list[str]:
         """All values of a key."""
-        return [value for name, value in self._pairs if name == key]
+        return [value for name, value in self.pairs if name == key]

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from flask import Flask
-from flask_babel import gettext
 
 from app.core import money
 from app.core.calendar import SHANGHAI, now, today
-from app.core.languages import quick_locale
+from app.core.languages import gettext, quick_locale
 from app.core.money import WAN, YUAN
 
 MILLION = 100 * WAN
@@ -161,8 +160,8 @@ def datetime_text(moment: datetime | None, relative: bool = False) -> str:
 
 
 def _relative_word(day: date) -> str | None:
-    words = {-1: gettext("昨天"), 0: gettext("今天"), 1: gettext("明天")}
-    return words.get((day - today()) // timedelta(days=1))
+    away = (day - today()).days
+    return gettext("昨天") if away == -1 else gettext("今天") if away == 0 else gettext("明天") if away == 1 else None
 
 
 def _day_text(day: date) -> str:

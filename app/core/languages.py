@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from babel.support import NullTranslations, Translations
-from flask import Flask, g, has_app_context
+from flask import Flask, g
+from flask.globals import app_ctx
 from flask_babel import Domain, get_locale
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
 _NOTHING = NullTranslations()
+_current = app_ctx._get_current_object  # type: ignore[attr-defined]
+"""The proxy asks for its object, and then for what the object is asked for, through several calls; a page does so often."""
 
 
 class QuickDomain(Domain):  # type: ignore[misc]
@@ -24,7 +27,10 @@ class QuickDomain(Domain):  # type: ignore[misc]
 
 def _state() -> Any:
     """What Flask-Babel knows of this request; ``None`` before it was asked, and outside one."""
-    return g.get("_flask_babel") if has_app_context() else None
+    try:
+        return getattr(_current().g, "_flask_babel", None)
+    except RuntimeError:
+        return None
 
 
 def quick_locale() -> Any:
@@ -45,6 +51,12 @@ def translations() -> Translations | NullTranslations:
     loaded = _LOADER.get_translations()
     g._flask_babel.hq_found = (locale, loaded)
     return loaded  # type: ignore[no-any-return]
+
+
+def gettext(text: str, /, **variables: Any) -> str:
+    """Flask-Babel's ``gettext`` by the quick way, for what a list asks of each of its rows."""
+    told = str(translations().ugettext(text))
+    return told % variables if variables else told
 
 
 _LOADER = Domain()

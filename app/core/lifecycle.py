@@ -26,7 +26,7 @@ class Move:
     ``who`` are the permissions of which one is enough. ``stamp`` names the column that takes the actor's id, ``at`` the one that
     takes the moment unless it is set already. The person of ``other_than`` must be somebody else, that of ``own`` alone may. A
     ``shared`` move is told to every party of the case, a ``sealed`` one only once the seal of the subject, where it has one, is
-    open.
+    open. One that is not ``told`` stays out of the case's timeline, where another subject's step says the same.
     """
 
     source: StrEnum
@@ -40,6 +40,7 @@ class Move:
     shared: bool = True
     sealed: bool = True
     at: str | None = None
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,27 +113,35 @@ def fire(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason
 
     The caller has locked the subject (``get_or_404(…, lock=True)``), so that two people at once make one move.
     """
-    ensure(ctx, lifecycle, subject, event)
-    move = lifecycle.find(subject.state, event)
-    assert move is not None
-    if move.needs_reason and not (reason or "").strip():
-        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
-    source, subject.state = subject.state, move.target.value
-    if move.stamp:
-        setattr(subject, move.stamp, ctx.actor_id)
-    if move.at and getattr(subject, move.at) is None:
-        setattr(subject, move.at, now())
-    row = _row(ctx, lifecycle.subject, subject, event, source, move.target.value, reason, move.shared, move.sealed)
+    row = move(ctx, lifecycle, subject, event, reason=reason)
     session().flush()
     session().add(row)
     session().flush()
     return row
 
 
-def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False) -> Transition:
+def move(ctx: Context, lifecycle: Lifecycle, subject: Any, event: str, *, reason: str | None = None) -> Transition:
+    """``fire`` without a word to the database: the caller stores the subject first, then the row that comes back."""
+    ensure(ctx, lifecycle, subject, event)
+    found = lifecycle.find(subject.state, event)
+    assert found is not None
+    if found.needs_reason and not (reason or "").strip():
+        raise Refusal(ErrorCode.REASON_NEEDED, field="reason")
+    source, subject.state = subject.state, found.target.value
+    if found.stamp:
+        setattr(subject, found.stamp, ctx.actor_id)
+    if found.at and getattr(subject, found.at) is None:
+        setattr(subject, found.at, now())
+    target, told = found.target.value, found.told
+    return _row(ctx, lifecycle.subject, subject, event, source, target, reason, found.shared, found.sealed, told)
+
+
+def begin(
+    ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "create", shared: bool = False, reason: str | None = None,
+) -> Transition:
     """Leaves the first transition of a new aggregate (from nothing into its first state)."""
     session().flush()  # the new object gets its id here
-    row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, None, shared)
+    row = _row(ctx, lifecycle.subject, subject, event, "", subject.state, reason, shared)
     session().add(row)
     session().flush()
     return row
@@ -140,10 +149,11 @@ def begin(ctx: Context, lifecycle: Lifecycle, subject: Any, *, event: str = "cre
 
 def _row(
     ctx: Context, subject_type: str, subject: Any, event: str, source: str, target: str, reason: str | None, shared: bool,
-    sealed: bool = True,
+    sealed: bool = True, told: bool = True,
 ) -> Transition:
     return Transition(
-        id=new_id(), subject_type=subject_type, subject_id=subject.id, case_id=getattr(subject, "case_id", None),
+        id=new_id(), subject_type=subject_type, subject_id=subject.id,
+        case_id=getattr(subject, "case_id", None) if told else None,
         seal_id=getattr(subject, "seal_id", None) if sealed else None, event=event, source=source, target=target, at=now(),
         actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
         reason=(reason or "").strip() or None, shared=shared,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from enum import Enum, IntEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from flask import url_for
-from flask_babel import LazyString
+from flask_babel import LazyString, lazy_gettext
 
 if TYPE_CHECKING:
     from app.core.permissions import Permission
@@ -124,14 +125,51 @@ class Paper:
     note: Text = ""
 
 
+class Group(IntEnum):
+    """Where the menu folds its entries, in the order of the main road; the value is the place among entries outside of groups."""
+
+    FINANCING = 10
+    LOANS = 20
+    POOL = 30
+    BRIDGE = 40
+    DATA = 50
+    HOUSE = 90
+
+
+GROUP_NAMES: dict[Group, Text] = {
+    Group.FINANCING: lazy_gettext("融资"),
+    Group.LOANS: lazy_gettext("贷款"),
+    Group.POOL: lazy_gettext("风险补偿"),
+    Group.BRIDGE: lazy_gettext("转贷"),
+    Group.DATA: lazy_gettext("数据"),
+    Group.HOUSE: lazy_gettext("管理"),
+}
+FEW_ENTRIES = 8
+"""A menu of so many entries stands in one row as it is: folding it would hide what there is room for."""
+
+
 @dataclass(frozen=True)
 class MenuEntry:
-    """A link of the role menu; `permission` None means everyone who is signed in."""
+    """A link of the role menu; `permission` None means everyone who is signed in, `group` None that it is never folded."""
 
     label: Text
     endpoint: str
     permission: Permission | None
     order: int
+    group: Group | None
+
+    @property
+    def place(self) -> int:
+        """Where the entry, or its group, stands in the row."""
+        return self.order if self.group is None else self.group
+
+
+class MenuItem(NamedTuple):
+    """What stands in the row of the menu: a page with its address, or a group with its pages below it."""
+
+    label: str
+    url: str = ""
+    below: tuple[MenuItem, ...] = ()
 
 
 class Menu:
@@ -140,23 +178,37 @@ class Menu:
     def __init__(self) -> None:
         self._entries: dict[str, MenuEntry] = {}
 
-    def add(self, label: Text, endpoint: str, permission: Permission | None = None, order: int = 50) -> None:
-        """Offer a page in the menu of everyone who holds the permission."""
-        self._entries[endpoint] = MenuEntry(label, endpoint, permission, order)
+    def add(
+        self, label: Text, endpoint: str, permission: Permission | None = None, order: int = 50, group: Group | None = None,
+    ) -> None:
+        """Offer a page in the menu of everyone who holds the permission, by its order within its group."""
+        self._entries[endpoint] = MenuEntry(label, endpoint, permission, order, group)
 
     def entries(self, viewer: Viewer) -> list[MenuEntry]:
         """The entries this viewer may open, in order."""
-        entries = sorted(self._entries.values(), key=lambda entry: (entry.order, entry.endpoint))
-        return [entry for entry in entries if entry.permission is None or viewer.can(entry.permission)]
+        offered = (entry for entry in self._entries.values() if entry.permission is None or viewer.can(entry.permission))
+        return sorted(offered, key=lambda entry: (entry.place, entry.group is None, entry.order, entry.endpoint))
 
-    def links(self, viewer: Viewer) -> tuple[tuple[str, str], ...]:
-        """The menu as (label, url), spoken in the language of the page."""
-        return tuple((str(entry.label), url_for(entry.endpoint)) for entry in self.entries(viewer))
+    def items(self, viewer: Viewer) -> tuple[MenuItem, ...]:
+        """The menu, spoken in the language of the page; a group of one page is that page."""
+        entries = self.entries(viewer)
+        if len(entries) <= FEW_ENTRIES:
+            return _pages(entries)
+        row: list[MenuItem] = []
+        for group, members in groupby(entries, key=lambda entry: entry.group):
+            pages = _pages(members)
+            row += pages if group is None or len(pages) == 1 else (MenuItem(str(GROUP_NAMES[group]), below=pages),)
+        return tuple(row)
 
 
-def menu_here(links: Iterable[tuple[str, str]], path: str) -> str:
+def _pages(entries: Iterable[MenuEntry]) -> tuple[MenuItem, ...]:
+    return tuple(MenuItem(str(entry.label), url_for(entry.endpoint)) for entry in entries)
+
+
+def menu_here(items: Iterable[MenuItem], path: str) -> str:
     """The address of the menu that is open at ``path``: the longest that begins it; empty where none does."""
-    return max((url for _, url in links if _leads_to(url, path)), key=len, default="")
+    urls = (page.url for item in items for page in item.below or (item,))
+    return max((url for url in urls if _leads_to(url, path)), key=len, default="")
 
 
 def _leads_to(url: str, path: str) -> bool:

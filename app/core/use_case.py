@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.core import audit, outbox
 from app.core.calendar import now
 from app.core.context import Context
-from app.core.database import running, session, transaction
+from app.core.database import ask_as, running, session, transaction
 from app.core.errors import ErrorCode, Refusal, refusal_of_constraint
 from app.core.models import Idempotency
 from app.core.permissions import Permission
@@ -149,3 +149,9 @@ def reading(ctx: Context, permission: Permission) -> Iterator[Session]:
     with transaction(ctx, read_only=True) as unit:
         yield unit.session
         unit.session.expunge_all()
+
+
+def asking(ctx: Context, permission: Permission, query: str) -> Any:
+    """The same gate for a page of a single statement: the first row of what it tells (see ``database.ask_as``)."""
+    ctx.require(permission)
+    return ask_as(ctx, query)

@@ -41,8 +41,8 @@ from app.evidence.models import DataItem
 from scoring import document
 
 P = Permission
-pages.menu.add(_l("评分模型"), "credit.models", P.MODEL_READ, 46)
-pages.menu.add(_l("模型说明书"), "credit.model_card_now", P.MODEL_CARD, 49)
+pages.menu.add(_l("评分模型"), "credit.models", P.MODEL_READ, 46, pages.Group.DATA)
+pages.menu.add(_l("模型说明书"), "credit.model_card_now", P.MODEL_CARD, 49, pages.Group.DATA)
 for _event, _words in {
     "first_start": _l("首次启动：平台还没有模型，由系统直接启用"), "propose": _l("登记为候选模型"), "approve": _l("批准"),
     "refuse": _l("不予批准"), "activate": _l("启用"), "retire": _l("被另一个模型接替，停用"),

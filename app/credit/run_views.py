@@ -20,7 +20,7 @@ from app.credit.door import room
 from app.credit.run_queries import Run
 from app.credit.run_service import Cause
 
-pages.menu.add(_l("评分批次"), "credit.scoring_runs", Permission.SCORING_RUN, 46)
+pages.menu.add(_l("评分批次"), "credit.scoring_runs", Permission.SCORING_RUN, 46, pages.Group.DATA)
 
 CAUSES: dict[str, Text] = {
     Cause.ASKED.value: _l("全部重新评分"), Cause.MODEL.value: _l("启用了另一个模型"),

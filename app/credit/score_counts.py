@@ -8,19 +8,12 @@ from app.core.context import Context
 from app.core.database import transaction
 from app.core.outbox import timed
 
-MOST_ROWS = 5_000
-"""Rows of counts that lie there before they are added up: about as many as scores that firms have, ten times over."""
-
-_ADD_UP = text("select hq_add_up_scores(:most)")
+_ADD_UP = text("select hq_add_up_scores(0)")
 
 
 @timed("credit.score_counts")
 def add_up_scores(ctx: Context) -> int:
-    """Adds up the counts where they have become many rows; returns how many went."""
-    return add_up(MOST_ROWS)
-
-
-def add_up(most: int) -> int:
-    """Adds up the counts where there are more than ``most`` rows; returns how many went. No business event: no use case."""
-    with transaction(Context.of_system("ticker")) as unit:
-        return int(unit.session.scalar(_ADD_UP, {"most": most}) or 0)
+    """Adds up the counts where there are new ones, and works out the place of each score, so that pages look it up; until then
+    they count. Returns how many rows went. No business event: no use case."""
+    with transaction(ctx) as unit:
+        return int(unit.session.scalar(_ADD_UP) or 0)

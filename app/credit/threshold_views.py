@@ -32,7 +32,7 @@ from app.credit.warning_states import PROPOSAL_LIFE, ProposalState
 from scoring.signals import SignalParameters
 
 P = Permission
-pages.menu.add(_l("预警参数"), "credit.thresholds", P.WARNING_RULES, 47)
+pages.menu.add(_l("预警参数"), "credit.thresholds", P.WARNING_RULES, 47, pages.Group.LOANS)
 for _event, _words in {
     "propose": _l("提出调整预警参数"), "confirm": _l("同意，参数生效"), "refuse": _l("不同意调整"), "withdraw": _l("撤回调整"),
 }.items():

@@ -50,8 +50,8 @@ from app.identity.models import Organisation
 from scoring.features.registry import MONTHLY
 from scoring.features.window import WINDOW
 
-pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15)
-pages.menu.add(_l("画像复核"), "credit.reviews", Permission.ENTERPRISE_DESK, 40)
+pages.menu.add(_l("信用画像"), "credit.profile", Permission.PROFILE_READ, 15, pages.Group.DATA)
+pages.menu.add(_l("画像复核"), "credit.reviews", Permission.ENTERPRISE_DESK, 40, pages.Group.DATA)
 pages.event_texts.add("profile_review", "ask", _l("企业请求人工复核信用画像"))
 pages.event_texts.add("profile_review", "answer", _l("服务台答复了复核请求"))
 

@@ -35,8 +35,8 @@ from app.identity.models import Organisation
 from scoring.signal_words import Kind, Level, facts_from, level_name, sentence, title
 
 P = Permission
-pages.menu.add(_l("贷后预警"), "credit.warnings", P.WARNING_READ, 35)
-pages.menu.add(_l("预警成效"), "credit.warning_worth", P.WARNING_JUDGE, 45)
+pages.menu.add(_l("贷后预警"), "credit.warnings", P.WARNING_READ, 35, pages.Group.LOANS)
+pages.menu.add(_l("预警成效"), "credit.warning_worth", P.WARNING_JUDGE, 45, pages.Group.LOANS)
 for _event, _words in {"raise": _l("出现预警信号"), "close": _l("预警信号关闭")}.items():
     pages.event_texts.add(EarlyWarning.__tablename__, _event, _words)
 for _event, _words in {

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,11 +21,11 @@ from app.core.calendar import add_working_days, now, same_or_next_working_day, t
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.money import WAN
-from app.demo import market_scenes
+from app.demo import bridge_scenes, market_scenes, pool_scenes
 from app.demo.bridge_loop import NUMBERS, run_loop
-from app.demo.firms import DemoFirm
+from app.demo.firms import DemoFirm, newcomer
 from app.demo.people import SYSTEM, Staff
-from app.loans import offline_service
+from app.demo.pool_scenes import BANKS, RATES, draw, offline, sign
 from app.loans import service as loans
 from app.loans.models import Instalment, Loan
 from app.market import award_service, bid_service, choice_service, product_service
@@ -38,15 +37,8 @@ from app.market.offer_rules import Condition
 from app.market.product_models import Product
 from app.market.rules import Fee, FeeKind, Offer, Payee, RepaymentMethod
 from app.market.screening_words import ReturnReason
-from app.pool import audit_service, claim_service, guarantee_service, partner_service
 from app.pool import budget_service as budget
-from app.pool import service as pool
-from app.pool.models import Booking, Claim
-from app.pool.partner_service import AgreementTerms
-from app.pool.ruleset import RULE_2025, PaperKind
 
-BANKS = ("zhuan", "yuncheng", "linghai")
-RATES = {"zhuan": Decimal("0.0385"), "yuncheng": Decimal("0.0345"), "linghai": Decimal("0.0395")}
 METHODS = {
     "zhuan": RepaymentMethod.INTEREST_ONLY, "yuncheng": RepaymentMethod.EQUAL_INSTALMENT,
     "linghai": RepaymentMethod.INTEREST_ONLY,
@@ -70,10 +62,13 @@ def make(staff: Staff, city: list[DemoFirm]) -> None:
     _lent(staff, products, firms[9:12])
     _at_the_desk(staff, firms[16:18])
     _standing(staff, products, firms[18])
-    booked = _booked(staff, firms[12:20])
+    booked = pool_scenes.booked(staff, firms[12:20])
     maturing = _repaying(staff, [firms[0], *firms[20:32]])
-    _claims(staff, booked)
-    _guaranteed(staff, firms[32:34])
+    pool_scenes.claims(staff, booked)
+    pool_scenes.guaranteed(staff, [*firms[32:34], *firms[39:42]])
+    with bridge_scenes.ago(bridge_scenes.OPENED):
+        _funds(staff)
+    bridge_scenes.play(staff, firms[34:39])
     _bridges(staff, maturing[1:6])
     outbox.drain(10_000)
 
@@ -98,44 +93,7 @@ def _pool(staff: Staff) -> None:
     for bank in BANKS:
         bank_id = staff[f"{bank}.officer"].org_id
         assert bank_id is not None
-        _sign(staff, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
-
-
-def _guaranteed(staff: Staff, firms: Sequence[DemoFirm]) -> None:
-    """A guarantor with two loans, one of them bad, paid out and claimed."""
-    clerk, guarantor_id = staff["guarantor.clerk"], staff["guarantor.clerk"].org_id
-    assert guarantor_id is not None
-    _sign(staff, guarantor_id, "演示协议 guarantor", date(today().year - 1, 1, 1), today() + timedelta(days=45), Decimal("0.30"))
-    for number, firm in enumerate(firms):
-        bad = number == 1
-        loan = _offline(staff, "zhuan", firm, 100 if bad else 2600, today() - timedelta(days=160 if bad else 9))
-        terms = guarantee_service.GuaranteeTerms(
-            guarantor_id, f"演示保证合同-{number + 1}", loan.drawn_on or today(), Decimal("0.80"), "再担保公司（演示）",
-            Decimal("0.20"))
-        contract = guarantee_service.state_guarantee(
-            staff["zhuan.officer"], loan.id, terms, replace(EVIDENCE, product="GUARANTEED"))
-        booking = guarantee_service.book_guaranteed(clerk, contract.id, "演示：补录早前发放的贷款" if bad else "")
-        if bad:
-            pool.accept_late(staff["bureau.leader"], booking.id, "演示：同意补录")
-            claim = claim_service.prepare_claim(clerk, booking.id, claim_service.LossParts(
-                statement="演示：已代偿，催收无果", paid_out_fen=80 * WAN, paid_out_on=today() - timedelta(days=20)))
-            _add_papers(clerk, claim, RULE_2025.guarantee_papers)
-            claim_service.submit_claim(staff["guarantor.reviewer"], claim.id)
-
-
-def _add_papers(ctx: Context, claim: Claim, kinds: Sequence[PaperKind]) -> None:
-    for kind in kinds:
-        drawn = BytesIO(f"%PDF-1.4\n% 演示：{kind.label}\n%%EOF\n".encode())
-        claim_service.add_paper(ctx, claim.id, kind.value, f"演示-{kind.label}.pdf", drawn)
-
-
-def _sign(
-    staff: Staff, partner_id: UUID, number: str, first: date, last: date | None = None, own_share: Decimal | None = None,
-) -> None:
-    """An agreement drafted by one person of the bureau and signed off by another."""
-    terms = AgreementTerms(number, first, last, "演示：合作方负责人", "演示：市方负责人", first, own_share)
-    drafted = partner_service.draft_agreement(staff["bureau.reviewer"], partner_id, terms)
-    partner_service.decide_agreement(staff["bureau.leader"], drafted.id, "confirm", "演示：条款一致")
+        sign(staff, bank_id, f"演示协议 {bank}", date(today().year - 1, 1, 1))
 
 
 def _need(staff: Staff, firm: DemoFirm, wan: int, months: int, text: str, kind: str = "CREDIT") -> Need:
@@ -169,14 +127,14 @@ def _offers_to_compare(staff: Staff, products: Products, firm: DemoFirm) -> None
 
 
 def _open_needs(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> list[UUID]:
-    """Needs in the queue; some already carry sealed bids, one waits for the approver."""
+    """Needs in the queue; each bank has handed in a bid, and one more waits for the approver of the first."""
     opened = []
     for number, firm in enumerate(firms):
         kind = ("CREDIT", "RECEIVABLE_PLEDGE")[number % 2]
         need = _need(staff, firm, 50 + 35 * number, (6, 12, 24)[number % 3], "原材料采购", kind)
         opened.append(need.id)
-        if number < 3:
-            _bid(staff, products, BANKS[number], need, 50 + 35 * number, 12, submit=number != 1)
+        if number < 4:
+            _bid(staff, products, BANKS[number % 3], need, 50 + 35 * number, 12, submit=number < 3)
     return opened
 
 
@@ -195,11 +153,12 @@ def _lent(staff: Staff, products: Products, firms: Sequence[DemoFirm]) -> None:
             loans.approve_loan(staff["zhuan.approver"], loan.id)
         if number >= 2:
             choice_service.meet(staff["zhuan.officer"], choice.id, 1, "演示：保证合同已签")
-            _draw(staff["zhuan.officer"], loan, today() - timedelta(days=1))
+            draw(staff["zhuan.officer"], loan, today() - timedelta(days=1))
 
 
 def _at_the_desk(staff: Staff, firms: Sequence[DemoFirm]) -> None:
-    """One need waits for the desk's look, one went back to its firm."""
+    """A firm and a need wait for the desk's look, one need went back to its firm."""
+    newcomer()
     waiting, returned = firms
     _submitted(waiting, 90, 12, "采购包装材料")
     need = _submitted(returned, 150, 12, "周转")
@@ -223,21 +182,6 @@ def _let_stand(award_id: UUID) -> None:
     award_service.settle_award(SYSTEM, award_id)
 
 
-def _draw(officer: Context, loan: Loan, day: date) -> Loan:
-    mark = loan.number.replace("/", "-")
-    return loans.report_drawdown(officer, loan.id, loans.Drawdown(loan.amount_fen, day, f"演示合同-{mark}", f"演示借据-{mark}"))
-
-
-def _offline(staff: Staff, bank: str, firm: DemoFirm, wan: int, drawn_on: date, months: int = 12) -> Loan:
-    officer = staff[f"{bank}.officer"]
-    loan = offline_service.open_offline_loan(officer, firm.uscc, firm.boss.org_name, loans.LoanTerms(
-        wan * WAN, RATES[bank], months, RepaymentMethod.INTEREST_ONLY.value, "CREDIT", "流动资金周转",
-    ))
-    offline_service.recognise(firm.boss, loan.id)
-    loans.approve_loan(staff[f"{bank}.approver"], loan.id)
-    return _draw(officer, loan, drawn_on)
-
-
 def _pay_what_fell_due(officer: Context, loan_id: UUID) -> None:
     with transaction(SYSTEM, read_only=True):
         due = list(session().scalars(
@@ -249,24 +193,6 @@ def _pay_what_fell_due(officer: Context, loan_id: UUID) -> None:
             loans.report_repayment(officer, loan_id, loans.RepaymentReport(row.due_on, amount, "normal", f"演示回单-{row.no}"))
 
 
-EVIDENCE = pool.Evidence("CREDIT", "WORKING_CAPITAL", operates_in_city=True, first_loan=True, not_dishonest=True)
-
-
-def _booked(staff: Staff, firms: Sequence[DemoFirm]) -> list[Loan]:
-    """Loans in the pool. The first three were drawn long ago, never repaid, and are bad by now."""
-    booked = []
-    for number, firm in enumerate(firms):
-        bad = number < 3
-        loan = _offline(staff, BANKS[number % 3], firm, 45 if bad else 600 + 100 * number,
-                        today() - timedelta(days=170 if bad else 12))
-        evidence = replace(EVIDENCE, late_reason="演示：补录早前发放的贷款" if bad else "")
-        booking = pool.submit_booking(staff[f"{BANKS[number % 3]}.officer"], loan.id, evidence)
-        if bad:
-            pool.accept_late(staff["bureau.leader"], booking.id, "演示：同意补录")
-        booked.append(loan)
-    return booked
-
-
 def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> list[tuple[DemoFirm, Loan]]:
     """Outcomes: loans of earlier months, paid on time by sound firms and left unpaid by those that failed.
 
@@ -275,7 +201,7 @@ def _repaying(staff: Staff, firms: Sequence[DemoFirm]) -> list[tuple[DemoFirm, L
     sound = []
     for number, firm in enumerate(firms):
         bank = BANKS[number % 3]
-        loan = _offline(staff, bank, firm, 60 + 20 * number, today() - timedelta(days=330 - 12 * number))
+        loan = offline(staff, bank, firm, 60 + 20 * number, today() - timedelta(days=330 - 12 * number))
         if not firm.drawn.defaulted:
             _pay_what_fell_due(staff[f"{bank}.officer"], loan.id)
             sound.append((firm, loan))
@@ -289,7 +215,7 @@ def _funds(staff: Staff) -> None:
     plans = (
         ("funder.clerk", "穗通转贷一号（演示）", tuple(BridgeKind), 400, 2_000, SAME_BANK),
         ("pawn.clerk", "羊城跨行转贷（演示）", (BridgeKind.CROSS_BANK,), 300, 1_000, CROSS_BANK),
-        ("river.clerk", "珠江口周转（演示）", (BridgeKind.SAME_BANK,), 25, 800, cheap),
+        ("river.clerk", "珠江口周转（演示）", (BridgeKind.SAME_BANK,), 55, 800, cheap),
     )
     for number, (login, name, kinds, days, wan, terms) in enumerate(plans, start=1):
         org_id = staff[login].org_id
@@ -312,7 +238,6 @@ def _funds(staff: Staff) -> None:
 def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
     """Bridges that wait for the centre's look and for the firm's pick, one paid out and partly back, one that waits for the
     approval on a seat, one for the firm's signature."""
-    _funds(staff)
     for number, (firm, loan) in enumerate(maturing):
         principal_fen = loan.principal_fen or 0
         ask = ask_service.ask(firm.boss, ask_service.OldLoan(loan.id), "演示：下周有回款，希望续贷一年")
@@ -343,19 +268,3 @@ def _bridges(staff: Staff, maturing: Sequence[tuple[DemoFirm, Loan]]) -> None:
             hold_service.hold(staff["centre.clerk"], bridge.id, due, 5)
         if number > 3:
             hold_service.approve(staff["centre.reviewer"], bridge.id)
-
-
-def _claims(staff: Staff, booked: Sequence[Loan]) -> None:
-    """Three claims on bad loans: one at the bureau's desk, one with the decider, one held by the stop line."""
-    for number, loan in enumerate(booked[:3]):
-        bank = BANKS[number % 3]
-        with transaction(SYSTEM, read_only=True):
-            booking_id = session().scalars(select(Booking.id).where(Booking.loan_id == loan.id)).one()
-        claim = claim_service.prepare_claim(
-            staff[f"{bank}.officer"], booking_id, claim_service.LossParts(statement="演示：催收无果，借款人已停业"),
-        )
-        _add_papers(staff[f"{bank}.officer"], claim, RULE_2025.required_papers)
-        claim_service.submit_claim(staff[f"{bank}.approver"], claim.id)
-        if number == 1:
-            claim_service.accept_claim(staff["bureau.reviewer"], claim.id)
-            audit_service.audit_claim(staff["bureau.auditor"], claim.id, "演示：材料齐全，损失属实")

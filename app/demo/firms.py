@@ -15,9 +15,10 @@ from fpdf import FPDF
 from app.core import outbox, storage
 from app.core.calendar import today
 from app.core.context import Context
+from app.core.money import WAN
 from app.core.permissions import Role
 from app.core.settings import Settings
-from app.core.uscc import DISTRICTS
+from app.core.uscc import DISTRICTS, synthetic
 from app.credit.model_service import ensure_model
 from app.demo.people import DELIVERS, PASSWORD, SYSTEM, Staff, join
 from app.enterprises import service as enterprises
@@ -35,6 +36,8 @@ SEED = 20261122
 FILE_LIMIT = 200 * 1024 * 1024
 """Bytes of a delivery file."""
 CONSENTED = ("invoices", "tax", "electricity", "social_insurance")
+NEWCOMER = 20_000_000
+"""Serial of a code that no firm of the city bears."""
 SURNAMES = "陈林黄张李王吴刘梁郑何罗"
 
 
@@ -118,6 +121,18 @@ def _sign_up(staff: Staff, number: int, drawn: SyntheticFirm, code: str) -> Demo
     receivers = banks[: number % 4] if number > 1 else banks
     give_consent(boss, CONSENTED, [None, *receivers], days=365, channel="demo", personal=[None, *receivers])
     return DemoFirm(boss, code, drawn, firm.size_class in ("small", "micro") and firm.form == "company")
+
+
+def newcomer() -> None:
+    """A firm that signed up this morning and handed in its licence; the desk has not looked yet."""
+    figures = enterprises.Figures("34", 18, 900 * WAN, 700 * WAN, today().year - 1)
+    enterprises.sign_up(Context.anonymous(), enterprises.SignUp(
+        uscc=synthetic("440106", NEWCOMER),
+        registration=enterprises.Registration("广州天河新禾精密模具有限公司（演示）", "440106", "冯一", ""), figures=figures,
+        login="newcomer", terms="demo", password=PASSWORD, synthetic=True,
+    ))
+    licence = storage.take_in(BytesIO(_licence()), limit=storage.PAPER_LIMIT, limit_text="")
+    enterprises.upload_licence(context_for("newcomer"), "licence.pdf", licence)
 
 
 _drawn_licence: list[bytes] = []

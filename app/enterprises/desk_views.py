@@ -31,7 +31,7 @@ from app.identity.rules import RULES
 from app.identity.staff_views import show_link
 
 P = Permission
-pages.menu.add(_l("企业核验"), "enterprises.firms", P.ENTERPRISE_DESK, 20)
+pages.menu.add(_l("企业核验"), "enterprises.firms", P.ENTERPRISE_DESK, 20, pages.Group.HOUSE)
 
 
 def _state(row: Any) -> str:

@@ -27,7 +27,7 @@ room = Room("enterprises", __name__, template_folder="templates")
 P = Permission
 LIMIT_TEXT = f"{PAPER_LIMIT // (1024 * 1024)} MB"
 
-pages.menu.add(_l("企业资料"), "enterprises.mine", P.ENTERPRISE_READ, 60)
+pages.menu.add(_l("企业资料"), "enterprises.mine", P.ENTERPRISE_READ, 60, pages.Group.HOUSE)
 
 for _event, _text in {
     "register": _l("数据批次中出现，建立企业"), "sign_up": _l("企业注册"), "claim": _l("企业注册，接续已有的企业"),

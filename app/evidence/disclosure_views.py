@@ -23,7 +23,7 @@ from app.evidence.display import item_name
 from app.evidence.door import room
 from app.evidence.retention_rules import CONSENTS, FILES, LOOKS, QUARANTINE, RETENTION, WAITING
 
-pages.menu.add(_l("资料保存"), "evidence.retention", Permission.RETENTION_READ, 45)
+pages.menu.add(_l("资料保存"), "evidence.retention", Permission.RETENTION_READ, 45, pages.Group.DATA)
 
 KINDS: dict[str, Text] = {
     WAITING: _l("无人认领的行"), QUARANTINE: _l("待修复的行"), FILES: _l("数据批次的原始文件"), LOOKS: _l("查看记录"),

@@ -44,7 +44,7 @@ from app.evidence.shapes import SHAPES
 from app.evidence.words import label_of, shown_pairs
 
 P = Permission
-pages.menu.add(_l("异议"), "evidence.disputes", P.DISPUTE_READ, 61)
+pages.menu.add(_l("异议"), "evidence.disputes", P.DISPUTE_READ, 61, pages.Group.DATA)
 for _event, _words in {
     "ask": _l("企业提出异议"), "withdraw": _l("企业撤回了异议"),
     "correct": _l("数据单位答复：更正"), "uphold": _l("数据单位答复：维持"),

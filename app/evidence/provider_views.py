@@ -27,7 +27,7 @@ from app.evidence.models import ProviderItem
 from app.identity.models import Organisation
 
 P = Permission
-pages.menu.add(_l("数据单位"), "evidence.providers", P.ORGANISATION_CREATE, 21)
+pages.menu.add(_l("数据单位"), "evidence.providers", P.ORGANISATION_CREATE, 21, pages.Group.DATA)
 
 PROVIDERS = Table(
     "providers",

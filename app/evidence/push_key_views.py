@@ -31,7 +31,7 @@ from app.evidence.push_models import ProviderKey
 from app.evidence.push_rules import PUSH
 from app.identity.models import Person
 
-pages.menu.add(_l("接口密钥"), "evidence.keys", Permission.KEY_EDIT, 22)
+pages.menu.add(_l("接口密钥"), "evidence.keys", Permission.KEY_EDIT, 22, pages.Group.DATA)
 
 STATES = {"live": (_l("使用中"), "good"), "revoked": (_l("已停用"), "plain")}
 

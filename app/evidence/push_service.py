@@ -27,8 +27,11 @@ from app.evidence.push_rules import KEY_SHAPE, PUSH, KeyUsed, Signed
 from app.identity.models import Organisation
 
 DOOR = Context.of_system("push")
-MAY_PUSH = {OrgKind.DATA_PROVIDER: Permission.DELIVERY_PUSH, OrgKind.BANK: Permission.BOOKING_PUSH}
-"""Whose machines may push, and what: evidence of providers, files of loans of banks."""
+MAY_PUSH = {
+    OrgKind.DATA_PROVIDER: Permission.DELIVERY_PUSH, OrgKind.BANK: Permission.BOOKING_PUSH,
+    OrgKind.GUARANTOR: Permission.BOOKING_PUSH,
+}
+"""Whose machines may push, and what: evidence of providers, files of loans of banks and guarantors."""
 
 constraint("uq_provider_key_label", ErrorCode.NAME_TAKEN, "label")
 constraint("ck_provider_key_label", ErrorCode.INVALID, "label")

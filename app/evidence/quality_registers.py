@@ -18,7 +18,7 @@ from app.core.permissions import Permission
 from app.evidence.quality_queries import last_to_check
 from app.evidence.rules import DELIVERY
 
-pages.menu.add(_l("数据质量"), "evidence.quality", Permission.DELIVERY_READ, 22)
+pages.menu.add(_l("数据质量"), "evidence.quality", Permission.DELIVERY_READ, 22, pages.Group.DATA)
 
 
 def quality_waits(ctx: Context) -> Iterable[Wait]:

@@ -21,11 +21,11 @@ from app.enterprises.models import Enterprise
 from app.evidence.models import Consent, Delivery
 from app.evidence.rules import CONSENT, DELIVERY, DeliveryState
 
-pages.menu.add(_l("数据批次"), "evidence.deliveries", Permission.DELIVERY_READ, 20)
-pages.menu.add(_l("我的数据"), "evidence.my_data", Permission.EVIDENCE_READ, 60)
-pages.menu.add(_l("我的授权"), "evidence.consents", Permission.CONSENT_READ, 62)
-pages.menu.add(_l("已授权企业"), "evidence.firms", Permission.EVIDENCE_LOOK, 60)
-pages.menu.add(_l("我行查看记录"), "evidence.own_looks", Permission.EVIDENCE_LOOK, 61)
+pages.menu.add(_l("数据批次"), "evidence.deliveries", Permission.DELIVERY_READ, 20, pages.Group.DATA)
+pages.menu.add(_l("我的数据"), "evidence.my_data", Permission.EVIDENCE_READ, 60, pages.Group.DATA)
+pages.menu.add(_l("我的授权"), "evidence.consents", Permission.CONSENT_READ, 62, pages.Group.DATA)
+pages.menu.add(_l("已授权企业"), "evidence.firms", Permission.EVIDENCE_LOOK, 60, pages.Group.DATA)
+pages.menu.add(_l("我行查看记录"), "evidence.own_looks", Permission.EVIDENCE_LOOK, 61, pages.Group.DATA)
 
 pages.event_texts.add("consent", "give", _l("企业签署了授权"))
 pages.event_texts.add("consent", "replace", _l("授权被新的授权取代"))

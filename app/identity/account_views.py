@@ -21,7 +21,7 @@ from app.identity.forms import ChangePasswordForm, MailForm, NewPasswordForm, Re
 from app.identity.rules import RULES, password_is_strong
 from app.identity.views import room
 
-pages.menu.add(_l("账号"), "identity.account", Permission.ACCOUNT_USE, 95)
+pages.menu.add(_l("账号"), "identity.account", Permission.ACCOUNT_USE, 95, pages.Group.HOUSE)
 
 STILL_OPEN = frozenset({
     "identity.password", "identity.sign_out", "identity.sign_in", "identity.recover", "identity.ticket",

@@ -27,7 +27,7 @@ from app.identity.models import Organisation, Person
 from app.identity.views import room
 
 P = Permission
-pages.menu.add(_l("审计"), "identity.audit", P.AUDIT_READ, 84)
+pages.menu.add(_l("审计"), "identity.audit", P.AUDIT_READ, 84, pages.Group.HOUSE)
 
 
 def facts_text(facts: dict[str, Any]) -> str:

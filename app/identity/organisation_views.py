@@ -29,7 +29,7 @@ from app.identity.staff_views import link_page
 from app.identity.views import room
 
 P = Permission
-pages.menu.add(_l("机构"), "identity.organisations", P.ORGANISATION_READ, 84)
+pages.menu.add(_l("机构"), "identity.organisations", P.ORGANISATION_READ, 84, pages.Group.HOUSE)
 
 ORGANISATIONS = Table(
     "organisations",

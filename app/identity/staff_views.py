@@ -27,7 +27,7 @@ from app.identity.views import room
 P = Permission
 STATES = {"active": _l("在职"), "invited": _l("待接受邀请"), "left": _l("已离开")}
 
-pages.menu.add(_l("人员"), "identity.staff", P.STAFF_READ, 85)
+pages.menu.add(_l("人员"), "identity.staff", P.STAFF_READ, 85, pages.Group.HOUSE)
 
 
 def role_names(joined: str | None) -> str:

@@ -69,7 +69,10 @@ class Loan(Identified, Base):
 
 
 class Instalment(Base):
-    """A row of the schedule: what was planned, and what of it is still to be paid."""
+    """A row of the schedule: what was planned, and what of it is still to be paid.
+
+    ``first_due_on`` and ``first_interest_fen`` are what was agreed at the drawdown, where a restructure changed it.
+    """
 
     __tablename__ = "instalment"
     loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"), primary_key=True)
@@ -80,6 +83,8 @@ class Instalment(Base):
     balance_fen: Mapped[int]
     principal_left_fen: Mapped[int]
     interest_left_fen: Mapped[int]
+    first_due_on: Mapped[date | None]
+    first_interest_fen: Mapped[int | None]
 
     @property
     def left_fen(self) -> int:
@@ -100,6 +105,20 @@ class Repayment(Identified, Base):
     reverses_id: Mapped[UUID | None] = mapped_column(unique=True)
     reference: Mapped[str]
     reason: Mapped[str | None]
+    reported_by: Mapped[UUID | None]
+    reported_at: Mapped[datetime]
+
+
+class Restructure(Identified, Base):
+    """A bank put off the end of a loan (重组展期): from when to when, interest that adds (分), class of then."""
+
+    __tablename__ = "loan_restructure"
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"))
+    agreed_on: Mapped[date]
+    due_before: Mapped[date]
+    due_on: Mapped[date]
+    class_before: Mapped[str]
+    interest_fen: Mapped[int]
     reported_by: Mapped[UUID | None]
     reported_at: Mapped[datetime]
 

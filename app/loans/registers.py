@@ -12,7 +12,7 @@ from app.core.calendar import SHANGHAI, end_of_working_day
 from app.core.context import Context
 from app.core.formats import money_text
 from app.core.models import Case
-from app.core.pages import CaseLink, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
+from app.core.pages import CaseLink, Group, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
 from app.core.permissions import OrgKind, Permission
 from app.loans import queries
 from app.loans.models import Loan
@@ -20,7 +20,7 @@ from app.loans.states import EVENT_TEXTS, LoanState
 from app.market import exposure, policy
 
 exposure.add("loans", queries.debts_of)
-menu.add(_l("贷款"), "loans.loans", Permission.LOAN_READ, 30)
+menu.add(_l("贷款"), "loans.loans", Permission.LOAN_READ, 30, Group.LOANS)
 for _event, _text in EVENT_TEXTS.items():
     event_texts.add(Loan.__tablename__, _event, _l(_text))
 

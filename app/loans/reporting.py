@@ -1,30 +1,25 @@
 """What a bank reports of its loans: asked first, then recorded. One report and a month of them go through the same functions.
 
 ``spread_of`` and ``check_class`` ask and change nothing; ``record_repayment``, ``record_class`` and ``record_restructure`` write
-into the objects that are held and leave the statements to the next flush. They run inside a use case, on a locked loan.
+into the objects that are held and leave the statements to ``standing.store``, or to ``many.store_many`` for a whole file. They
+run inside a use case, on a locked loan.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
-
 from app.core.calendar import now, today
 from app.core.context import Context
-from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
-from app.core.lifecycle import fire
-from app.core.outbox import emit
+from app.core.lifecycle import move
 from app.loans import rules
-from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.models import ClassReport, Loan, Repayment, Restructure
 from app.loans.rules import FiveClass
-from app.loans.standing import Held, bring_up, check_day, planned_of
+from app.loans.standing import Held, bring_up, check_day, put_off_of
 from app.loans.states import LOAN, LoanState
 
 
@@ -36,32 +31,6 @@ class RepaymentReport:
     amount_fen: int
     kind: str
     reference: str
-
-
-def held_many(ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Held]:
-    """Loans with their schedules and standing repayments, in three statements. Locked in the order of their ids."""
-    asked = select(Loan).where(Loan.id.in_(ids)).order_by(Loan.id)
-    found = {loan.id: Held(loan, [], []) for loan in session().scalars(asked.with_for_update() if lock else asked)}
-    rows = select(Instalment).where(Instalment.loan_id.in_(ids)).order_by(Instalment.loan_id, Instalment.no)
-    for row in session().scalars(rows):
-        found[row.loan_id].rows.append(row)
-    entries: dict[UUID, list[Repayment]] = defaultdict(list)
-    for entry in session().scalars(
-        select(Repayment).where(Repayment.loan_id.in_(ids)).order_by(Repayment.reported_at, Repayment.id)
-    ):
-        entries[entry.loan_id].append(entry)
-    for loan_id, reported in entries.items():
-        gone = {entry.reverses_id for entry in reported}
-        found[loan_id].paid = [entry for entry in reported if entry.reverses_id is None and entry.id not in gone]
-    return found
-
-
-def let_go(held: dict[UUID, Held]) -> None:
-    """Takes loans out of the session once they are written, so that a large file does not keep all of them in memory."""
-    session().flush()
-    for one in held.values():
-        for kept in (one.loan, *one.rows, *one.paid):
-            session().expunge(kept)
 
 
 def _drawn_on(loan: Loan) -> date:
@@ -77,9 +46,13 @@ def spread_of(one: Held, report: RepaymentReport) -> rules.Allocation:
     if report.amount_fen <= 0:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(loan.principal_left_fen))
     check_day(report.paid_on, drawn_on, today(), "paid_on")
+    if one.put_offs:  # what came in before a restructure decided what was put off
+        check_day(report.paid_on, one.put_offs[-1].on + date.resolution, today(), "paid_on")
     if one.paid and report.paid_on < one.paid[-1].paid_on:
         raise Refusal(ErrorCode.REPAYMENT_ORDER, field="paid_on", day=one.paid[-1].paid_on.isoformat())
-    spread = rules.allocate(one.on(today()).rows, report.amount_fen, report.paid_on)
+    before, after = one.on(today()), one.on(today(), rules.Repayment(report.paid_on, report.amount_fen))
+    spread = rules.Allocation(after.rows, after.interest_paid_fen - before.interest_paid_fen,
+                              after.principal_repaid_fen - before.principal_repaid_fen, after.surplus_fen - before.surplus_fen)
     if spread.surplus_fen:
         owed = report.amount_fen - spread.surplus_fen
         raise Refusal(ErrorCode.REPAYMENT_TOO_LARGE, field="amount", limit=money_text(owed))
@@ -96,12 +69,12 @@ def record_repayment(
         interest_fen=spread.interest_fen, kind=report.kind, reference=report.reference.strip(),
         reported_by=by or ctx.actor_id, reported_at=now(),
     )
-    session().add(entry)
-    one.paid.append(entry)
+    one.new.append(entry)
+    one.paid.append(rules.Repayment(report.paid_on, report.amount_fen))
     loan.reported_overdue_days = 0  # a repayment says more of the arrears than the report before it
     if bring_up(ctx, one) == 0:
-        fire(ctx, LOAN, loan, "settle")
-        emit("loan.repaid", loan_id=loan.id)
+        one.new.append(move(ctx, LOAN, loan, "settle"))
+        one.told.append("loan.repaid")
     return entry
 
 
@@ -126,37 +99,37 @@ def record_class(
         loan_id=loan.id, reported_on=reported_on, reported_class=reported_class.value, overdue_days=overdue_days,
         derived_class=loan.five_class or FiveClass.NORMAL.value, reported_by=by or ctx.actor_id, reported_at=now(),
     )
-    session().add(entry)
+    one.new.append(entry)
     return entry
 
 
-def check_restructure(one: Held, on: date, due_on: date) -> None:
-    """Whether a loan's end may be put off. Raises ``Refusal(DATE_OUT_OF_RANGE)`` where the new day is no later one, and
-    ``Refusal(INSTALMENT_BEGUN)`` where earlier repayments would be spread otherwise: an instalment past due is paid in part."""
+def check_restructure(one: Held, on: date, due_on: date, *more: rules.Repayment) -> None:
+    """Whether a loan's end may be put off at the end of a day, were ``more`` repaid before.
+
+    Raises ``Refusal(DATE_OUT_OF_RANGE)`` for a new end that is no later one, and for a day before the last repayment or
+    restructure: what those left is what is put off.
+    """
     loan = one.loan
     drawn_on = _drawn_on(loan)
     assert loan.due_on is not None
-    check_day(on, drawn_on, today(), "as_of")
+    check_day(on, max([drawn_on, *(entry.paid_on for entry in (*one.paid, *more)), *(before.on for before in one.put_offs)]),
+              today(), "as_of")
     check_day(due_on, max(loan.due_on, on) + date.resolution, date(loan.due_on.year + 30, 12, 31), "due_on")
-    later = due_on - loan.due_on
-    planned = [replace(plan, due=plan.due + later) if row.left_fen else plan
-               for row, plan in zip(one.rows, planned_of(one.rows), strict=True)]
-    paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in one.paid]
-    for row, before, after in zip(
-        one.rows, one.on(today()).rows, rules.position(planned, paid, today()).rows, strict=True,
-    ):
-        if (before.principal_left_fen, before.interest_left_fen) != (after.principal_left_fen, after.interest_left_fen):
-            raise Refusal(ErrorCode.INSTALMENT_BEGUN, field="due_on", no=row.no)
 
 
-def record_restructure(ctx: Context, one: Held, on: date, due_on: date) -> None:
+def record_restructure(ctx: Context, one: Held, on: date, due_on: date, by: UUID | None = None) -> Restructure:
     """Puts off, once checked, every instalment of which something is left by as many days as the loan's end; the loan is watched
-    from then on."""
+    from then on, and its days up to then stay judged by the due dates they had."""
     loan = one.loan
     assert loan.due_on is not None
-    later = due_on - loan.due_on
-    for row in one.rows:
-        if row.left_fen:
-            row.due_on += later
+    before, interest_fen = FiveClass(loan.five_class or FiveClass.NORMAL), sum(row.interest_fen for row in one.rows)
+    entry = Restructure(
+        loan_id=loan.id, agreed_on=on, due_before=loan.due_on, due_on=due_on, class_before=before.value, interest_fen=0,
+        reported_by=by or ctx.actor_id, reported_at=now(),
+    )
+    one.put_offs.append(put_off_of(loan, on, (due_on - loan.due_on).days, before))
     loan.due_on, loan.restructured_on = due_on, on
     bring_up(ctx, one)
+    entry.interest_fen = sum(row.interest_fen for row in one.rows) - interest_fen
+    one.new.append(entry)
+    return entry

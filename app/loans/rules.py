@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from app.core.money import EXACT, round_fen
 from app.core.working import N_
 from app.market.rules import Instalment
+from app.market.schedules import ARITHMETIC, DayCount, share_of_year
 
 
 class FiveClass(StrEnum):
@@ -30,7 +31,7 @@ class FiveClass(StrEnum):
     @property
     def severity(self) -> int:
         """0 for the best class up to 4 for the worst."""
-        return list(FiveClass).index(self)
+        return _SEVERITY[self]
 
     @property
     def label(self) -> str:
@@ -38,6 +39,7 @@ class FiveClass(StrEnum):
         return _CLASS_NAMES[self]
 
 
+_SEVERITY = {one: place for place, one in enumerate(FiveClass)}
 _CLASS_NAMES = {
     FiveClass.NORMAL: N_("正常"),
     FiveClass.SPECIAL_MENTION: N_("关注"),
@@ -104,22 +106,46 @@ def five_class(
 
 @dataclass(frozen=True, slots=True)
 class RestructureRules:
-    """A restructured loan is at least of this class while it is watched [U]: 2023 No. 1 asks for a year at least."""
+    """What 2023 No. 1 asks of a restructured loan [U]: while it is watched, a year at least, it is no better than ``floor``; one
+    that was bad stays as bad as it was; one that is restructured again while it is watched is at least ``again``."""
 
     floor: FiveClass = FiveClass.SPECIAL_MENTION
+    again: FiveClass = FiveClass.SUBSTANDARD
     observed_days: int = 365
 
 
 RESTRUCTURE = RestructureRules()
 
 
-def observed(
-    reported: FiveClass | None, restructured_on: date | None, day: date, asked: RestructureRules = RESTRUCTURE,
-) -> FiveClass | None:
-    """What counts as reported: of a loan that is still watched after a restructure never better than the floor asks."""
-    if restructured_on is None or not 0 <= (day - restructured_on).days < asked.observed_days:
-        return reported
-    return asked.floor if reported is None else max(reported, asked.floor, key=lambda c: c.severity)
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A restructure (重组展期) at the end of day ``on``: whatever is left of the schedule falls due ``days`` later.
+
+    Interest runs on by the loan's yearly rate and day count. ``before``: the class that the loan had.
+    """
+
+    on: date
+    days: int
+    annual_rate: Decimal
+    day_count: DayCount
+    before: FiveClass
+
+
+def watched(put_offs: Sequence[PutOff], day: date, asked: RestructureRules = RESTRUCTURE) -> FiveClass | None:
+    """The class that a loan is at least of because it was restructured; ``None`` for one that is not watched on that day."""
+    floors = []
+    for place, one in enumerate(put_offs):
+        if not 0 <= (day - one.on).days < asked.observed_days:
+            continue
+        floors += [asked.floor, one.before] if is_bad(one.before) else [asked.floor]
+        if any((one.on - earlier.on).days < asked.observed_days for earlier in put_offs[:place]):
+            floors.append(asked.again)
+    return max(floors, key=lambda c: c.severity, default=None)
+
+
+def observed(reported: FiveClass | None, put_offs: Sequence[PutOff], day: date) -> FiveClass | None:
+    """What counts as reported: of a loan that is still watched after a restructure never better than ``watched`` says."""
+    return max((one for one in (reported, watched(put_offs, day)) if one is not None), key=lambda c: c.severity, default=None)
 
 
 def is_bad(cls: FiveClass) -> bool:
@@ -221,6 +247,59 @@ def _lower_interest(later: Sequence[RowState]) -> tuple[RowState, ...]:
     return tuple(lowered)
 
 
+def put_off(rows: Sequence[RowState], restructure: PutOff) -> tuple[RowState, ...]:
+    """What is left of a schedule after a restructure [P]: each instalment of which something is left falls due later.
+
+    The first of them bears what the principal still out costs meanwhile: its period grew, those after it are as long as before.
+    """
+    out = sum(row.principal_left_fen for row in rows)
+    moved, later, extra_due = [], timedelta(days=restructure.days), True
+    for row in rows:
+        if row.left_fen:
+            due, extra = row.instalment.due + later, 0
+            if extra_due:
+                share = share_of_year(row.instalment.due, due, restructure.day_count)
+                extra, extra_due = round_fen(ARITHMETIC.multiply(restructure.annual_rate * out, share)), False
+            row = RowState(
+                replace(row.instalment, due=due, interest_fen=row.instalment.interest_fen + extra),
+                row.principal_left_fen, row.interest_left_fen + extra,
+            )
+        moved.append(row)
+    return tuple(moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A schedule after the repayments and restructures of some days, with the sums repaid, in fen."""
+
+    rows: tuple[RowState, ...]
+    principal_fen: int = 0
+    interest_fen: int = 0
+    surplus_fen: int = 0
+
+
+def replay(
+    begun: Replayed, repayments: Iterable[Repayment], put_offs: Sequence[PutOff] = (), until: date = date.max,
+) -> Replayed:
+    """What repayments and restructures up to a day make of a schedule, whatever their order.
+
+    Money of one day is one sum, and comes before the restructure of that day.
+    """
+    by_day: dict[date, int] = {}
+    for repayment in repayments:
+        if repayment.paid_on <= until:
+            by_day[repayment.paid_on] = by_day.get(repayment.paid_on, 0) + repayment.amount_fen
+    for day in sorted({*by_day, *(one.on for one in put_offs if one.on <= until)}):
+        if day in by_day:
+            spread = allocate(begun.rows, by_day[day], day)
+            begun = Replayed(spread.rows, begun.principal_fen + spread.principal_fen, begun.interest_fen + spread.interest_fen,
+                             begun.surplus_fen + spread.surplus_fen)
+        for one in put_offs:
+            if one.on == day:
+                begun = replace(begun, rows=put_off(begun.rows, one))
+    return begun
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a loan stands at the end of a day, in fen and days."""
@@ -235,31 +314,29 @@ class Position:
     surplus_fen: int
 
 
-def position(rows: Sequence[Instalment], repayments: Iterable[Repayment], today: date) -> Position:
-    """Where a loan stands at the end of ``today``; repayments of later days are left aside, order does not
-    matter."""
-    by_day: dict[date, int] = {}
-    for repayment in repayments:
-        if repayment.paid_on <= today:
-            by_day[repayment.paid_on] = by_day.get(repayment.paid_on, 0) + repayment.amount_fen
-    states = fresh(rows)
-    principal = interest = surplus = 0
-    for paid_on, amount_fen in sorted(by_day.items()):
-        spread = allocate(states, amount_fen, paid_on)
-        states = spread.rows
-        principal += spread.principal_fen
-        interest += spread.interest_fen
-        surplus += spread.surplus_fen
+def position(
+    rows: Sequence[Instalment], repayments: Iterable[Repayment], today: date, put_offs: Sequence[PutOff] = (),
+) -> Position:
+    """Where a loan stands at the end of ``today``; what happened on later days is left aside, order does not matter.
+
+    ``rows``: the schedule as it was agreed at the drawdown; a day before a restructure is judged by the due dates of then.
+    """
+    return stands(replay(Replayed(fresh(rows)), repayments, put_offs, today), today)
+
+
+def stands(replayed: Replayed, today: date) -> Position:
+    """Where a loan stands at the end of a day after all that happened up to it."""
+    states = replayed.rows
     late = [row for row in states if row.instalment.due < today and row.left_fen > 0]
     return Position(
         rows=states,
-        principal_repaid_fen=principal,
-        interest_paid_fen=interest,
+        principal_repaid_fen=replayed.principal_fen,
+        interest_paid_fen=replayed.interest_fen,
         principal_left_fen=sum(row.principal_left_fen for row in states),
         overdue_principal_fen=sum(row.principal_left_fen for row in late),
         overdue_interest_fen=sum(row.interest_left_fen for row in late),
         overdue_days=(today - min(row.instalment.due for row in late)).days if late else 0,
-        surplus_fen=surplus,
+        surplus_fen=replayed.surplus_fen,
     )
 
 

@@ -29,7 +29,7 @@ from app.core.use_case import about, reading, use_case
 from app.loans.models import ClassReport, Instalment, Loan, Repayment
 from app.loans.reporting import RepaymentReport, check_class, record_class, record_repayment, spread_of
 from app.loans.rules import FiveClass
-from app.loans.standing import check_day, conventions_of, held, live_repayments, owed_fen, restate
+from app.loans.standing import check_day, conventions_of, held, live_repayments, owed_fen, restate, store
 from app.loans.states import LOAN, LoanState
 from app.market import choice_service
 from app.market.bid_queries import choice_terms
@@ -255,7 +255,7 @@ def report_repayment(ctx: Context, loan_id: UUID, report: RepaymentReport) -> Re
     loan = get_or_404(Loan, loan_id, lock=True)
     one = held(loan)
     entry = record_repayment(ctx, one, report, spread_of(one, report))
-    session().flush()
+    store(one)
     about(loan, amount_fen=entry.amount_fen, principal_fen=entry.principal_fen, repayment_id=entry.id)
     return entry
 
@@ -307,7 +307,7 @@ def report_class(
     one = held(loan)
     check_class(one, reported_on, overdue_days)
     entry = record_class(ctx, one, reported_on, reported_class, overdue_days)
-    session().flush()
+    store(one)
     about(loan, reported_class=reported_class.value, overdue_days=overdue_days, derived_class=entry.derived_class)
     return entry
 

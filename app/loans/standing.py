@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,10 +14,10 @@ from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
-from app.core.lifecycle import fire
+from app.core.lifecycle import move
 from app.core.outbox import emit
 from app.loans import rules
-from app.loans.models import Instalment, Loan, Repayment
+from app.loans.models import Instalment, Loan, Repayment, Restructure
 from app.loans.rules import FiveClass
 from app.loans.states import LOAN, LoanState
 from app.market.rules import Conventions, DayCount, FirstPeriod, HolidayRule
@@ -54,9 +55,18 @@ def schedule_rows(loan_id: UUID) -> list[Instalment]:
     return list(session().scalars(select(Instalment).where(Instalment.loan_id == loan_id).order_by(Instalment.no)))
 
 
-def planned_of(rows: list[Instalment]) -> list[Planned]:
-    """The schedule as the rules know it."""
+def planned_of(rows: Sequence[Due]) -> list[Planned]:
+    """The schedule as it stands, as the rules know it."""
     return [Planned(row.no, row.due_on, row.principal_fen, row.interest_fen, row.balance_fen) for row in rows]
+
+
+def agreed_of(rows: Sequence[Due]) -> list[Planned]:
+    """The schedule as it was agreed at the drawdown, before anything was put off."""
+    return [
+        plan if row.first_due_on is None or row.first_interest_fen is None
+        else replace(plan, due=row.first_due_on, interest_fen=row.first_interest_fen)
+        for row, plan in zip(rows, planned_of(rows), strict=True)
+    ]
 
 
 def owed_fen(loan: Loan, on: date) -> int:
@@ -66,64 +76,151 @@ def owed_fen(loan: Loan, on: date) -> int:
     return plenty - rules.allocate(rows, plenty, on).surplus_fen
 
 
+class Due(Protocol):
+    """A row of a schedule as it is read and restated: ``Instalment``, or a plain copy of one where there are very many."""
+
+    no: int
+    due_on: date
+    principal_fen: int
+    interest_fen: int
+    balance_fen: int
+    principal_left_fen: int
+    interest_left_fen: int
+    first_due_on: date | None
+    first_interest_fen: int | None
+
+
 @dataclass(slots=True)
 class Held:
-    """A loan under lock with its schedule in order and the repayments that stand, as they were reported."""
+    """A loan under lock with its schedule in order, the repayments that stand as they were reported, and its restructures.
+
+    ``new``: what is to be stored with it (repayments, reports, steps); ``told``: topics of events, each of this loan.
+    """
 
     loan: Loan
-    rows: list[Instalment]
-    paid: list[Repayment]
+    rows: Sequence[Due]
+    paid: list[rules.Repayment]
+    put_offs: list[rules.PutOff]
+    new: list[Any] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    known: dict[tuple[Any, ...], rules.Replayed] = field(default_factory=dict)
+    """What days of repayments and restructures made of the schedule, as far as it was asked."""
+    stated: tuple[rules.RowState, ...] = ()
+    """What stands in the rows already: ``bring_up`` writes nothing twice."""
 
-    def on(self, day: date, *more: rules.Repayment) -> rules.Position:
-        """Where the loan stands at the end of a day, were ``more`` repaid too."""
-        paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in self.paid]
-        return rules.position(planned_of(self.rows), [*paid, *more], day)
+    def on(self, day: date, *more: rules.Repayment, put_offs: Sequence[rules.PutOff] | None = None) -> rules.Position:
+        """Where the loan stands at the end of a day, were ``more`` repaid too, or other things put off (``put_offs``)."""
+        paid = [one for one in (*self.paid, *more) if one.paid_on <= day]
+        put_offs = [one for one in (self.put_offs if put_offs is None else put_offs) if one.on <= day]
+        key = (*paid, *put_offs)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._replayed(paid, put_offs)
+        return rules.stands(found, day)
+
+    def _replayed(self, paid: list[rules.Repayment], put_offs: list[rules.PutOff]) -> rules.Replayed:
+        """From what is known without the last repayment, where it is the last thing that happened; else from the drawdown."""
+        before = self.known.get((*paid[:-1], *put_offs)) if paid else None
+        days = [*(one.paid_on for one in paid[:-1]), *(one.on for one in put_offs)]
+        if before is not None and paid[-1].paid_on > max(days, default=date.min):
+            return rules.replay(before, paid[-1:])
+        return rules.replay(rules.Replayed(rules.fresh(agreed_of(self.rows))), paid, put_offs)
+
+    def trust(self) -> None:
+        """Takes the schedule as it is stored for what the repayments and restructures made of it: nothing is spread anew."""
+        rows = tuple(rules.RowState(plan, row.principal_left_fen, row.interest_left_fen)
+                     for plan, row in zip(planned_of(self.rows), self.rows, strict=True))
+        self.known[(*self.paid, *self.put_offs)] = rules.Replayed(
+            rows, self.loan.principal_repaid_fen, self.loan.interest_paid_fen)
 
 
 def held(loan: Loan) -> Held:
     """A loan with all that says where it stands."""
-    return Held(loan, schedule_rows(loan.id), live_repayments(loan.id))
+    paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in live_repayments(loan.id)]
+    return Held(loan, schedule_rows(loan.id), paid, put_offs_of(loan, restructures_of(loan.id)))
+
+
+def restructures_of(loan_id: UUID) -> list[Restructure]:
+    """What a bank put off of a loan, in the order of the days."""
+    return list(session().scalars(
+        select(Restructure).where(Restructure.loan_id == loan_id).order_by(Restructure.agreed_on, Restructure.reported_at)))
+
+
+def put_offs_of(loan: Loan, recorded: Sequence[Restructure]) -> list[rules.PutOff]:
+    """Restructures as the rules know them. One from before they were recorded has moved its schedule for good; it is watched."""
+    if not recorded and loan.restructured_on is not None:
+        return [put_off_of(loan, loan.restructured_on, 0, FiveClass.NORMAL)]
+    return [put_off_of(loan, one.agreed_on, (one.due_on - one.due_before).days, FiveClass(one.class_before)) for one in recorded]
+
+
+def put_off_of(loan: Loan, on: date, days: int, before: FiveClass) -> rules.PutOff:
+    """A restructure of a loan, with the rate and the day count by which its interest runs on."""
+    return rules.PutOff(on, days, loan.annual_rate, conventions_of(loan.conventions).day_count, before)
+
+
+def store(one: Held) -> None:
+    """Stores a held loan and what is new of it, the loan first: the database compares both."""
+    session().flush()
+    session().add_all(one.new)
+    for topic in one.told:
+        emit(topic, loan_id=one.loan.id)
+    one.new, one.told = [], []
+    session().flush()
 
 
 def restate(ctx: Context, loan: Loan) -> int:
     """Brings schedule, sums, days overdue and class to the end of today; returns what is still owed (分)."""
-    owed = bring_up(ctx, held(loan))
-    session().flush()
+    one = held(loan)
+    owed = bring_up(ctx, one)
+    store(one)
     return owed
 
 
 def bring_up(ctx: Context, one: Held) -> int:
-    """``restate`` of a loan that is held already: it asks the database for nothing and leaves the writing to the next flush."""
+    """``restate`` of a loan that is held already: it asks the database for nothing and leaves the writing to ``store``."""
     loan, where = one.loan, one.on(today())
-    for row, state in zip(one.rows, where.rows, strict=True):
-        row.principal_left_fen, row.interest_left_fen = state.principal_left_fen, state.interest_left_fen
+    if where.rows is not one.stated:
+        for row, state in zip(one.rows, where.rows, strict=True):
+            _restate_row(row, state)
+        one.stated = where.rows
     loan.principal_repaid_fen, loan.interest_paid_fen = where.principal_repaid_fen, where.interest_paid_fen
     told = loan.reported_overdue_days
     if told and loan.reported_on is not None:
         told += (today() - loan.reported_on).days
-    owed = sum(row.left_fen for row in one.rows)
+    owed = sum(row.left_fen for row in where.rows)
     loan.overdue_days = max(where.overdue_days, told) if owed else 0
-    loan.next_check_at = _next_check(loan, one.rows)
-    _reclass(ctx, loan)
+    loan.next_check_at = _next_check(loan, where.rows)
+    _reclass(ctx, one)
     return owed
 
 
-def _reclass(ctx: Context, loan: Loan) -> None:
+def _restate_row(row: Due, state: rules.RowState) -> None:
+    """What is left of an instalment, and where a restructure changed it its day and interest; what was agreed first stays."""
+    row.principal_left_fen, row.interest_left_fen = state.principal_left_fen, state.interest_left_fen
+    plan = state.instalment
+    if (plan.due, plan.interest_fen) != (row.due_on, row.interest_fen):
+        if row.first_due_on is None:
+            row.first_due_on, row.first_interest_fen = row.due_on, row.interest_fen
+        row.due_on, row.interest_fen = plan.due, plan.interest_fen
+
+
+def _reclass(ctx: Context, one: Held) -> None:
+    loan = one.loan
     reported = FiveClass(loan.reported_class) if loan.reported_class else None
     before = FiveClass(loan.five_class or FiveClass.NORMAL)
-    after = rules.five_class(loan.overdue_days, rules.observed(reported, loan.restructured_on, today()))
+    after = rules.five_class(loan.overdue_days, rules.observed(reported, one.put_offs, today()))
     loan.classed_on = today()
     if after is before:
         return
     loan.five_class = after.value
     if loan.state == LoanState.DRAWN:
-        fire(ctx, LOAN, loan, "reclass", reason=f"{before.label} → {after.label}")
-    emit("loan.class_changed", loan_id=loan.id)
+        one.new.append(move(ctx, LOAN, loan, "reclass", reason=f"{before.label} → {after.label}"))
+    one.told.append("loan.class_changed")
 
 
-def _next_check(loan: Loan, rows: list[Instalment]) -> datetime | None:
+def _next_check(loan: Loan, rows: Sequence[rules.RowState]) -> datetime | None:
     """When days overdue may next change: the day after the next unpaid due date, or tomorrow where one has passed."""
-    unpaid = [row.due_on for row in rows if row.left_fen]
+    unpaid = [row.instalment.due for row in rows if row.left_fen]
     if not unpaid:
         return None
     late = loan.overdue_days > 0 or min(unpaid) < today()

@@ -28,7 +28,7 @@ from app.market.door import room
 from app.market.models import Need
 from app.market.words import NeedState
 
-pages.menu.add(_l("提问"), "market.bank_questions", Permission.QUESTION_ASK, 25)
+pages.menu.add(_l("提问"), "market.bank_questions", Permission.QUESTION_ASK, 25, pages.Group.FINANCING)
 for _event, _text in {
     "create": _l("银行提问"), "answer": _l("答复银行提问"), "drop": _l("撤回提问"), "close": _l("提问随截止结束"),
 }.items():  # fmt: skip

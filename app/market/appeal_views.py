@@ -31,7 +31,7 @@ from app.market.forms import named
 from app.market.models import Need
 from app.market.need_cards import card_of
 
-pages.menu.add(_l("申诉"), "market.appeals", Permission.APPEAL_READ, 42)
+pages.menu.add(_l("申诉"), "market.appeals", Permission.APPEAL_READ, 42, pages.Group.FINANCING)
 for _event, _text in {
     "file": _l("企业对婉拒提出申诉"), "drop": _l("企业撤回申诉"), "uphold": _l("银行维持婉拒"), "withdraw": _l("银行撤销婉拒"),
     "escalate": _l("申诉超时，报金融局"),

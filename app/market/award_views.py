@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.database import get_or_404
 from app.core.lifecycle import can_fire
-from app.core.pages import menu
+from app.core.pages import Group, menu
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.use_case import reading
@@ -33,8 +33,8 @@ from app.market.display import need_title
 from app.market.door import room
 from app.market.models import Need
 
-menu.add(_l("被选定的报价"), "market.choices", Permission.BID_READ, 25)
-menu.add(_l("选定异议"), "market.objections", Permission.AWARD_JUDGE, 40)
+menu.add(_l("被选定的报价"), "market.choices", Permission.BID_READ, 25, Group.FINANCING)
+menu.add(_l("选定异议"), "market.objections", Permission.AWARD_JUDGE, 40, Group.FINANCING)
 _WORDS = {
     "award_states": AWARD_STATES, "choice_states": CHOICE_STATES, "outcomes": OUTCOMES, "reasons": OBJECTION_REASONS,
     "objection_states": OBJECTION_STATES, "usual": USUAL_CONDITIONS,

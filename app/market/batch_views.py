@@ -27,7 +27,7 @@ from app.market import batch_service, invite_service, policy, queries, round_que
 from app.market.batch_models import NeedBatch
 from app.market.display import card_title, kind_text, months_text, need_chip
 from app.market.door import room
-from app.market.fields import TokenField
+from app.market.fields import TokenField, ids_of
 from app.market.forms import named
 from app.market.models import Need
 from app.market.queue_views import divisions
@@ -38,7 +38,7 @@ from app.market.words import NEED_STATES, WANTED_KINDS
 
 MOST_EXPORTED = 10_000
 
-pages.menu.add(_l("需求批次"), "market.batches", Permission.BATCH_EDIT, 42)
+pages.menu.add(_l("需求批次"), "market.batches", Permission.BATCH_EDIT, 42, pages.Group.FINANCING)
 
 BATCHES = Table(
     "batches",
@@ -146,7 +146,7 @@ def batch(batch_id: UUID) -> Any:
 @room.page("/batches/<uuid:batch_id>/banks", Permission.BATCH_EDIT, methods=["POST"])
 def set_banks(batch_id: UUID) -> Any:
     """Says which banks take part."""
-    banks = [UUID(value) for value in request.form.getlist("banks") if _is_uuid(value)]
+    banks = ids_of(request.form.getlist("banks"))
     return act(
         lambda: batch_service.set_banks(context(), batch_id, banks), done=gettext("参加的银行已保存。"), to=_to(batch_id)
     )
@@ -156,10 +156,6 @@ def set_banks(batch_id: UUID) -> Any:
 def send_batch(batch_id: UUID) -> Any:
     """Sends the listed needs to the banks that take part."""
     return act(lambda: invite_service.send_batch(context(), batch_id), done=gettext("已推送。"), to=_to(batch_id))
-
-
-def _is_uuid(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-f-]{36}", text) is not None
 
 
 def _to(batch_id: UUID) -> str:

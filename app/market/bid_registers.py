@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.calendar import SHANGHAI, today
 from app.core.context import Context
 from app.core.formats import money_text
-from app.core.pages import Figure, NextStep, Wait, event_texts, home, menu
+from app.core.pages import Figure, Group, NextStep, Wait, event_texts, home, menu
 from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.market import bid_queries
@@ -18,7 +18,7 @@ from app.market.bid_words import AwardState, BidState
 from app.market.display import card_title
 from app.market.models import Need
 
-menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20)
+menu.add(_l("我的报价"), "market.bids", Permission.BID_READ, 20, Group.FINANCING)
 
 for _event, _text in {
     "create": _l("起草报价"),

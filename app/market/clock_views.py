@@ -23,7 +23,7 @@ from app.market.clock_models import Clock
 from app.market.door import room
 from app.market.level_rules import STEPS
 
-pages.menu.add(_l("时限"), "market.clocks", Permission.CLOCK_READ, 45)
+pages.menu.add(_l("时限"), "market.clocks", Permission.CLOCK_READ, 45, pages.Group.FINANCING)
 OUTCOMES = {"KEPT": (_l("按时"), "good"), "LATE": (_l("超时办结"), "bad"), "CANCELLED": (_l("不再需要"), "plain")}
 STATE = case(
     (Clock.ended_at.is_not(None), Clock.outcome), (Clock.limit_at <= func.now(), "OVER"),

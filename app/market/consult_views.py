@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -31,13 +30,14 @@ from app.market.consult_words import ADVICES, CONDITIONS, CONSULT_STATES, CONSUL
 from app.market.display import card_title, kind_text, months_text, need_title
 from app.market.door import room
 from app.market.exposure_rules import Exposure
+from app.market.fields import ids_of
 from app.market.forms import named
 from app.market.models import Need
 from app.market.need_cards import card_of
 from app.market.product_words import PRODUCT_KINDS
 
-pages.menu.add(_l("会诊"), "market.desk_consultations", Permission.CONSULT_CALL, 41)
-pages.menu.add(_l("会诊"), "market.consultations", Permission.CONSULT_SIT, 27)
+pages.menu.add(_l("会诊"), "market.desk_consultations", Permission.CONSULT_CALL, 41, pages.Group.FINANCING)
+pages.menu.add(_l("会诊"), "market.consultations", Permission.CONSULT_SIT, 27, pages.Group.FINANCING)
 for _event, _text in {
     "call": _l("服务台提议会诊"), "agree": _l("企业同意会诊"), "decline": _l("企业不同意会诊"), "cancel": _l("取消会诊"),
     "advise": _l("会诊给出建议"), "expire": _l("会诊逾期结束"),
@@ -107,7 +107,7 @@ def desk_consultations() -> Any:
 @room.page("/desk/needs/<uuid:need_id>/consult", Permission.CONSULT_CALL, methods=["POST"])
 def call_consultation(need_id: UUID) -> Any:
     """Asks the firm whether these banks may look again."""
-    banks = [UUID(value) for value in request.form.getlist("banks") if re.fullmatch(r"[0-9a-f-]{36}", value)]
+    banks = ids_of(request.form.getlist("banks"))
     return act(
         lambda: consult_service.call(context(), need_id, banks, request.form.get("reason", "")),
         done=gettext("已提议会诊；企业同意后银行才会看到。"), to=url_for("market.desk_need", need_id=need_id),

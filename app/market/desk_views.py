@@ -33,7 +33,7 @@ from app.market.screening_rules import ScreenFacts, hints
 from app.market.screening_words import RETURN_REASONS
 from app.market.words import NEED_STATES, NeedState
 
-pages.menu.add(_l("需求核对"), "market.desk_needs", Permission.NEED_SCREEN, 15)
+pages.menu.add(_l("需求核对"), "market.desk_needs", Permission.NEED_SCREEN, 15, pages.Group.FINANCING)
 
 NEEDS = Table(
     "desk_needs",

@@ -6,11 +6,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
-from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 from app.core.formats import datetime_text, is_english, is_past, money_text, rate_text
+from app.core.languages import gettext
 from app.core.pages import Tone
 from app.core.pieces import bar, chip
 from app.core.uscc import DISTRICTS
@@ -129,10 +129,10 @@ def marks(row: QueueRow) -> Markup:
 
 def deadline(row: Any) -> Markup:
     """When bidding closes; today stands out."""
-    text = datetime_text(row.closes_at, relative=True)
     if is_past(row.closes_at):
         return chip(gettext("已截止"), "plain")
-    return chip(text, "wait") if text != datetime_text(row.closes_at) and text.startswith(gettext("今天")) else escape(text)
+    text = datetime_text(row.closes_at, relative=True)
+    return chip(text, "wait") if text.startswith(gettext("今天")) else escape(text)
 
 
 PART_WORDS = {
@@ -163,16 +163,11 @@ def score_text(row: QueueRow) -> Markup:
     if row.margin_bp is not None:
         left = rate_text(Decimal(row.margin_bp) / 10_000)
         notes.append(gettext("产品利率减去资金成本和预期损失，余 %(left)s", left=left))
+    drawn = bar(row.score, gettext("匹配度 %(score)s 分", score=row.score))
+    why, each = escape(gettext("为什么排在这里")), escape(gettext("各项得分") + gettext("："))
+    working = "".join([f"<li>{escape(note)}</li>" for note in notes])
     return Markup(
-        '{} <span class="num">{}</span><details class="working"><summary>{}</summary><ul class="reasons">{}{}</ul>'
-        '<p class="sm">{}{}{}</p></details>'
-    ).format(
-        bar(row.score, gettext("匹配度 %(score)s 分", score=row.score)),
-        row.score,
-        gettext("为什么排在这里"),
-        _reasons(is_english(), row.reasons),
-        Markup("").join(Markup("<li>{}</li>").format(note) for note in notes),
-        gettext("各项得分"),
-        gettext("："),
-        _points(is_english(), row.points),
+        f'{drawn} <span class="num">{row.score}</span><details class="working"><summary>{why}</summary>'
+        f'<ul class="reasons">{_reasons(is_english(), row.reasons)}{working}</ul>'
+        f'<p class="sm">{each}{_points(is_english(), row.points)}</p></details>'
     )

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from flask_babel import gettext
 from wtforms import Form, HiddenField, StringField, TextAreaField
@@ -15,6 +16,13 @@ from app.core.ids import new_id
 from app.core.money import EXACT, WAN, YUAN, fen_from_yuan
 from app.core.working import Problem, shown
 from app.market.terms import PlanRow
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def ids_of(values: Iterable[str]) -> list[UUID]:
+    """The ids among what a form sent. Whoever wrote anything else wrote the request by hand, and has named nothing."""
+    return [UUID(value) for value in values if _ID.fullmatch(value)]
 
 
 class TokenField(HiddenField):

@@ -43,7 +43,7 @@ for _event, _words in {
     "propose": _l("提出调整市场参数"), "confirm": _l("同意，参数生效"), "refuse": _l("不同意调整"), "withdraw": _l("撤回调整"),
 }.items():  # fmt: skip
     pages.event_texts.add(MarketPolicy.__tablename__, _event, _words)
-pages.menu.add(_l("服务时限"), "market.levels", P.POLICY_PROPOSE, 46)
+pages.menu.add(_l("服务时限"), "market.levels", P.POLICY_PROPOSE, 46, pages.Group.FINANCING)
 
 STATES: dict[str, tuple[Text, str]] = {
     PolicyState.PROPOSED: (_l("待另一人决定"), "wait"), PolicyState.CONFIRMED: (_l("已同意"), "good"),

@@ -19,6 +19,7 @@ from app.core.web import act, context
 from app.market import paper_service
 from app.market.answer_words import PAPERS
 from app.market.door import room
+from app.market.fields import ids_of
 from app.market.models import NeedPaper
 from app.market.wizard import draft_of, step_url, steps
 
@@ -45,12 +46,12 @@ def _paper_row(one: tuple[NeedPaper, Paper]) -> Any:
 
 
 def _take_paper(ctx: Context, need_id: UUID) -> Any:
-    upload, replaces = request.files.get("file"), request.form.get("replaces", "")
+    upload, replaces = request.files.get("file"), ids_of(request.form.getlist("replaces"))
     if upload is None or not upload.filename:
         raise Refusal(ErrorCode.FILE_TYPE, field="file", allowed=ALLOWED)
     stored = take_in(upload.stream, limit=PAPER_LIMIT, limit_text="20 MB")
     kind = request.form.get("kind", "")
-    return paper_service.add_paper(ctx, need_id, kind, upload.filename, stored, UUID(replaces) if replaces else None)
+    return paper_service.add_paper(ctx, need_id, kind, upload.filename, stored, replaces[0] if replaces else None)
 
 
 @room.page("/needs/<uuid:need_id>/papers/<uuid:paper_id>/remove", Permission.NEED_DRAFT, methods=["POST"])

@@ -121,6 +121,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "transfer.register_days": (N_("跨行转贷：续贷银行办妥新登记，自放款起"), N_("天")),
     "transfer.late_collateral_wd": (N_("异常：银行补办迟到的担保物登记"), N_("个工作日")),
     "transfer.called_guarantor_wd": (N_("异常：担保机构代偿逾期的跨行转贷"), N_("个工作日")),
+    "transfer.doubled_wd": (N_("异常：核实同一借据的重复申请"), N_("个工作日")),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
 

@@ -11,14 +11,16 @@ from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, select, text
+from sqlalchemy import func, select, text
 
 from app.core.calendar import SHANGHAI, now, today, working_days_between
 from app.core.context import Context
-from app.core.database import ask, engine, session
+from app.core.database import engine, session
 from app.core.filters import Args, FilterState
+from app.core.permissions import Permission
 from app.core.queries import organisation_names
 from app.core.tables import PAGE_SIZES, Page, Table
+from app.core.use_case import asking
 from app.credit.queries import CardProfile, among, card_of, card_profiles
 from app.market.claim_models import NeedClaim
 from app.market.models import Bid, Need
@@ -232,24 +234,22 @@ class QueuePage:
     waits: list[UUID]
 
 
-class Told(NamedTuple):
-    """A place and the card of its need as one text: all that a drawn row depends on, and quick to compare.
+def row_of(told: str) -> QueueRow:
+    """A row for people of a place and the card of its need as the database tells them.
 
-    A page compares fifty and takes few apart: those that this process has not drawn yet.
+    The text is all that a drawn row depends on, and quick to compare: a page compares fifty and takes few apart, those that this
+    process has not drawn yet.
     """
-
-    closes_at: datetime
-    text: str
-
-    def row(self) -> QueueRow:
-        """The row for people."""
-        return _Parts(*loads(self.text)).row(self.closes_at)
+    return _Parts(*loads(told)).row()
 
 
 class _Parts(NamedTuple):
     """What the text of a place says. Ids are text, arrays as they are written."""
 
     need_id: str
+    closes_at: str
+    over: bool
+    """Whether no bids are taken any more; a row tells it, so it is drawn anew."""
     match_score: int
     reasons: str
     product_id: str | None
@@ -280,36 +280,36 @@ class _Parts(NamedTuple):
     synthetic: bool | None
     consented: bool | None
 
-    def row(self, closes_at: datetime) -> QueueRow:
+    def row(self) -> QueueRow:
         """The row for people. Reasons are told as {IN_INDUSTRY,IN_DISTRICT}."""
         reasons, points = (tuple(text[1:-1].split(",")) if len(text) > 2 else () for text in (self.reasons, self.points))
         return QueueRow(
             UUID(self.need_id), UUID(self.firm_id), self.amount_fen, self.term_months, self.product_kind, self.industry_code,
-            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution, closes_at,
-            self.match_score, reasons, self.product, card_of(self) if self.known else None, self.bid_state, self.name,
+            self.district, self.size_class, self.firm_form, self.first_loan, self.bookable, self.distribution,
+            datetime.fromisoformat(self.closes_at), self.match_score, reasons, self.product,
+            card_of(self) if self.known else None, self.bid_state, self.name,
             UUID(self.product_id) if self.product_id else None, tuple(map(int, points)), self.margin_bp, self.claimed_by,
         )  # fmt: skip
 
 
-# Everything of a page in one statement: what has no place yet, whether there are products, how many places there are, the places
-# asked for, and of their needs what the bank may know.
+# Everything of a page in one row: what has no place yet, whether there are products, how many places there are, and, line by
+# line, the places asked for with what the bank may know of their needs.
 _COLUMNS = text("""
   array(select hq_rank_missing(now())), exists (select from product where org_id = hq_org()), (select count(*) from counted),
-  card.closes_at, json_build_array(
-  place.need_id::text, place.score, place.reasons, place.product_id::text, place.points, place.margin_bp,
-  coalesce(product.name, ''), card.org_id::text, card.amount_fen, card.term_months, card.product_kind, card.industry_code,
-  card.district, card.size_class, card.firm_form, card.first_loan, card.bookable, card.distribution, card.name,
-  card.claimed_by, card.bid_state, card.known, card.percent, card.grade, card.score, card.state, card.partial, card.visible,
-  card.synthetic, card.consented)::text""")
-_JOINED = text("""
-  (select) always left join place on true left join product on product.id = place.product_id
-  left join hq_queue_cards(array(select need_id from place)) card on card.id = place.need_id""")
+  (select string_agg(json_build_array(
+    place.need_id::text, card.closes_at, card.closes_at < now(), place.score, place.reasons::text, place.product_id::text,
+    place.points::text, place.margin_bp, coalesce(product.name, ''), card.org_id::text, card.amount_fen, card.term_months,
+    card.product_kind, card.industry_code, card.district, card.size_class, card.firm_form, card.first_loan, card.bookable,
+    card.distribution, card.name, card.claimed_by, card.bid_state, card.known, card.percent, card.grade, card.score, card.state,
+    card.partial, card.visible, card.synthetic, card.consented)::text, e'\\n' order by place.stands)
+  from place join hq_queue_cards(array(select need_id from place)) card on card.id = place.need_id
+    left join product on product.id = place.product_id)""")
 
 
 class RankedTable(Table):
     """The queue: places are read from their rows, cards and names of one page alone."""
 
-    def load_queue(self, args: Args) -> QueuePage:
+    def load_queue(self, ctx: Context, args: Args) -> QueuePage:
         """One page in one statement. ``COUNTED_AHEAD`` pages from it on are counted, and never more than ``MOST_SHOWN``."""
         states = self._states(args)
         sort, direction = self._order(args)
@@ -317,29 +317,28 @@ class RankedTable(Table):
         size = size if size in PAGE_SIZES else self.page_size
         number = min(max(1, _number(args.get("page"), 1)), MOST_SHOWN // size)
         order = f"{'-' if direction == 'desc' else ''}{sort}"
-        found = self._read(states, order, size, (number - 1) * size)
-        if 0 < found[0][2] <= (number - 1) * size:  # beyond the last page stands the last page
-            number = ceil(found[0][2] / size)
-            found = self._read(states, order, size, (number - 1) * size)
-        waits, products, counted = found[0][:3]
+        waits, products, counted, lines = self._read(ctx, states, order, size, (number - 1) * size)
+        if 0 < counted <= (number - 1) * size:  # beyond the last page stands the last page
+            number = ceil(counted / size)
+            waits, products, counted, lines = self._read(ctx, states, order, size, (number - 1) * size)
         most = _most_counted(size, (number - 1) * size)
-        page = Page(self, _told(found), min(counted, most), number, size, sort, direction, states, counted > most)
-        return QueuePage(page, products, list(waits))
+        page = Page(self, _lines(lines), min(counted, most), number, size, sort, direction, states, counted > most)
+        return QueuePage(page, products, waits)
 
-    def load_export(self, args: Args) -> list[QueueRow]:
+    def load_export(self, ctx: Context, args: Args) -> list[QueueRow]:
         """The first ``MOST_EXPORTED`` rows of the list."""
         sort, direction = self._order(args)
         order = f"{'-' if direction == 'desc' else ''}{sort}"
-        return [told.row() for told in _told(self._read(self._states(args), order, MOST_EXPORTED, 0))]
+        return [row_of(told) for told in _lines(self._read(ctx, self._states(args), order, MOST_EXPORTED, 0)[3])]
 
-    def _read(self, states: list[FilterState], order: str, size: int, skip: int) -> list[Any]:
+    def _read(self, ctx: Context, states: list[FilterState], order: str, size: int, skip: int) -> Any:
         applied = tuple((state.key, state.applied) for state in states if state.applied is not None)
         stands = applied, order, size, skip
         if stands not in _BUILT:
             if len(_BUILT) >= MOST_BUILT:
                 _BUILT.clear()
             _BUILT[stands] = self._build(dict(applied), ORDERS[order], size, skip)
-        return ask(_BUILT[stands])
+        return asking(ctx, Permission.QUEUE_READ, _BUILT[stands])
 
     def _build(self, applied: dict[str, Any], order: Sequence[Any], size: int, skip: int) -> str:
         """The statement with all its values in it, so that the database plans it for them and once a connection.
@@ -351,22 +350,21 @@ class RankedTable(Table):
         for spec in self.filters:
             if spec.key in applied:
                 stmt = spec.apply(stmt, applied[spec.key])
-        columns = [PLACE.c.need_id, PLACE.c.score, cast(PLACE.c.reasons, Text).label("reasons"), PLACE.c.product_id,
-                   cast(PLACE.c.points, Text).label("points"), PLACE.c.margin_bp]  # fmt: skip
         stands = func.row_number().over(order_by=order).label("stands")
-        place = stmt.with_only_columns(*columns, stands, maintain_column_froms=True).order_by(*order).limit(size).offset(skip)
+        columns = [PLACE.c.need_id, PLACE.c.score, PLACE.c.reasons, PLACE.c.product_id, PLACE.c.points, PLACE.c.margin_bp, stands]
+        place = stmt.with_only_columns(*columns, maintain_column_froms=True).order_by(*order).limit(size).offset(skip)
         counted = stmt.with_only_columns(PLACE.c.need_id, maintain_column_froms=True).limit(_most_counted(size, skip) + 1)
-        whole = select(_COLUMNS).select_from(_JOINED).add_cte(place.cte("place"), counted.cte("counted"))
-        return str(whole.order_by(text("place.stands")).compile(dialect=engine().dialect, compile_kwargs={"literal_binds": True}))
+        whole = select(_COLUMNS).add_cte(place.cte("place"), counted.cte("counted"))
+        return str(whole.compile(dialect=engine().dialect, compile_kwargs={"literal_binds": True}))
 
 
 def _most_counted(size: int, skip: int) -> int:
     return min(MOST_SHOWN, skip + COUNTED_AHEAD * size)
 
 
-def _told(found: Sequence[Any]) -> list[Told]:
-    """Places whose need the bank sees; one that it may not see (any more) is left out."""
-    return [Told(*row[3:]) for row in found if row[3] is not None]
+def _lines(told: str | None) -> list[str]:
+    """The places of a page whose needs the bank sees; one that it may not see (any more) is left out."""
+    return told.split("\n") if told else []
 
 
 def _number(text: str | None, default: int) -> int:

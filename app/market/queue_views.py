@@ -6,14 +6,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import render_template, request, session, url_for
-from flask_babel import gettext
+from flask import render_template, request, session
 from flask_babel import lazy_gettext as _l
 
-from app.core.calendar import now, today
+from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
+from app.core.drawn import address_of
 from app.core.filters import Filter, fixed, remembered
+from app.core.languages import gettext
 from app.core.permissions import Permission
 from app.core.tables import Column, export_xlsx, wants_export
 from app.core.uscc import DISTRICTS
@@ -44,14 +45,14 @@ def divisions(letters: tuple[str, ...]) -> list[str]:
 def _action(row: queue.QueueRow) -> tuple[str, str]:
     """Who may draft goes straight to the bid; everybody else looks."""
     if row.bid_state is None and context().can(Permission.BID_DRAFT):
-        return gettext("报价"), url_for("market.new_bid", need_id=row.id)
-    return gettext("查看"), url_for("market.queue_need", need_id=row.id)
+        return gettext("报价"), address_of("market.new_bid", "need_id", row.id)
+    return gettext("查看"), address_of("market.queue_need", "need_id", row.id)
 
 
-def _row_keys(rows: Sequence[queue.Told]) -> list[Hashable]:
+def _row_keys(rows: Sequence[str]) -> list[Hashable]:
     """A row of the queue shows what was told of it, says 今天 or 明天, and offers a bid to those who may draft one."""
-    same, moment = (today(), context().can(Permission.BID_DRAFT)), now()
-    return [(same, told, told.closes_at < moment) for told in rows]
+    day, drafts = today(), context().can(Permission.BID_DRAFT)
+    return [(told, day, drafts) for told in rows]
 
 
 QUEUE = queue.RankedTable(
@@ -133,10 +134,10 @@ QUEUE = queue.RankedTable(
         Filter("unanswered", _l("只看未报价"), kind="flag", apply=lambda stmt, value: stmt.where(~queue.own_bid())),
     ],
     default_sort="-score",
-    row_url=lambda row: url_for("market.queue_need", need_id=row.id),
+    row_url=lambda row: address_of("market.queue_need", "need_id", row.id),
     row_action=_action,
     row_keys=_row_keys,
-    unfold=queue.Told.row,
+    unfold=queue.row_of,
     empty_title=_l("现在没有开放的需求"),
     empty_hint=_l("企业提交需求后会出现在这里，按与本行产品的匹配度排序。"),
 )
@@ -148,16 +149,11 @@ def queue_list() -> Any:
     ctx = context()
     args = remembered(QUEUE, request.args, session)
     exports = wants_export(request.args)
-    with reading(ctx, Permission.QUEUE_READ):
-        found = QUEUE.load_queue(args)
+    found = QUEUE.load_queue(ctx, args)
     if found.waits:
         rank_service.catch_up(ctx, found.waits)
-    if exports or found.waits:
-        with reading(ctx, Permission.QUEUE_READ):
-            if exports:
-                rows = QUEUE.load_export(args)
-            else:
-                found = QUEUE.load_queue(args)
+        if not exports:
+            found = QUEUE.load_queue(ctx, args)
     if not exports:
         return render_template(
             "market/queue.html",
@@ -166,6 +162,7 @@ def queue_list() -> Any:
             most=queue.MOST_SHOWN,
             load_permission=Permission.LOAD_READ,
         )
+    rows = QUEUE.load_export(ctx, args)
     bid_service.record_queue_export(ctx, len(rows))
     return send_xlsx(export_xlsx(QUEUE, rows, gettext("需求")), "queue.xlsx")
 

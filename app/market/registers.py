@@ -13,18 +13,7 @@ from app.core.calendar import now
 from app.core.context import Context
 from app.core.formats import datetime_text, money_text
 from app.core.models import Case
-from app.core.pages import (
-    CaseLink,
-    NextStep,
-    Station,
-    Wait,
-    case_links,
-    event_texts,
-    home,
-    menu,
-    next_steps,
-    stations,
-)
+from app.core.pages import CaseLink, Group, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
 from app.core.permissions import OrgKind, Permission
 from app.market import bid_queries, queries
 from app.market.bid_registers import after_choice
@@ -33,9 +22,9 @@ from app.market.next_best import standing
 from app.market.policy import choice_asked_by
 from app.market.words import NEED_STATES, NEED_TONES, NeedState
 
-menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10)
-menu.add(_l("需求"), "market.queue_list", Permission.QUEUE_READ, 10)
-menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70)
+menu.add(_l("融资"), "market.needs", Permission.NEED_READ, 10, Group.FINANCING)
+menu.add(_l("需求"), "market.queue_list", Permission.QUEUE_READ, 10, Group.FINANCING)
+menu.add(_l("产品"), "market.products", Permission.PRODUCT_EDIT, 70, Group.FINANCING)
 
 for _event, _text in {
     "create": _l("开始填写融资需求"),

@@ -37,7 +37,7 @@ from app.market.round_words import ROUND, ROUND_STATES, ROUND_TONES, RoundState
 
 MOST_EXPORTED = 10_000
 
-pages.menu.add(_l("撮合"), "market.rounds", Permission.ROUND_READ, 44)
+pages.menu.add(_l("撮合"), "market.rounds", Permission.ROUND_READ, 44, pages.Group.FINANCING)
 for _event, _text in {
     "create": _l("发起一轮撮合"), "compute": _l("撮合算出"), "again": _l("要求重新计算"), "show": _l("公布撮合建议"),
     "end": _l("结束撮合"), "discard": _l("作废撮合"),
@@ -234,7 +234,7 @@ def start_round(batch_id: UUID) -> Any:
 
     def start() -> None:
         typed = request.form.get("quota", "").strip().removesuffix("%").strip()
-        if not (typed.isascii() and typed.isdigit() and int(typed) <= 100):
+        if not (typed.isascii() and typed.isdigit() and len(typed) <= 3 and int(typed) <= 100):
             raise Refusal(ErrorCode.INVALID, field="quota")
         started.append(round_service.start_round(context(), batch_id, Decimal(typed) / 100))
 

@@ -80,6 +80,15 @@ class Instalment:
         return self.principal_fen + self.interest_fen
 
 
+def share_of_year(start: date, end: date, day_count: DayCount) -> Decimal:
+    """The length of a period in years by the day count; for 30/360 a month is 30 days and the 31st counts as the 30th."""
+    if day_count is DayCount.THIRTY_360:
+        days, base = 30 * (_month(end) - _month(start)) + min(end.day, 30) - min(start.day, 30), 360
+    else:
+        days, base = (end - start).days, 360 if day_count is DayCount.ACT_360 else 365
+    return ARITHMETIC.divide(Decimal(days), Decimal(base))
+
+
 def schedule(
     principal_fen: int,
     annual_rate: Decimal,

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
 
+from app.core.calendar import SHANGHAI
 from app.core.database import get_or_404
 from app.core.formats import money_text, rate_text
 from app.core.money import yuan_text
@@ -21,6 +22,7 @@ from app.core.web import context
 from app.core.working import WorkingLine
 from app.market import bid_queries, queries
 from app.market.bid_service import candidate_of, offer_of
+from app.market.bid_words import CONDITION_KINDS, TIE_KINDS
 from app.market.costs import dated_rate, fee_months
 from app.market.display import card_title, months_text, need_title
 from app.market.door import room
@@ -29,7 +31,7 @@ from app.market.models import Bid, Need
 from app.market.part_rules import PART_FEES, Share
 from app.market.product_service import conventions_of
 from app.market.statement import StatementRow, statement
-from app.market.terms import FEE_NAMES, FeeKind, Offer, plan_of
+from app.market.terms import FEE_NAMES, FeeKind, Offer, PlanRow, plan_of
 from app.market.words import METHODS
 
 MOST_PENALTY = Decimal("0.05")
@@ -106,6 +108,8 @@ def _sheet(bid_id: UUID, crumbs: list[tuple[str, str]], early_page: str | None) 
         early_url=url_for(early_page, bid_id=bid_id, amount=part) if early_page else None,
         conventions=conventions_of(found.conventions),
         months_text=months_text,
+        submitted=f"{found.submitted_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if found.submitted_at else "—",  # paper lasts years
+        plan=_plan_text(share.offer.plan) if share.offer.plan else "",
     )
 
 
@@ -165,7 +169,7 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
 
     kinds = sorted({fee.kind for bid in bids for fee in bid.fees})
     fees = [line(gettext(FEE_NAMES[FeeKind(kind)][0]), [_fee_text(bid, kind) for bid in bids]) for kind in kinds]
-    plans = [line(gettext("还本计划"), [_plan_text(bid) for bid in bids])] if any(bid.plan for bid in bids) else []
+    plans = [line(gettext("还本计划"), [_plan_text(plan_of(bid.plan)) for bid in bids])] if any(bid.plan for bid in bids) else []
     return [
         line(gettext("综合年化成本"), [rate_text(bid.all_in_rate) for bid in bids]),
         line(gettext("实际年利率"), [rate_text(bid.effective_rate) for bid in bids]),
@@ -180,12 +184,30 @@ def _compared(rows: list[bid_queries.OfferRow]) -> list[CompareRow]:
         *plans,
         line(gettext("产品"), [row.product for row in rows]),
         line(gettext("报价有效至"), [bid.valid_until.isoformat() for bid in bids]),
-        line(gettext("要求"), [bid.conditions or gettext("无") for bid in bids]),
+        line(gettext("搭配的产品或服务"), [_ties_text(bid) for bid in bids]),
+        line(gettext("报价的条件"), [_demands_text(bid) for bid in bids]),
+        line(gettext("补充说明"), [bid.conditions or gettext("无") for bid in bids]),
     ]
 
 
-def _plan_text(bid: Bid) -> str:
-    rows = [f"{gettext('第 %(count)s 个月', count=row.month)} {money_text(row.principal_fen)}" for row in plan_of(bid.plan)]
+def _ties_text(bid: Bid) -> str:
+    """What is sold with the loan; that nobody said anything is not the same as nothing."""
+    must, may = gettext("必须"), gettext("可选")
+    told = [_words(f"{gettext(TIE_KINDS[tie.kind])} · {must if tie.required else may}", tie.text) for tie in bid.ties]
+    return "\n".join(told) or (gettext("银行声明没有搭配") if bid.ties_declared else gettext("没有说明"))
+
+
+def _demands_text(bid: Bid) -> str:
+    """The only grounds on which the bank may refuse after the choice."""
+    return "\n".join(_words(gettext(CONDITION_KINDS[one.kind]), one.text) for one in bid.demands) or gettext("无")
+
+
+def _words(name: str, text: str) -> str:
+    return f"{name} · {text}" if text else name
+
+
+def _plan_text(plan: Sequence[PlanRow]) -> str:
+    rows = [f"{gettext('第 %(count)s 个月', count=row.month)} {money_text(row.principal_fen)}" for row in plan]
     return gettext("、").join(rows) or "—"
 
 

@@ -25,7 +25,7 @@ from app.market import standing_service as standing_service
 from app.market.audience_models import BankStanding
 from app.market.door import room
 
-pages.menu.add(_l("银行统计"), "market.bank_list", Permission.STANDING_READ, 72)
+pages.menu.add(_l("银行统计"), "market.bank_list", Permission.STANDING_READ, 72, pages.Group.FINANCING)
 
 YARDSTICKS = {"answer_rate": _l("同类平台：95% 以上"), "offer_rate": _l("同类平台：约一半")}
 """Published figures of peers (peer-platforms paper §4)."""

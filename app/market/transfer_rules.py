@@ -48,6 +48,7 @@ class TransferRules:
     register_days: int = 45
     late_collateral_wd: int = 1
     called_guarantor_wd: int = 5
+    doubled_wd: int = 1
 
     @property
     def radar_marks(self) -> tuple[int, ...]:

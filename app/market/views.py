@@ -162,7 +162,7 @@ def need_step(need_id: UUID, step: str) -> Any:
         profile = current_profile(need.org_id)
     if request.method == "POST":
         back = "back" in request.form
-        fine = (form.validate_on_submit() and _fits(step, need, form)) or back
+        fine = all([form.validate_on_submit(), _fits(step, need, form)]) or back  # everything that is wrong, at one go
         if fine and attempt(form, lambda: service.save_need(ctx, need_id, form.part())) is not None:
             at = STEPS.index(step) + (-1 if back else 1)
             if at < 0:
@@ -185,7 +185,8 @@ def _fits(step: str, need: Need, form: Any) -> bool:
         part.distribution if step == "audience" else "open",
         len(part.banks) if step == "audience" else 0,
     )
-    return put_problems(form, [problem for problem in need_rules.check_need(terms) if problem.field in wanted])
+    problems = need_rules.check_need(terms)
+    return put_problems(form, [one for one in problems if one.field in wanted and not form.errors.get(one.field)])
 
 
 @room.page("/needs/<uuid:need_id>/keep/<any(purpose, terms, audience):step>", Permission.NEED_DRAFT, methods=["POST"])

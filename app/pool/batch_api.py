@@ -1,4 +1,4 @@
-"""Files of loans as a bank's machines push them: a signed request in, JSON out; a person of the bank releases what came."""
+"""Files of loans as machines of banks and guarantors push them: a signed request in, JSON out; a person releases what came."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.core.calendar import now
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, NotFound, Refusal
-from app.core.permissions import OrgKind, Permission
+from app.core.permissions import Permission
 from app.core.storage import take_in
 from app.core.use_case import reading
 from app.core.web import SIGNED
@@ -25,7 +25,7 @@ from app.evidence.push_views import Body, api, media_type_sent, repeat_key_sent,
 from app.pool import batch_service
 from app.pool.batch_items import ITEMS
 from app.pool.batch_models import PoolBatch, PoolBatchRow
-from app.pool.batch_states import BatchKind, BatchState
+from app.pool.batch_states import SENDER, BatchKind, BatchState
 from app.pool.batch_tables import OUTCOMES, reason_text
 from app.pool.batch_views import failure_text
 
@@ -35,7 +35,7 @@ def _address(kind: BatchKind) -> Any:
 
 
 for _kind in ITEMS:
-    push_addresses.append((OrgKind.BANK, lazy_gettext(_kind.label), _address(_kind)))
+    push_addresses.append((SENDER[_kind], lazy_gettext(_kind.label), _address(_kind)))
 described.extend(
     Described("/pool/batches", kind.value, item, tuple(BatchState), ("total", "done", "known", "waiting", "refused"))
     for kind, item in ITEMS.items()
@@ -66,7 +66,7 @@ def push_batch(caller: Caller, body: Body, kind: str) -> Any:
 @api.page("/pool/batches/<uuid:batch_id>", SIGNED)
 @signed
 def pushed_batch(caller: Caller, body: Body, batch_id: UUID) -> Any:
-    """Where a file of the bank stands, pushed or uploaded, and what becomes of its rows."""
+    """Where a file of the sender stands, pushed or uploaded, and what becomes of its rows."""
     with reading(caller.context, Permission.BOOKING_PUSH):
         found = get_or_404(PoolBatch, batch_id)
         return {

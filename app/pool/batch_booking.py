@@ -6,10 +6,8 @@ Each row ends booked, known, waiting (for its firm, for the bureau) or refused w
 
 from __future__ import annotations
 
-import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -19,34 +17,33 @@ import polars as pl
 from sqlalchemy import func, select, text
 
 from app.core import uscc
-from app.core.calendar import now, today
+from app.core.calendar import today
 from app.core.context import Context
-from app.core.database import get_or_404, session
-from app.core.errors import Refusal
+from app.core.database import session
 from app.core.formats import money_text
-from app.core.ids import new_id
-from app.core.lifecycle import fire
-from app.core.permissions import Permission, Role
 from app.evidence import cells
 from app.evidence.copying import copy_in
 from app.loans.service import EARLIEST_DRAWDOWN
 from app.loans.states import LoanState
 from app.pool.batch_rules import BatchReason as Why
-from app.pool.judging import LIVE, Evidence, agreement_on, facts_of, is_late, judged_on, judging_set, snapshot_of
-from app.pool.models import Agreement, Booking
+from app.pool.batch_rules import late_reason
+from app.pool.batch_write import Editions, Made, Sender, write
+from app.pool.judging import LIVE, Evidence, facts_of, is_late, judged_on, snapshot_of
+from app.pool.models import Booking
 from app.pool.records import check_rows
-from app.pool.rules import Check, Mode, Product, RuleSet, eligibility, is_eligible
-from app.pool.states import BOOKING, BookingState
+from app.pool.rules import Mode, RuleSet, eligibility, is_eligible
+from app.pool.states import BookingState
 
 MONEY_AND_DAYS = ("principal_fen", "drawn_on", "contract_no", "uscc")
 """What the file says of a loan that the portal knows already: it must be the same."""
 NOTES = "create temp table if not exists batch_notes (row_no bigint, note_no text) on commit drop"
 _LOANS = text("""
-select n.row_no, l.id, l.case_id, l.firm_id, l.number, l.state, l.contract_no, l.note_no, l.principal_fen, l.drawn_on, l.due_on,
-  l.annual_rate, l.term_months, l.method, l.purpose, l.origin, l.renewed_from_id, e.uscc, e.form, e.size_class, e.sized_at,
-  e.industry_code, e.district,
+select n.row_no, l.id, l.case_id, l.org_id, l.firm_id, l.number, l.state, l.contract_no, l.note_no, l.principal_fen, l.drawn_on,
+  l.due_on, l.annual_rate, l.term_months, l.method, l.purpose, l.origin, l.renewed_from_id, e.uscc, e.form, e.size_class,
+  e.sized_at, e.industry_code, e.district,
   c.kind <> 'offline' or exists (select 1 from loan_recognition g where g.case_id = l.case_id and g.recognised) as recognised,
-  coalesce((select max(b.version) from booking b where b.loan_id = l.id), 0) as version
+  coalesce((select max(b.version) from booking b where b.loan_id = l.id), 0) as version,
+  exists (select 1 from guarantee_contract t where t.loan_id = l.id and t.state in ('STATED', 'CONFIRMED')) as guaranteed
 from batch_notes n join loan l on l.org_id = :org and l.note_no = n.note_no
 join enterprise e on e.id = l.firm_id join case_file c on c.id = l.case_id
 """)
@@ -64,42 +61,6 @@ _OLD_NOTES = text("""
 select l.note_no, e.uscc from loan l join enterprise e on e.id = l.firm_id
 where l.org_id = :org and l.note_no = any(:notes) and l.state in ('DRAWN', 'REPAID')
 """)
-_STAGED = """
-create temp table if not exists booked_rows (id text, case_id text, loan_id text, firm_id text, version bigint, replaces_id text,
-  state text, product text, note_no text, principal_fen bigint, rule_set_id text, snapshot text, checks text, late_reason text,
-  submitted_on date, judged_on date, booked_on date) on commit drop
-"""
-_INSERT = text("""
-insert into booking (id, case_id, loan_id, org_id, firm_id, version, replaces_id, state, mode, product, note_no, principal_fen,
-  rule_set_id, snapshot, checks, late_reason, submitted_by, submitted_on, judged_on, booked_on, created_at, batch_id)
-select id::uuid, case_id::uuid, loan_id::uuid, :org, firm_id::uuid, version, replaces_id::uuid, state, 'BANK', product, note_no,
-  principal_fen, rule_set_id::uuid, snapshot::jsonb, checks::jsonb, late_reason, :by, submitted_on, judged_on,
-  booked_on, :at, :batch
-from booked_rows
-""")
-_STEPS = text("""
-insert into transition (id, subject_type, subject_id, case_id, event, source, target, at, actor_id, actor_role, org_id, shared)
-select gen_random_uuid(), 'booking', id::uuid, case_id::uuid, case state when 'BOOKED' then 'book' else 'submit' end, '', state,
-  :at, :actor, :role, :org, state = 'BOOKED' from booked_rows
-""")
-_BUREAU = text("""
-insert into case_party (case_id, org_id, since) select r.case_id::uuid, o.id, :at from booked_rows r, organisation o
-where r.state = 'BOOKED' and o.kind = 'bureau' on conflict do nothing
-""")
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Whose file it is, who prepared and released it, and the day it came: what is common to all of its rows."""
-
-    batch_id: UUID
-    org_id: UUID
-    prepared_by: UUID | None
-    released_by: UUID | None
-    branch_id: UUID | None
-    submitted_on: date
-
-
 @dataclass(slots=True)
 class Ending:
     """What becomes of a row. ``ending``: done, known, waiting, refused; the rest where it waits or was refused."""
@@ -112,23 +73,6 @@ class Ending:
     loan_id: UUID | None = None
 
 
-@dataclass(slots=True)
-class Made:
-    """A booking to be written."""
-
-    loan: Any
-    state: BookingState
-    product: str
-    rule_set_id: UUID
-    snapshot: dict[str, Any]
-    checks: list[Check]
-    late_reason: str | None
-    submitted_on: date
-    judged_on: date
-    replaces_id: UUID | None
-    correction: str
-
-
 @dataclass
 class Judge:
     """Judges the rows of one file, piece by piece, and keeps what must not be asked for again at every row."""
@@ -139,8 +83,7 @@ class Judge:
     """Note → the row of the file that had it first."""
     taken_fen: dict[UUID, int] = field(default_factory=dict)
     """Firm → principal of its rows booked from this file so far (分)."""
-    _sets: dict[date, tuple[UUID, RuleSet] | None] = field(default_factory=dict)
-    _agreements: dict[date, Agreement | None] = field(default_factory=dict)
+    editions: Editions = field(default_factory=Editions)
 
     def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
         """Endings of all rows; with ``released`` the bookings that they become are written."""
@@ -213,8 +156,7 @@ class Judge:
         if renewed and old.get(renewed) != uscc.normalise(row["uscc"]):
             return Ending(number, "refused", Why.RENEWAL_UNKNOWN, {"value": renewed[:60]})
         if waiting is not None:
-            same = raw is not None and waiting == raw
-            return Ending(number, "known") if same else Ending(number, "refused", Why.ALREADY_WAITING)
+            return Ending(number, "known") if same_cells(waiting, raw) else Ending(number, "refused", Why.ALREADY_WAITING)
         return Ending(number, "waiting", Why.WAITS_FIRM, {}, note, loan.id if loan is not None else None)
 
     def _known(self, row: dict[str, Any], loan: Any, live: Any) -> tuple[Ending, Made | None]:
@@ -225,11 +167,13 @@ class Judge:
         for column in MONEY_AND_DAYS:
             if row[column] != getattr(loan, column):
                 return Ending(number, "refused", Why.DIFFERS, _difference(column, row[column], getattr(loan, column))), None
+        if loan.guaranteed:
+            return Ending(number, "refused", Why.GUARANTEED), None
         if row["on_key_list"] and not row["key_list_version"]:
             return Ending(number, "refused", Why.LIST_VERSION), None
         if not loan.recognised:
             return Ending(number, "waiting", Why.WAITS_FIRM, {}, row["note_no"], loan.id), None
-        chosen = self._set_of(loan.drawn_on)
+        chosen = self.editions.judging(loan.drawn_on)
         if chosen is None:
             return Ending(number, "refused", Why.NO_RULES), None
         return self._judged(row, loan, live, *chosen)
@@ -251,7 +195,7 @@ class Judge:
         submitted = self.sender.submitted_on if replaces is None else live.submitted_on
         late = is_late(rules, loan.drawn_on, submitted)
         if late and not evidence.late_reason.strip():
-            return Ending(number, "refused", Why.LATE, {"days": rules.booking_deadline_days}), None
+            return Ending(number, "refused", late_reason(rules), {"days": rules.booking_deadline_days}), None
         judged = judged_on(rules, loan.drawn_on)
         made = Made(loan, BookingState.SUBMITTED, evidence.product, set_id, snapshot, [],
                      evidence.late_reason.strip() if late else None, submitted, judged, replaces, correction)
@@ -259,7 +203,7 @@ class Judge:
             return Ending(number, "waiting", Why.WAITS_BUREAU, {}, row["note_no"], loan.id), made
         checks = eligibility(facts_of(
             Mode.BANK, evidence.product, loan.principal_fen, snapshot, submitted, judged,
-            self._agreement(loan.drawn_on), in_other_mode=live is not None and live.mode != Mode.BANK,
+            self.editions.agreement(self.sender.org_id, loan.drawn_on), in_other_mode=live is not None and live.mode != Mode.BANK,
             others_fen=self._others(loan.firm_id, rules, live if replaces is not None else None),
         ), rules)
         made.checks = checks
@@ -268,20 +212,6 @@ class Judge:
         made.state = BookingState.BOOKED
         self.taken_fen[loan.firm_id] = self.taken_fen.get(loan.firm_id, 0) + loan.principal_fen
         return Ending(number, "done"), made
-
-    def _set_of(self, drawn_on: date) -> tuple[UUID, RuleSet] | None:
-        if drawn_on not in self._sets:
-            try:
-                stored = judging_set(drawn_on)
-                self._sets[drawn_on] = (stored.id, RuleSet.from_json(stored.rules))
-            except Refusal:
-                self._sets[drawn_on] = None
-        return self._sets[drawn_on]
-
-    def _agreement(self, drawn_on: date) -> Agreement | None:
-        if drawn_on not in self._agreements:
-            self._agreements[drawn_on] = agreement_on(self.sender.org_id, drawn_on)
-        return self._agreements[drawn_on]
 
     @cached_property
     def _booked_fen(self) -> dict[UUID, int]:
@@ -309,6 +239,11 @@ def raw_rows(raw: pl.DataFrame, numbers: Container[int]) -> dict[int, dict[str, 
         row["row_no"]: {name: cells.shown(row[name]) for name in names}
         for row in raw.iter_rows(named=True) if row["row_no"] in numbers
     }
+
+
+def same_cells(before: dict[str, Any], after: dict[str, Any] | None) -> bool:
+    """Whether two rows say the same; a column that one file has and another has not is an empty cell."""
+    return {code: told for code, told in before.items() if told} == {code: told for code, told in (after or {}).items() if told}
 
 
 def evidence_of(row: dict[str, Any]) -> Evidence:
@@ -342,63 +277,3 @@ def _difference(column: str, theirs: Any, ours: Any) -> dict[str, Any]:
     code = {"principal_fen": "principal"}.get(column, column)
     shown = money_text if column == "principal_fen" else str
     return {"field": code, "value": shown(theirs)[:60], "ours": shown(ours)[:60]}
-
-
-def write(ctx: Context, sender: Sender, made: Iterable[Made]) -> None:
-    """Writes bookings set-wise: the rows, one step each, the bureau as a party of the case of those that are booked.
-
-    Runs with the portal's identity; the steps name the person who released the file.
-    """
-    bookings = list(made)
-    if not bookings:
-        return
-    _withdraw_replaced(ctx, sender, bookings)
-    session().execute(text(_STAGED))
-    session().execute(text("truncate booked_rows"))
-    copy_in("booked_rows", _frame(bookings))
-    values: dict[str, Any] = {
-        "org": sender.org_id, "by": sender.prepared_by, "at": now(), "batch": sender.batch_id,
-    }
-    session().execute(_INSERT, values)
-    role = Role.BANK_APPROVER if sender.released_by else Role.SYSTEM
-    session().execute(_STEPS, {"at": now(), "actor": sender.released_by, "org": sender.org_id, "role": role.value})
-    session().execute(_BUREAU, {"at": now()})
-
-
-def _withdraw_replaced(ctx: Context, sender: Sender, bookings: list[Made]) -> None:
-    """A correction is a new version: the old one is withdrawn with the reason, never overwritten."""
-    for one in bookings:
-        if one.replaces_id is not None:
-            acting = Context(
-                sender.released_by, sender.org_id, ctx.org_kind, ctx.roles, ctx.permissions | {Permission.BOOKING_SUBMIT},
-                system="pool.batch",
-            )
-            fire(acting, BOOKING, get_or_404(Booking, one.replaces_id, lock=True), "withdraw", reason=one.correction)
-    session().flush()
-
-
-def _frame(bookings: list[Made]) -> pl.DataFrame:
-    columns = list(zip(*_cells(bookings), strict=True))
-    schema: dict[str, Any] = {
-        "id": pl.String, "case_id": pl.String, "loan_id": pl.String, "firm_id": pl.String, "version": pl.Int64,
-        "replaces_id": pl.String, "state": pl.String, "product": pl.String, "note_no": pl.String, "principal_fen": pl.Int64,
-        "rule_set_id": pl.String, "snapshot": pl.String, "checks": pl.String, "late_reason": pl.String,
-        "submitted_on": pl.Date, "judged_on": pl.Date,
-        "booked_on": pl.Date,
-    }
-    return pl.DataFrame([
-        pl.Series(name, values, dtype=kind) for (name, kind), values in zip(schema.items(), columns, strict=True)
-    ])
-
-
-def _cells(bookings: list[Made]) -> Iterator[tuple[Any, ...]]:
-    day = today()
-    for one in bookings:
-        loan = one.loan
-        yield (
-            str(new_id()), str(loan.case_id), str(loan.id), str(loan.firm_id), loan.version + 1,
-            str(one.replaces_id) if one.replaces_id else None, one.state.value, Product(one.product).value, loan.note_no,
-            loan.principal_fen, str(one.rule_set_id), json.dumps(one.snapshot, ensure_ascii=False),
-            json.dumps(check_rows(one.checks), ensure_ascii=False), one.late_reason, one.submitted_on, one.judged_on,
-            day if one.state is BookingState.BOOKED else None,
-        )

@@ -1,4 +1,4 @@
-"""What each kind of file looks like: its columns, how banks head them, which must be filled. Read by evidence's readers."""
+"""What each kind of file looks like: its columns, how senders head them, which must be filled. Read by evidence's readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from app.pool.rules import Product, UseOfFunds
 LONGEST = 100
 ROW_LIMIT = 100_000
 """Rows of one file [P]: a bank sends a larger month in several files."""
-AMOUNTS = {BatchKind.BOOKING: "principal_fen", BatchKind.REPORT: "balance_fen", BatchKind.RECONCILE: "balance_fen"}
+AMOUNTS = {BatchKind.BOOKING: "principal_fen", BatchKind.REPORT: "balance_fen", BatchKind.RECONCILE: "balance_fen",
+           BatchKind.GUARANTEE: "principal_fen"}
 """The column of each kind whose sum stands on the page of a file (分)."""
 
 
@@ -82,6 +83,19 @@ RECONCILE_FIELDS = (
     Field("five_class", N_("五级分类"), Kind.WORD, ("分类",), words=_words(FiveClass)),
     Field("due_on", N_("到期日"), Kind.DAY, ("贷款到期日",)),
 )
+GUARANTEE_FIELDS = (
+    _text("contract_no", N_("担保合同编号"), "保证合同编号", "担保合同号", required=True),
+    NOTE,
+    _text("bank", N_("贷款银行"), "银行", "债权银行", required=True, high=200),
+    Field("uscc", N_("统一社会信用代码"), Kind.FIRM, ("借款人代码", "信用代码"), column="uscc"),
+    Field("principal", N_("放款金额"), Kind.MONEY, ("本金", "贷款金额"), low=1),
+    Field("drawn_on", N_("放款日期"), Kind.DAY, ("放款日",)),
+    Field("signed_on", N_("签署日期"), Kind.DAY, ("担保合同签署日期", "签署日")),
+    Field("liability_share", N_("担保机构承担的本金比例（%）"), Kind.QUANTITY, ("担保比例", "承担比例"), low=1, high=100_000),
+    _text("reguarantor", N_("再担保机构"), high=200),
+    Field("reguarantee_share", N_("再担保分担的本金比例（%）"), Kind.QUANTITY, ("再担保比例",), required=False, high=100_000),
+    _text("late_reason", N_("逾期报送的原因"), high=500),
+)
 
 
 def _item(kind: BatchKind, fields: tuple[Field, ...], at: str) -> Item:
@@ -92,6 +106,7 @@ ITEMS = {
     BatchKind.BOOKING: _item(BatchKind.BOOKING, BOOKING_FIELDS, "drawn_on"),
     BatchKind.REPORT: _item(BatchKind.REPORT, REPORT_FIELDS, "as_of"),
     BatchKind.RECONCILE: _item(BatchKind.RECONCILE, RECONCILE_FIELDS, "month"),
+    BatchKind.GUARANTEE: _item(BatchKind.GUARANTEE, GUARANTEE_FIELDS, "drawn_on"),
 }
 """Items by kind of file."""
 

@@ -1,6 +1,7 @@
-"""Rows of a bank's file do not wait for ever: for a firm that never answers, for a report that never agrees, for the bureau.
+"""Rows of a bank's file do not wait for ever: for a firm or a bank that never answers, for a report that never
+agrees, for the bureau.
 
-After the days of the edition in force a row waits no longer and the bank is told; nothing of the loan is changed. A row that
+After the days of the edition in force a row waits no longer and its sender is told; nothing of the loan is changed. A row that
 waited for the bureau ends with the booking that it became. Differences of a month-end list have endings of their own.
 """
 
@@ -24,7 +25,7 @@ from app.pool.batch_rules import DIFFERENCES, BatchReason
 from app.pool.ruleset import RULE_2025, RuleSet
 from app.pool.service import rule_set_on
 
-LAPSING = (BatchReason.WAITS_FIRM, *DIFFERENCES)
+LAPSING = (BatchReason.WAITS_FIRM, BatchReason.WAITS_BANK, *DIFFERENCES)
 _DECIDED = text("""
 update pool_batch_row w set settled_at = :at, outcome = case when b.state in ('BOOKED', 'CLAIMED') then 'done' else 'refused' end
 from booking b where b.batch_id = w.batch_id and b.loan_id = w.loan_id and b.state <> 'SUBMITTED'

@@ -1,4 +1,4 @@
-"""Files of loans that a bank sends: the batch with what became of its rows, and the rows that wait or were refused."""
+"""Files of loans of banks and guarantors: the batch with what became of its rows, and the rows that wait or were refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PoolBatch(Identified, Base):
     __tablename__ = "pool_batch"
     number: Mapped[int] = mapped_column(unique=True)
     org_id: Mapped[UUID]
-    org_kind: Mapped[str] = mapped_column(default="bank")
+    org_kind: Mapped[str]
     kind: Mapped[str]
     filename: Mapped[str]
     media_type: Mapped[str]

@@ -22,12 +22,13 @@ from app.loans.models import Loan
 from app.loans.offline_service import TakenOver, take_over
 from app.loans.queries import awaits_firm
 from app.loans.service import Drawdown, LoanTerms
-from app.pool.batch_booking import Ending, Judge, rate_of, write
+from app.pool.batch_booking import Ending, Judge, rate_of
 from app.pool.batch_items import ITEMS
 from app.pool.batch_models import PoolBatch, PoolBatchRow
 from app.pool.batch_rules import BatchReason
 from app.pool.batch_service import sender_of
 from app.pool.batch_states import BatchKind
+from app.pool.batch_write import write
 from app.pool.rules import UseOfFunds
 
 AT_ONCE = 200
@@ -66,10 +67,11 @@ def make_loans(ctx: Context, batch_id: UUID, after: int = 0) -> int:
 
 def typed_rows(rows: list[PoolBatchRow]) -> pl.DataFrame:
     """Rows as they were kept, read again as the file's reader reads them."""
-    return typed(_raw(rows), ITEMS[BatchKind.BOOKING])[0]
+    return typed(as_read(rows), ITEMS[BatchKind.BOOKING])[0]
 
 
-def _raw(rows: list[PoolBatchRow]) -> pl.DataFrame:
+def as_read(rows: list[PoolBatchRow]) -> pl.DataFrame:
+    """Rows as they were kept, in the shape of a piece of a file."""
     codes = dict.fromkeys(code for row in rows for code in row.raw)
     columns = {code: pl.Series(code, [row.raw.get(code) for row in rows], dtype=pl.String) for code in codes}
     return pl.DataFrame({
@@ -114,7 +116,7 @@ def settle(ctx: Context, rows: list[PoolBatchRow]) -> None:
     for row in rows:
         by_batch[row.batch_id].append(row)
     for batch_id, waiting in by_batch.items():
-        batch, raw = get_or_404(PoolBatch, batch_id), _raw(waiting)
+        batch, raw = get_or_404(PoolBatch, batch_id), as_read(waiting)
         sender = sender_of(batch)
         endings, made = Judge(ctx, sender).judge(typed(raw, ITEMS[BatchKind.BOOKING])[0], raw)
         write(ctx, sender, made)

@@ -18,11 +18,12 @@ from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import session
 from app.evidence.copying import copy_in
+from app.loans.many import held_many
 from app.loans.models import ClassReport
-from app.loans.reporting import held_many, let_go
 from app.loans.standing import Held
-from app.pool.batch_booking import NOTES, Ending, Sender
+from app.pool.batch_booking import NOTES, Ending
 from app.pool.batch_rules import BatchReason as Why
+from app.pool.batch_write import Sender
 from app.pool.reconcile_seen import Differing, compared, owed_and_booked, reports_of, seen_at
 from app.pool.reconcile_service import Told, record_month
 from app.pool.reconcile_states import DifferenceKind as Kind
@@ -56,7 +57,6 @@ class ReconcileTaker:
         reports = reports_of(list(held))
         endings = [self._row(row, held.get(found.get(row["row_no"])), reports)  # type: ignore[arg-type]
                    for row in rows.iter_rows(named=True)]
-        let_go(held)
         return endings
 
     def _row(self, row: dict[str, Any], one: Held | None, reports: dict[UUID, list[ClassReport]]) -> Ending:

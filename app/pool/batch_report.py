@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import insert, select, text
+from sqlalchemy import text
 
 from app.core.calendar import now, today
 from app.core.context import Context
@@ -22,20 +22,19 @@ from app.core.database import session
 from app.core.errors import Refusal
 from app.core.permissions import Permission, Role
 from app.evidence.copying import copy_in
+from app.loans.many import held_many, insert_many, store_many
 from app.loans.models import Loan
 from app.loans.reporting import (
     RepaymentReport,
     check_class,
     check_restructure,
-    held_many,
-    let_go,
     record_class,
     record_repayment,
     record_restructure,
     spread_of,
 )
-from app.loans.rules import Allocation, FiveClass, Repayment, five_class, observed
-from app.loans.standing import Held
+from app.loans.rules import Allocation, FiveClass, PutOff, Repayment, five_class, observed
+from app.loans.standing import Held, put_off_of
 from app.loans.states import LoanState
 from app.pool.batch_booking import NOTES, Ending, Sender
 from app.pool.batch_rules import DIFFERENCES, LoanChange
@@ -46,6 +45,10 @@ TOLD = ("paid_fen", "paid_on", "change", "due_on", "new_note_no")
 """What of a row moves money or the schedule: it is recorded once for a loan and a day."""
 _FOUND = text("""
 select n.row_no, l.id from batch_notes n join loan l on l.org_id = :org and l.note_no = n.note_no
+""")
+_TOLD = text("""
+select loan_id, as_of, balance_fen, five_class, overdue_days, paid_fen, paid_on, change, due_on, new_note_no
+from pool_report where loan_id = any(:loans) order by reported_at, row_no
 """)
 _RENEWALS = text("select note_no, renewed_from_id from loan where org_id = :org and note_no = any(:notes) and state = 'DRAWN'")
 _AGREES = text("""
@@ -65,6 +68,20 @@ class Said:
     """The money of this row was recorded with an earlier report of the same day."""
     repayment: RepaymentReport | None = None
     spread: Allocation | None = None
+
+    @property
+    def money(self) -> list[Repayment]:
+        """What came in, as the rules know it."""
+        return [Repayment(self.repayment.paid_on, self.repayment.amount_fen)] if self.repayment else []
+
+    @property
+    def put_offs(self) -> list[PutOff]:
+        """Restructures of the loan, the one that the row tells of with them."""
+        row, loan = self.row, self.held.loan
+        if not row["due_on"] or self.again:
+            return self.held.put_offs
+        before = FiveClass(loan.five_class or FiveClass.NORMAL)
+        return [*self.held.put_offs, put_off_of(loan, row["as_of"], (row["due_on"] - loan.due_on).days, before)]
 
     @property
     def settles(self) -> bool:
@@ -98,16 +115,14 @@ class ReportTaker:
                 taken.append(said)
         if released:
             self._write(taken, endings)
-        let_go(held)
         return endings
 
     def finish(self, *, released: bool) -> None:
         """Nothing is left after the last row."""
 
-    def _told(self, loan_ids: list[UUID]) -> dict[tuple[UUID, date], PoolReport]:
+    def _told(self, loan_ids: list[UUID]) -> dict[tuple[UUID, date], Any]:
         """The latest report of each loan and day."""
-        reports = session().scalars(
-            select(PoolReport).where(PoolReport.loan_id.in_(loan_ids)).order_by(PoolReport.reported_at, PoolReport.row_no))
+        reports = session().execute(_TOLD, {"loans": loan_ids})
         return {(report.loan_id, report.as_of): report for report in reports}
 
     def _renewals(self, rows: pl.DataFrame) -> dict[str, UUID | None]:
@@ -118,7 +133,7 @@ class ReportTaker:
                 for row in session().execute(_RENEWALS, {"org": self.sender.org_id, "notes": notes})}
 
     def _judged(
-        self, row: dict[str, Any], one: Held | None, before: dict[tuple[UUID, date], PoolReport],
+        self, row: dict[str, Any], one: Held | None, before: dict[tuple[UUID, date], Any],
         renewals: dict[str, UUID | None],
     ) -> tuple[Ending, Said | None]:
         number, note = row["row_no"], row["note_no"]
@@ -151,7 +166,8 @@ class ReportTaker:
             _record(acting, said, self.sender.prepared_by)
         if not taken:
             return
-        session().execute(insert(PoolReport), list(self._rows(taken)))
+        store_many([said.held for said in taken])
+        insert_many(PoolReport, list(self._rows(taken)))
         waiting = {one.row_no for one in endings if one.ending == "waiting"}
         agreeing = [said.held.loan.id for said in taken if said.row["row_no"] not in waiting]
         session().execute(_AGREES, {
@@ -159,15 +175,15 @@ class ReportTaker:
             "loans": agreeing,
         })
 
-    def _rows(self, taken: list[Said]) -> Iterator[dict[str, Any]]:
+    def _rows(self, taken: list[Said]) -> Iterator[PoolReport]:
         at = now()
         names = ("row_no", "as_of", "balance_fen", "five_class", "overdue_days", *TOLD)
         for said in taken:
-            yield {"batch_id": self.sender.batch_id, "org_id": self.sender.org_id, "loan_id": said.held.loan.id,
-                   "reported_at": at, **{name: said.row[name] for name in names}}
+            yield PoolReport(batch_id=self.sender.batch_id, org_id=self.sender.org_id, loan_id=said.held.loan.id, reported_at=at,
+                             **{name: said.row[name] for name in names})
 
 
-def _same(told: PoolReport, row: dict[str, Any]) -> bool:
+def _same(told: Any, row: dict[str, Any]) -> bool:
     return all(getattr(told, name) == row[name] for name in ("balance_fen", "five_class", "overdue_days", *TOLD))
 
 
@@ -211,7 +227,7 @@ def _asked(said: Said, reference: str) -> Ending | None:
             said.repayment = RepaymentReport(row["paid_on"], row["paid_fen"], kind, reference)
             said.spread = spread_of(said.held, said.repayment)
         if row["due_on"] and not said.again:
-            check_restructure(said.held, row["as_of"], row["due_on"])
+            check_restructure(said.held, row["as_of"], row["due_on"], *said.money)
     except Refusal as refusal:
         params = {"code": refusal.code.value, "params": {key: str(value) for key, value in refusal.params.items()}}
         return Ending(row["row_no"], "refused", Why.NOT_TAKEN, params)
@@ -225,16 +241,13 @@ def _held_against(said: Said) -> Ending:
     """What the row says beside what the portal saw at the end of that day, after the row's own money."""
     row, loan = said.row, said.held.loan
     number, note = row["row_no"], row["note_no"]
-    money = [Repayment(said.repayment.paid_on, said.repayment.amount_fen)] if said.repayment else []
-    saw = said.held.on(row["as_of"], *money)
+    saw = said.held.on(row["as_of"], *said.money, put_offs=said.put_offs)
     if row["balance_fen"] != saw.principal_left_fen:
         shown = {"value_fen": row["balance_fen"], "ours_fen": saw.principal_left_fen}
         return Ending(number, "waiting", Why.BALANCE, shown, note, loan.id)
-    days = 0 if row["due_on"] else saw.overdue_days
-    if row["overdue_days"] < days:
-        return Ending(number, "waiting", Why.DAYS_FEWER, {"value": row["overdue_days"], "ours": days}, note, loan.id)
-    restructured = row["as_of"] if row["due_on"] else loan.restructured_on
-    floor = five_class(row["overdue_days"], observed(None, restructured, row["as_of"]))
+    if row["overdue_days"] < saw.overdue_days:
+        return Ending(number, "waiting", Why.DAYS_FEWER, {"value": row["overdue_days"], "ours": saw.overdue_days}, note, loan.id)
+    floor = five_class(row["overdue_days"], observed(None, said.put_offs, row["as_of"]))
     if saw.principal_left_fen and FiveClass(row["five_class"]).severity < floor.severity:
         params = {"value_label": FiveClass(row["five_class"]).label, "ours_label": floor.label}
         return Ending(number, "waiting", Why.CLASS_BETTER, params, note, loan.id)
@@ -249,5 +262,5 @@ def _record(ctx: Context, said: Said, by: UUID | None) -> None:
     if one.loan.state != LoanState.DRAWN:
         return  # the money settled it: there is nothing left to be classed
     if row["due_on"] and not said.again:
-        record_restructure(ctx, one, row["as_of"], row["due_on"])
+        record_restructure(ctx, one, row["as_of"], row["due_on"], by)
     record_class(ctx, one, row["as_of"], FiveClass(row["five_class"]), row["overdue_days"], by)

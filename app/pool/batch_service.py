@@ -1,4 +1,4 @@
-"""Files of loans from a bank: received, judged in the background, released by a second person, taken in whole or not at all.
+"""Files of loans of banks and guarantors: received, judged in the background, released by a second person, taken in whole or not.
 
 The file itself is what is released: its bytes stay in the store under their hash and are read again when it is taken in, so that
 nobody changes between the two hands what the second one agreed to.
@@ -25,7 +25,7 @@ from app.core.formats import money_text
 from app.core.lifecycle import begin, ensure, fire
 from app.core.notices import notify
 from app.core.outbox import emit, handles
-from app.core.permissions import OrgKind, Permission
+from app.core.permissions import Permission
 from app.core.storage import Stored, path_of
 from app.core.use_case import about, use_case
 from app.evidence import cells
@@ -34,12 +34,15 @@ from app.evidence.file_tools import broken
 from app.evidence.files import media_type_of, open_file, reading_of
 from app.evidence.push_rules import KeyUsed
 from app.evidence.rows import typed
-from app.pool.batch_booking import Ending, Judge, Sender, raw_rows
+from app.pool.batch_booking import Ending, Judge, raw_rows
+from app.pool.batch_guarantee import GuaranteeTaker
 from app.pool.batch_items import AMOUNTS, ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch, PoolBatchRow
 from app.pool.batch_reconcile import ReconcileTaker
 from app.pool.batch_report import ReportTaker
-from app.pool.batch_states import BATCH, BatchKind, BatchState
+from app.pool.batch_states import BATCH, SENDER, BatchKind, BatchState
+from app.pool.batch_write import Sender
+from app.pool.ruleset import Mode
 
 constraint("ck_pool_batch_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_pool_batch_frozen", ErrorCode.STATE_CHANGED)
@@ -58,7 +61,7 @@ class Taker(Protocol):
 
 TAKERS: dict[BatchKind, Callable[[Context, Sender], Taker]] = {
     BatchKind.BOOKING: Judge, BatchKind.REPORT: ReportTaker,
-    BatchKind.RECONCILE: ReconcileTaker,
+    BatchKind.RECONCILE: ReconcileTaker, BatchKind.GUARANTEE: GuaranteeTaker,
 }
 PIECE = 10_000
 """Rows judged and written at once."""
@@ -72,18 +75,18 @@ create temp table if not exists kept_rows (row_no bigint, ending text, reason te
 # --- a file comes ------------------------------------------------------------------------------------------------------
 
 
-@use_case(Permission.BOOKING_SUBMIT, "batch.receive", returns=PoolBatch)
+@use_case(Permission.BOOKING_SEND, "batch.receive", returns=PoolBatch)
 def receive_batch(ctx: Context, kind: BatchKind, stored: Stored, filename: str) -> PoolBatch:
-    """A bank's own upload; it is judged in the background.
+    """A bank's or guarantor's own upload; it is judged in the background.
 
-    Raises ``Refusal``: FILE_TYPE, FILE_HEADER naming the missing columns, FILE_BROKEN, FORBIDDEN for who is no bank.
+    Raises ``Refusal``: FILE_TYPE, FILE_HEADER naming the missing columns, FILE_BROKEN, FORBIDDEN for who does not send this kind.
     """
     return _receive(ctx, kind, stored, filename, "upload")
 
 
 @use_case(Permission.BOOKING_PUSH, "batch.push", returns=PoolBatch)
 def receive_pushed(ctx: Context, kind: BatchKind, sha256: bytes, used: KeyUsed) -> PoolBatch:
-    """Rows that a bank's machine pushed; a person of the bank releases them. ``sha256`` names bytes in storage."""
+    """Rows that a bank's or guarantor's machine pushed; a person of it releases them. ``sha256`` names bytes in storage."""
     path = path_of(sha256)
     with path.open("rb") as body:
         stored = Stored(sha256, path.stat().st_size, path, body.read(16))
@@ -93,16 +96,16 @@ def receive_pushed(ctx: Context, kind: BatchKind, sha256: bytes, used: KeyUsed) 
 
 
 def _receive(ctx: Context, kind: BatchKind, stored: Stored, filename: str, channel: str) -> PoolBatch:
-    if ctx.org_kind is not OrgKind.BANK or ctx.org_id is None:
+    if ctx.org_kind is not SENDER[kind] or ctx.org_id is None:
         raise Refusal(ErrorCode.FORBIDDEN)
     name = Path(filename).name[:200]
     media_type = media_type_of(stored.head, name)
     open_file(stored.path, media_type, reading_of(ITEMS[kind]))  # a wrong heading is told at once, not in the background
     batch = PoolBatch(
         number=session().execute(text("select nextval('pool_batch_number_seq')")).scalar_one(), org_id=ctx.org_id,
-        kind=kind.value, filename=name, media_type=media_type, size=stored.size, sha256=stored.sha256, channel=channel,
-        state=BatchState.RECEIVED.value, failure_params={}, submitted_on=today(), prepared_at=now(), prepared_by=ctx.actor_id,
-        branch_id=ctx.branch_id,
+        org_kind=ctx.org_kind.value, kind=kind.value, filename=name, media_type=media_type, size=stored.size,
+        sha256=stored.sha256, channel=channel, state=BatchState.RECEIVED.value, failure_params={}, submitted_on=today(),
+        prepared_at=now(), prepared_by=ctx.actor_id, branch_id=ctx.branch_id,
     )
     session().add(batch)
     begin(ctx, BATCH, batch, event="receive")
@@ -141,7 +144,7 @@ def refuse_batch(ctx: Context, batch_id: UUID, reason: str) -> PoolBatch:
     return batch
 
 
-@use_case(Permission.BOOKING_SUBMIT, "batch.withdraw", returns=PoolBatch)
+@use_case(Permission.BOOKING_SEND, "batch.withdraw", returns=PoolBatch)
 def withdraw_batch(ctx: Context, batch_id: UUID, reason: str) -> PoolBatch:
     """Takes a file back before it is released."""
     batch = get_or_404(PoolBatch, batch_id, lock=True)
@@ -151,7 +154,7 @@ def withdraw_batch(ctx: Context, batch_id: UUID, reason: str) -> PoolBatch:
     return batch
 
 
-@use_case(Permission.BOOKING_SUBMIT, "batch.retry", returns=PoolBatch)
+@use_case(Permission.BOOKING_SEND, "batch.retry", returns=PoolBatch)
 def retry_batch(ctx: Context, batch_id: UUID) -> PoolBatch:
     """Reads a failed file again; it is released again too."""
     batch = get_or_404(PoolBatch, batch_id, lock=True)
@@ -242,7 +245,8 @@ def _progress(ctx: Context, batch_id: UUID, told: Told | None) -> Callable[[int]
 
 def sender_of(batch: PoolBatch) -> Sender:
     """Whose file it is, as its rows are judged and written."""
-    return Sender(batch.id, batch.org_id, batch.prepared_by, batch.released_by, batch.branch_id, batch.submitted_on)
+    mode = Mode.GUARANTEE if batch.kind == BatchKind.GUARANTEE else Mode.BANK
+    return Sender(batch.id, batch.org_id, batch.prepared_by, batch.released_by, batch.branch_id, batch.submitted_on, mode)
 
 
 def _take_in(ctx: Context, batch: PoolBatch, released: bool, told: Callable[[int], None]) -> Counts:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from app.core.errors import N_
 from app.core.lifecycle import Lifecycle, Move
 from app.core.pages import Tone
+from app.core.permissions import OrgKind
 from app.core.permissions import Permission as P
 
 
@@ -16,6 +17,7 @@ class BatchKind(StrEnum):
     BOOKING = "booking"
     REPORT = "report"
     RECONCILE = "reconcile"
+    GUARANTEE = "guarantee"
 
     @property
     def label(self) -> str:
@@ -23,7 +25,12 @@ class BatchKind(StrEnum):
         return _KIND_NAMES[self]
 
 
-_KIND_NAMES = {BatchKind.BOOKING: N_("批量入库"), BatchKind.REPORT: N_("贷款月报"), BatchKind.RECONCILE: N_("月末对账")}
+_KIND_NAMES = {
+    BatchKind.BOOKING: N_("批量入库"), BatchKind.REPORT: N_("贷款月报"), BatchKind.RECONCILE: N_("月末对账"),
+    BatchKind.GUARANTEE: N_("政担批量入库"),
+}
+SENDER = {kind: OrgKind.GUARANTOR if kind is BatchKind.GUARANTEE else OrgKind.BANK for kind in BatchKind}
+"""Whose file each kind is."""
 
 
 class BatchState(StrEnum):
@@ -66,9 +73,9 @@ BATCH = Lifecycle("pool_batch", BatchState, (
     Move(_S.RELEASED, "finish", _S.DONE, (P.CLAIM_TICK,), shared=False),
     Move(_S.RECEIVED, "fail", _S.FAILED, (P.CLAIM_TICK,), shared=False),
     Move(_S.RELEASED, "fail", _S.FAILED, (P.CLAIM_TICK,), shared=False),
-    Move(_S.FAILED, "retry", _S.RECEIVED, (P.BOOKING_SUBMIT,), shared=False),
-    Move(_S.READY, "withdraw", _S.WITHDRAWN, (P.BOOKING_SUBMIT,), needs_reason=True, shared=False),
-    Move(_S.FAILED, "withdraw", _S.WITHDRAWN, (P.BOOKING_SUBMIT,), needs_reason=True, shared=False),
+    Move(_S.FAILED, "retry", _S.RECEIVED, (P.BOOKING_SEND,), shared=False),
+    Move(_S.READY, "withdraw", _S.WITHDRAWN, (P.BOOKING_SEND,), needs_reason=True, shared=False),
+    Move(_S.FAILED, "withdraw", _S.WITHDRAWN, (P.BOOKING_SEND,), needs_reason=True, shared=False),
 ))
 
 BATCH_TEXTS = {

@@ -11,6 +11,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, func, select
 
+from app.core.context import Context
 from app.core.errors import MESSAGES, ErrorCode
 from app.core.formats import money_text
 from app.core.permissions import Permission
@@ -24,13 +25,18 @@ from app.identity.models import Person
 from app.pool.batch_items import ITEMS, labels_of
 from app.pool.batch_models import PoolBatch, PoolBatchRow
 from app.pool.batch_rules import NAMES, SENTENCES, BatchReason
-from app.pool.batch_states import BatchKind, BatchState
+from app.pool.batch_states import SENDER, BatchKind, BatchState
 from app.pool.reconcile_states import DifferenceKind
 from app.pool.records import checks_of
 
 HELD_LENGTH = 160
 """Characters of a row that its line in a list shows."""
 OUTCOMES = {"done": _l("已办成"), "known": _l("已有"), "refused": _l("未通过"), "lapsed": _l("已不再等待")}
+
+
+def kinds_of(ctx: Context) -> list[BatchKind]:
+    """Files that the visitor's organisation sends."""
+    return [kind for kind in ITEMS if SENDER[kind] is ctx.org_kind]
 
 
 def batch_chip(state: str) -> Any:
@@ -66,7 +72,7 @@ def reason_text(row: PoolBatchRow, kind: str) -> str:
 
 
 def batches_query() -> Select[*tuple[Any, ...]]:
-    """Files of the visitor's bank, with who prepared them."""
+    """Files of the visitor's organisation, with who prepared them."""
     return select(
         PoolBatch.id, PoolBatch.number, PoolBatch.kind, PoolBatch.filename, PoolBatch.state, PoolBatch.rows_total,
         PoolBatch.rows_done, PoolBatch.rows_waiting, PoolBatch.rows_refused, PoolBatch.amount_fen, PoolBatch.prepared_at,
@@ -89,7 +95,7 @@ BATCHES = Table(
         Column("preparer", _l("经办人"), sortable=False, hide_small=True),
     ],
     filters=[
-        Filter("kind", _l("种类"), choices=lambda: [(one.value, gettext(one.label)) for one in ITEMS],
+        Filter("kind", _l("种类"), choices=lambda: [(one.value, gettext(one.label)) for one in kinds_of(context())],
                apply=lambda stmt, value: stmt.where(PoolBatch.kind == value)),
         Filter("state", _l("状态"), choices=lambda: [(one.value, gettext(one.label)) for one in BatchState],
                apply=lambda stmt, value: stmt.where(PoolBatch.state == value)),
@@ -99,8 +105,8 @@ BATCHES = Table(
     default_sort="-prepared_at",
     row_url=lambda row: url_for("pool.batch", batch_id=row.id),
     empty_title=_l("还没有批量文件"),
-    empty_hint=_l("上传一个月的放款清单或月末贷款情况，平台逐行检查，复核人同意后一次办完。"),
-    empty_action=lambda: (_l("上传文件"), url_for("pool.batch_new")) if context().can(Permission.BOOKING_SUBMIT) else None,
+    empty_hint=_l("把多笔贷款写进一份文件上传，平台逐行检查，复核人同意后一次办完。"),
+    empty_action=lambda: (_l("上传文件"), url_for("pool.batch_new")) if context().can(Permission.BOOKING_SEND) else None,
 )
 
 

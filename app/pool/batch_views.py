@@ -1,4 +1,4 @@
-"""Pages of a bank's files: the list, the upload with its templates, one file with its progress, endings and buttons."""
+"""Pages of files of banks and guarantors: the list, the upload with its templates, one file with its progress and endings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.core.database import get_or_404
 from app.core.errors import MESSAGES, ErrorCode, NotFound, Refusal
 from app.core.exports import EXPORT_LIMIT, export_xlsx, wants_export
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait, home, menu
+from app.core.pages import Group, Wait, home, menu
 from app.core.permissions import Permission
 from app.core.storage import take_in
 from app.core.tables import remembered
@@ -29,7 +29,7 @@ from app.core.use_case import reading
 from app.core.web import act, attempt, context, send_list, send_xlsx, upload_limit, upload_limit_text
 from app.evidence.delivery_templates import columns_for, csv_of, xlsx_of
 from app.market.fields import TokenField
-from app.pool import batch_lapse, batch_offline, batch_service
+from app.pool import batch_lapse, batch_offline, batch_service, batch_stated
 from app.pool.batch_items import ITEMS, ROW_LIMIT
 from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH, COUNTED, RUNNING, BatchKind, BatchState
@@ -37,6 +37,7 @@ from app.pool.batch_tables import (
     BATCHES,
     batch_chip,
     batches_query,
+    kinds_of,
     mending_table,
     reason_name,
     reasons_query,
@@ -45,10 +46,10 @@ from app.pool.batch_tables import (
 )
 from app.pool.door import room, steps
 
-__all__ = ["batch_lapse", "batch_offline"]
+__all__ = ["batch_lapse", "batch_offline", "batch_stated"]
 """Their handlers and checks are registered with these pages."""
 
-menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42)
+menu.add(_l("批量文件"), "pool.batches", Permission.BOOKING_FILES, 42, Group.POOL)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ WORDS = {
     BatchKind.BOOKING: Words(_l("入库"), _l("等待企业确认或金融局决定"), _l("企业确认后自动检查并入库，无需重报。")),
     BatchKind.REPORT: Words(_l("登记"), _l("登记，但与平台看到的不同"),
                             _l("这些行已经登记；以后的月报与平台一致时，等待自动结束。")),
+    BatchKind.GUARANTEE: Words(_l("入库"), _l("等待银行登记或金融局决定"),
+                               _l("银行登记相同的担保合同后自动检查并入库，无需重报。")),
     BatchKind.RECONCILE: Words(_l("一致"), _l("不同"), _l("每一项不同都列在“对账差异”里，逐项了结。")),
 }
 
@@ -77,15 +80,16 @@ class BatchForm(FlaskForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.kind.choices = [(one.value, gettext(one.label)) for one in ITEMS]
-        asked = request.args.get("kind")
-        if request.method == "GET" and asked in {one.value for one in ITEMS}:
+        kinds = kinds_of(context())
+        self.kind.choices = [(one.value, gettext(one.label)) for one in kinds]
+        asked = kinds[0].value if len(kinds) == 1 else request.args.get("kind")
+        if request.method == "GET" and asked in {one.value for one in kinds}:
             self.kind.data = asked
 
 
 @room.page("/pool/batches", Permission.BOOKING_FILES)
 def batches() -> Any:
-    """Files of the visitor's bank."""
+    """Files of the visitor's organisation."""
     ctx = context()
     with reading(ctx, Permission.BOOKING_FILES) as db:
         args = remembered(BATCHES, request.args, session)
@@ -93,10 +97,10 @@ def batches() -> Any:
             rows = BATCHES.load_all(db, batches_query(), args, EXPORT_LIMIT)
             return send_list(BATCHES, rows, gettext("批量文件"), "batches.xlsx")
         return render_template("pool/batches.html", page=BATCHES.load(db, batches_query(), args),
-                               may_send=ctx.can(Permission.BOOKING_SUBMIT))
+                               may_send=ctx.can(Permission.BOOKING_SEND))
 
 
-@room.page("/pool/batches/new", Permission.BOOKING_SUBMIT, methods=["GET", "POST"])
+@room.page("/pool/batches/new", Permission.BOOKING_SEND, methods=["GET", "POST"])
 def batch_new() -> Any:
     """Type, heading and size are checked at once; the rows are judged in the background."""
     form = BatchForm()
@@ -106,7 +110,7 @@ def batch_new() -> Any:
             return redirect(url_for("pool.batch", batch_id=made.id))
     return render_template(
         "pool/batch_new.html", form=form, limit=upload_limit_text(), rows=ROW_LIMIT,
-        kinds=[(kind.value, gettext(kind.label), columns_for(item.fields)) for kind, item in ITEMS.items()],
+        kinds=[(kind.value, gettext(kind.label), columns_for(ITEMS[kind].fields)) for kind in kinds_of(context())],
     )
 
 
@@ -151,7 +155,7 @@ def batch(batch_id: UUID) -> Any:
             "pool/batch.html", batch=found, words=WORDS[BatchKind(found.kind)],
             kind=gettext(BatchKind(found.kind).label), chip=batch_chip(found.state),
             running=found.state in RUNNING, counted=counted, done=found.state == BatchState.DONE, failure=failure_text(found),
-            entries=steps("pool_batch", found.id), may_mend=ctx.can(Permission.BOOKING_SUBMIT),
+            entries=steps("pool_batch", found.id), may_mend=ctx.can(Permission.BOOKING_SEND),
             can={event: can_fire(ctx, BATCH, found, event) for event in ("release", "refuse", "withdraw", "retry")},
             reasons=[(reason_name(reason), count) for reason, count in db.execute(reasons_query(found.id, "refused"))],
             refused=_rows(db, found, "refused", request.args) if refused else None,
@@ -192,13 +196,13 @@ def batch_refuse(batch_id: UUID) -> Any:
     return _button(batch_id, batch_service.refuse_batch, gettext("已登记复核未同意。"))
 
 
-@room.page("/pool/batches/<uuid:batch_id>/withdraw", Permission.BOOKING_SUBMIT, methods=["POST"])
+@room.page("/pool/batches/<uuid:batch_id>/withdraw", Permission.BOOKING_SEND, methods=["POST"])
 def batch_withdraw(batch_id: UUID) -> Any:
-    """The bank takes a file back before it is released."""
+    """The sender takes a file back before it is released."""
     return _button(batch_id, batch_service.withdraw_batch, gettext("文件已撤回。"))
 
 
-@room.page("/pool/batches/<uuid:batch_id>/retry", Permission.BOOKING_SUBMIT, methods=["POST"])
+@room.page("/pool/batches/<uuid:batch_id>/retry", Permission.BOOKING_SEND, methods=["POST"])
 def batch_retry(batch_id: UUID) -> Any:
     """Reads a failed file again."""
     return act(lambda: batch_service.retry_batch(context(), batch_id), done=gettext("已重新排队读取。"),

@@ -24,7 +24,8 @@ from app.pool.states import OPEN_FOR_BUREAU
 def board_figures(ctx: Context) -> list[Figure]:
     """Budget left, claims waiting, paid this year, banks near the stop line."""
     year = today().year
-    money, paid = money_parts(budget_queries.year_money(year).left_fen), money_parts(queries.paid_in(year))
+    left = sum(one.left_fen for one in budget_queries.year_moneys(year).values())  # both modes, as the claims are
+    money, paid = money_parts(left), money_parts(queries.paid_in(year))
     stored = service.rule_set_on(today())
     rules = RuleSet.from_json(stored.rules) if stored else None
     near = [one for one in queries.bank_lines(year) if rules is not None and one.near(rules)]

@@ -14,7 +14,7 @@ from app.core import pages
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.formats import mask_id, money_text, rate_text
+from app.core.formats import money_text, rate_text
 from app.core.lifecycle import can_fire
 from app.core.models import Case
 from app.core.permissions import Permission
@@ -33,10 +33,9 @@ from app.pool.door import booking_chip, check_texts, room, steps
 from app.pool.forms import BookingForm
 from app.pool.judging import LIVE
 from app.pool.models import Booking, StoredRuleSet
-from app.pool.owner_forms import OwnerForm
-from app.pool.owner_models import FirmOwner, OwnerRole
+from app.pool.owner_forms import OwnerForm, owner_choices, owner_lines
 from app.pool.records import checks_of
-from app.pool.rules import Product, RuleSet, UseOfFunds
+from app.pool.rules import Product, RuleSet, UseOfFunds, booking_deadline
 from app.pool.states import BOOKING, BookingState
 
 BOOKINGS = Table(
@@ -47,7 +46,7 @@ BOOKINGS = Table(
                export=lambda row: f"{row.number} {row.firm_name} {row.bank_name}"),
         Column("note_no", _l("借据"), Booking.note_no, hide_small=True),
         Column("principal_fen", _l("本金"), Booking.principal_fen, kind="money"),
-        Column("submitted_on", _l("提交"), Booking.submitted_on, kind="date", hide_small=True),
+        Column("submitted_on", _l("提交日期"), Booking.submitted_on, kind="date", hide_small=True),
         Column("booked_on", _l("入库日期"), Booking.booked_on, kind="date"),
         Column("overdue_days", _l("贷款逾期天数"), Loan.overdue_days, kind="count", hide_small=True),
         Column("state", _l("状态"), sortable=False, render=lambda row: booking_chip(row.state),
@@ -135,17 +134,9 @@ def snapshot_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
         (gettext("重点支持名录"), data["key_list_version"] if data["on_key_list"] else no),
         (gettext("知识产权登记证号"), data["ip_certificate_no"]), (gettext("应收账款登记号"), data["receivable_no"]),
         (gettext("货币政策工具"), data["policy_tool"]), (gettext("保险或担保分担"), data["shared_by"]),
-        *_owner_facts(data.get("owner")), *_guarantee_facts(data.get("guarantee")),
+        *owner_lines(data.get("owner")), *_guarantee_facts(data.get("guarantee")),
         (gettext("首贷"), yes if data["first_loan"] else no), (gettext("已查严重失信名单"), yes if data["not_dishonest"] else no),
     ]
-
-
-def _owner_facts(owner: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The owner who borrowed for the firm, masked, where there is one."""
-    if owner is None:
-        return []
-    held = gettext(OwnerRole(owner["role"]).label) + (f" {rate_text(Decimal(owner['share']))}" if owner["share"] else "")
-    return [(gettext("借款人"), gettext("小微企业主 %(name)s（%(number)s）", name=owner["name"], number=held))]
 
 
 def _guarantee_facts(terms: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -177,23 +168,14 @@ def book(loan_id: UUID) -> Any:
     if live is not None and live.state in LIVE and request.method == "GET":
         return redirect(url_for("pool.booking", booking_id=live.id))
     form = BookingForm(data=None if request.method == "POST" else _prefilled(loan) | {"owner_id": request.args.get("owner", "")})
-    _offer_owners(form, owners)
+    form.owner_id.choices = owner_choices(owners)
     if form.validate_on_submit():
         made = attempt(form, lambda: service.submit_booking(ctx, loan_id, form.evidence()))
         if made is not None:
             return redirect(url_for("pool.booking", booking_id=made.id))
-    days = RuleSet.from_json(stored.rules).booking_deadline_days if stored else None
+    last = booking_deadline(RuleSet.from_json(stored.rules), loan.drawn_on) if stored and loan.drawn_on else None
     size = gettext(SIZE_NAMES[SizeClass(firm.size_class.upper())])
-    return render_template("pool/book.html", form=form, loan=loan, firm=name, size=size, days=days, correcting=None)
-
-
-def _offer_owners(form: BookingForm, owners: list[FirmOwner]) -> None:
-    """The firm itself, and the people behind it whom the bank has registered, masked."""
-    form.owner_id.choices = [
-        *form.owner_id.choices,
-        *((str(one.id), gettext("小微企业主 %(name)s（%(number)s）", name=one.masked_name, number=mask_id(one.id_no)))
-          for one in owners),
-    ]
+    return render_template("pool/book.html", form=form, loan=loan, firm=name, size=size, last=last, correcting=None)
 
 
 @room.page("/loans/<uuid:loan_id>/owner", Permission.BOOKING_SUBMIT, methods=["GET", "POST"])
@@ -227,13 +209,13 @@ def correct(booking_id: UUID) -> Any:
     if old.state == BookingState.REJECTED:
         return redirect(url_for("pool.book", loan_id=old.loan_id))
     form = BookingForm(data=None if request.method == "POST" else old.snapshot | {"owner_id": str(old.owner_id or "")})
-    _offer_owners(form, owners)
+    form.owner_id.choices = owner_choices(owners)
     if form.validate_on_submit():
         made = attempt(form, lambda: service.correct_booking(ctx, booking_id, form.evidence(), form.reason.data or ""))
         if made is not None:
             return redirect(url_for("pool.booking", booking_id=made.id))
     size = gettext(SIZE_NAMES[SizeClass(firm.size_class.upper())])
-    return render_template("pool/book.html", form=form, loan=loan, firm=name, size=size, days=None, correcting=old)
+    return render_template("pool/book.html", form=form, loan=loan, firm=name, size=size, last=None, correcting=old)
 
 
 def _button(booking_id: UUID, call: Any, done: str) -> Any:

@@ -56,7 +56,7 @@ CLAIMS = Table(
         Column("net_principal_loss_fen", _l("净本金损失"), Claim.net_principal_loss_fen, kind="money", hide_small=True),
         Column("compensation_fen", _l("计算的补偿"), Claim.compensation_fen, kind="money"),
         Column("paid_fen", _l("已支付"), Claim.paid_fen, kind="money", hide_small=True),
-        Column("submitted_on", _l("提交"), Claim.submitted_on, kind="date"),
+        Column("submitted_on", _l("提交日期"), Claim.submitted_on, kind="date"),
         Column("due_at", _l("办理期限"), Claim.due_at, kind="datetime", render=lambda row: _due(row)),
         Column("state", _l("状态"), sortable=False, render=lambda row: claim_chip(row.state),
                export=lambda row: gettext(ClaimState(row.state).label)),

@@ -30,6 +30,7 @@ from app.pool.records import line_rows, snapshot_facts
 from app.pool.rules import Compensation, payable
 from app.pool.service import rules_of
 from app.pool.states import PAID_OUT
+from app.pool.top_up_service import top_up_of
 
 constraint("uq_claim_correction_open", ErrorCode.CORRECTION_OPEN)
 constraint("uq_claim_correction_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
@@ -53,8 +54,10 @@ def computed(claim: Claim, booking: Booking, facts: Facts) -> Compensation:
     """What the claim is worth under corrected facts, line by line, by the edition that judged it."""
     booked = snapshot_facts(booking.mode, booking.product, booking.snapshot, claim.basis_fen)
     ratio = replace(booked, on_key_list=facts.on_key_list, ip_pledge=facts.ip_pledge, policy_tool=facts.policy_tool)
-    return payable(ratio, facts.loss_fen, claim.guarantor_paid_fen, facts.other_public_fen, rules_of(claim.rule_set_id),
-                   claim.paid_out_fen)
+    topped = top_up_of(claim.id)  # what the district has paid is public money too
+    public = facts.other_public_fen + (topped.paid_fen if topped is not None else 0)
+    return payable(
+        ratio, facts.loss_fen, claim.guarantor_paid_fen, public, rules_of(claim.rule_set_id), claim.paid_out_fen)
 
 
 @use_case(Permission.CLAIM_AUDIT, "correction.propose", returns=Correction)

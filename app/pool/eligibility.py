@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from app.core.calendar import add_working_days
 from app.core.working import N_, Check, Params
 from app.enterprises.rules import SizeClass
-from app.pool.ruleset import BorrowerKind, JudgeDate, Mode, Product, RuleSet, UseOfFunds
+from app.pool.ruleset import BorrowerKind, DayKind, JudgeDate, Mode, Product, RuleSet, UseOfFunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,22 @@ def judging_date(rules: RuleSet, drawdown_on: date, booked_on: date, loss_on: da
     if loss_on is None:
         raise ValueError("this rule set judges a loan on the day of its loss")
     return loss_on
+
+
+def booking_deadline(rules: RuleSet, drawdown_on: date) -> date:
+    """The last day on which a loan is booked in time: days of the edition's kind after drawdown (paper §4 [P]; elsewhere working
+    days are counted [C12])."""
+    if rules.booking_day_kind is DayKind.WORKING:
+        return add_working_days(drawdown_on, rules.booking_deadline_days)
+    return drawdown_on + timedelta(days=rules.booking_deadline_days)
+
+
+def first_in_time(rules: RuleSet, day: date) -> date:
+    """The earliest drawdown that may still be booked in time on a day."""
+    first = day
+    while booking_deadline(rules, first - timedelta(days=1)) >= day:
+        first -= timedelta(days=1)
+    return first
 
 
 def eligibility(facts: LoanFacts, rules: RuleSet) -> list[Check]:
@@ -170,11 +187,13 @@ def _agreement(facts: LoanFacts) -> Check:
 
 
 def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:
-    last = facts.drawdown_on + timedelta(days=rules.booking_deadline_days)
+    last = booking_deadline(rules, facts.drawdown_on)
     params: Params = {"days": rules.booking_deadline_days, "last": last, "reason": facts.late_approved_reason}
     if facts.submitted_on > last and facts.late_approved_reason.strip():
         return Check("DEADLINE", True, N_("已超过期限 %(last)s，金融局同意补报：%(reason)s"), params)
     passed = facts.drawdown_on <= facts.submitted_on <= last
+    if rules.booking_day_kind is DayKind.WORKING:
+        return Check("DEADLINE", passed, N_("应在放款后 %(days)s 个工作日内（%(last)s 前）提交入库"), params)
     return Check("DEADLINE", passed, N_("应在放款后 %(days)s 日内（%(last)s 前）提交入库"), params)
 
 

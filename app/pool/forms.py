@@ -217,14 +217,19 @@ class ReturnForm(FlaskForm):
     idempotency_token = TokenField()
 
 
+_SHARE = NumberRange(Decimal("0.0001"), 1, message=_l("请填写 0 到 100% 之间的比例。"))
+
+
 class DistrictForm(FlaskForm):
     """A district's own rule on topping up."""
 
     district = SelectField(_l("区"))
     name = StringField(_l("办法名称"), [InputRequired(_l("请填写办法名称。")), Length(max=200)])
     document_no = StringField(_l("文号"), [InputRequired(_l("请填写文号。")), Length(max=80)])
-    ratio = PercentField(_l("占净本金损失的比例"), [InputRequired(_l("请填写比例。")), NumberRange(
-        Decimal("0.0001"), 1, message=_l("请填写 0 到 100% 之间的比例。"))])
+    ratio = PercentField(
+        _l("政银：占净本金损失的比例"), [Optional(), _SHARE], description=_l("不叠加则不填；政银和政担至少填一项。"))
+    guarantee_ratio = PercentField(
+        _l("政担：占净本金损失的比例"), [Optional(), _SHARE], description=_l("减少担保机构自担的部分；不叠加则不填。"))
     valid_from = DateField(_l("生效日期"), [InputRequired(_l("请填写生效日期。"))])
     valid_to = DateField(_l("终止日期"), [InputRequired(_l("请填写终止日期。"))])
     idempotency_token = TokenField()

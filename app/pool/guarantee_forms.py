@@ -34,6 +34,9 @@ class GuaranteeForm(FlaskForm):
     reguarantor = StringField(_l("再担保机构"), [Optional(), Length(max=200)], description=_l("没有再担保则不填。"))
     reguarantee_share = PercentField(
         _l("再担保分担的本金比例"), [Optional(), _SHARE], description=_l("占贷款本金的比例，例如 20%；没有再担保则不填。"))
+    owner_id = SelectField(
+        _l("借款人"), default="",
+        description=_l("企业主本人借款、用于企业经营的，选择登记过的企业主；贷款记在企业名下。"))
     use_of_funds = SelectField(_l("资金用途"))
     operates_in_city = BooleanField(_l("借款人在广州市实际经营"))
     on_key_list = BooleanField(_l("放款时在重点支持名录内"))
@@ -44,6 +47,7 @@ class GuaranteeForm(FlaskForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.owner_id.choices = [("", gettext("企业本身"))]
         self.use_of_funds.choices = [(one.value, gettext(one.label)) for one in UseOfFunds]
 
     def validate_key_list_version(self, field: StringField) -> None:
@@ -69,7 +73,7 @@ class GuaranteeForm(FlaskForm):
             product=Product.GUARANTEED.value, use_of_funds=self.use_of_funds.data,
             operates_in_city=bool(self.operates_in_city.data), on_key_list=bool(self.on_key_list.data),
             key_list_version=self.key_list_version.data or "", first_loan=bool(self.first_loan.data),
-            not_dishonest=bool(self.not_dishonest.data),
+            not_dishonest=bool(self.not_dishonest.data), owner_id=self.owner_id.data or "",
         )
 
 

@@ -59,7 +59,8 @@ GUARANTEE_TEXTS = {
 class Guarantee(Identified, Base):
     """A guarantor's contract on a drawn loan. Shares are fractions of the principal: ``liability_share`` is what the guarantor
     answers for to the bank, ``reguarantee_share`` what a re-guarantor takes of it. ``facts``: what the guarantor is shown of the
-    loan before it says yes; ``evidence``: what the bank adds to the loan for the booking (``judging.Evidence``)."""
+    loan before it says yes; ``evidence``: what the bank adds to the loan for the booking (``judging.Evidence``). ``batch_id``:
+    the guarantor's file that confirmed it, where a file did."""
 
     __tablename__ = "guarantee_contract"
     case_id: Mapped[UUID]
@@ -80,6 +81,7 @@ class Guarantee(Identified, Base):
     stated_at: Mapped[datetime]
     decided_by: Mapped[UUID | None]
     decided_at: Mapped[datetime | None]
+    batch_id: Mapped[UUID | None]
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -19,6 +19,7 @@ from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, ensure, fire
 from app.core.notices import notify
+from app.core.outbox import emit
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names
 from app.core.use_case import about, use_case
@@ -30,7 +31,7 @@ from app.loans.states import LoanState
 from app.pool.guarantee_models import GUARANTEE, Guarantee, GuaranteeState
 from app.pool.judging import LIVE, Evidence
 from app.pool.models import Booking
-from app.pool.service import submit_loan
+from app.pool.service import owner_facts, owner_of, submit_loan
 from app.pool.states import BOOKING
 
 constraint("uq_guarantee_contract_live", ErrorCode.GUARANTEE_LIVE)
@@ -68,6 +69,7 @@ def state_guarantee(ctx: Context, loan_id: UUID, terms: GuaranteeTerms, evidence
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="signed_on", low="2000-01-01", high=today().isoformat())
     if _live_booking(loan.id) is not None:
         raise Refusal(ErrorCode.BOOKING_EXISTS)
+    owner = owner_of(evidence, loan)
     names = organisation_names({loan.firm_id, loan.org_id})
     made = Guarantee(
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, guarantor_id=guarantor.id,
@@ -77,13 +79,14 @@ def state_guarantee(ctx: Context, loan_id: UUID, terms: GuaranteeTerms, evidence
             "guarantor": guarantor.name, "bank": names[loan.org_id], "firm": names[loan.firm_id],
             "uscc": get_or_404(Enterprise, loan.firm_id).uscc, "number": loan.number, "note_no": loan.note_no,
             "principal_fen": loan.principal_fen, "annual_rate": str(loan.annual_rate), "drawn_on": loan.drawn_on.isoformat(),
-            "due_on": loan.due_on.isoformat(),
+            "due_on": loan.due_on.isoformat(), **owner_facts(owner),
         },
         evidence=asdict(evidence), state=GuaranteeState.STATED.value, stated_by=ctx.actor_id, stated_at=now(),
     )
     session().add(made)
     begin(ctx, GUARANTEE, made)
     _tell(ctx, made, guarantor.id, N_("%(bank)s登记了借据 %(note)s 的担保合同，请确认并办理入库。"))
+    emit("guarantee.stated", contract_id=made.id)
     about(made, liability_share=made.liability_share, reguarantee_share=made.reguarantee_share)
     return made
 

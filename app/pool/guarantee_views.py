@@ -19,7 +19,7 @@ from app.core.database import session as db_session
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait, event_texts, home, menu
+from app.core.pages import Group, Wait, event_texts, home, menu
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
@@ -35,12 +35,13 @@ from app.pool.guarantee_forms import BookGuaranteedForm, GuaranteeForm
 from app.pool.guarantee_models import GUARANTEE, GUARANTEE_TEXTS, Guarantee, GuaranteeState
 from app.pool.judging import LIVE, is_late
 from app.pool.models import Booking
+from app.pool.owner_forms import owner_choices, owner_lines
 from app.pool.records import checks_of
 from app.pool.rules import RuleSet, UseOfFunds
 from app.pool.service import rule_set_on
 
 P = Permission
-menu.add(_l("担保合同"), "pool.guarantees", P.GUARANTEE_READ, 45)
+menu.add(_l("担保合同"), "pool.guarantees", P.GUARANTEE_READ, 45, Group.POOL)
 for _event, _words in GUARANTEE_TEXTS.items():
     event_texts.add(Guarantee.__tablename__, _event, _l(_words))
 LENDER, GUARANTOR = aliased(Organisation, name="lender"), aliased(Organisation, name="guarantor")
@@ -111,7 +112,8 @@ def guarantees() -> Any:
             return send_list(GUARANTEES, rows, gettext("担保合同"), "guarantees.xlsx")
         open_loans = list(db.execute(queries.bookable_query().limit(20))) if ctx.can(P.GUARANTEE_STATE) else []
         return render_template(
-            "pool/guarantees.html", page=GUARANTEES.load(db, guarantees_query(), args), open_loans=open_loans)
+            "pool/guarantees.html", page=GUARANTEES.load(db, guarantees_query(), args), open_loans=open_loans,
+            may_send=ctx.can(P.GUARANTEE_BOOK) and ctx.can(P.BOOKING_SEND))
 
 
 @room.page("/loans/<uuid:loan_id>/guarantee", P.GUARANTEE_STATE, methods=["GET", "POST"])
@@ -126,6 +128,7 @@ def state_guarantee(loan_id: UUID) -> Any:
         firm = organisation_names({loan.firm_id}).get(loan.firm_id, "")
         form.guarantor.choices = [
             (str(row.id), row.name) for row in queries.partners() if row.kind == OrgKind.GUARANTOR.value]
+        form.owner_id.choices = owner_choices(queries.owners_of(loan))
     if form.validate_on_submit():
         made = attempt(form, lambda: guarantee_service.state_guarantee(ctx, loan_id, form.terms(), form.evidence()))
         if made is not None:
@@ -154,7 +157,8 @@ def _page(contract_id: UUID, form: BookGuaranteedForm) -> Any:
             "pool/guarantee.html", contract=found, state=guarantee_chip(found.state), form=form, booking=booking,
             booking_state=booking_chip(booking.state) if booking else None,
             checks=check_texts(checks_of(booking.checks)) if booking else [],
-            shares=shares_of(found, rules), use=gettext(UseOfFunds(found.evidence["use_of_funds"]).label),
+            shares=shares_of(found, rules), borrower=owner_lines(found.facts.get("owner")),
+            use=gettext(UseOfFunds(found.evidence["use_of_funds"]).label),
             entries=steps("guarantee_contract", found.id), rate=Decimal(found.facts["annual_rate"]),
             can_book=mine and found.state in (GuaranteeState.STATED, GuaranteeState.CONFIRMED)
             and (booking is None or booking.state not in LIVE),

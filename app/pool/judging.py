@@ -19,7 +19,7 @@ from app.pool.models import Agreement, Booking, StoredRuleSet
 from app.pool.owner_models import FirmOwner
 from app.pool.partner_states import PartnerState
 from app.pool.records import snapshot_loan
-from app.pool.rules import JudgeDate, LoanFacts, RuleSet, judging_date
+from app.pool.rules import JudgeDate, LoanFacts, RuleSet, booking_deadline, judging_date
 from app.pool.states import BookingState
 
 RUNS_TO = func.least(Agreement.valid_to, Agreement.ended_on)
@@ -88,8 +88,8 @@ def judging_set(drawn_on: date) -> StoredRuleSet:
 
 
 def is_late(rules: RuleSet, drawn_on: date, submitted_on: date) -> bool:
-    """Whether a loan is submitted past the deadline of its edition (natural days after drawdown)."""
-    return (submitted_on - drawn_on).days > rules.booking_deadline_days
+    """Whether a loan is submitted past the deadline of its edition."""
+    return submitted_on > booking_deadline(rules, drawn_on)
 
 
 def snapshot_of(loan: Any, firm: Any, evidence: Evidence, branch_id: UUID | None) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     agreement = agreement_on(booking.guarantor_id or booking.org_id, drawn_on)
     others = session().execute(
         select(Booking.mode, Booking.principal_fen, Booking.note_no).where(
-            Booking.id != booking.id, Booking.org_id == booking.org_id, _same_borrower(booking),
+            Booking.id != booking.id, Booking.org_id == booking.org_id, same_borrower(booking.firm_id, booking.owner_id),
             Booking.state.in_(LIVE),
         )
     ).all()
@@ -134,12 +134,12 @@ def loan_facts(booking: Booking, late_accepted: str = "") -> LoanFacts:
     )
 
 
-def _same_borrower(booking: Booking) -> ColumnElement[bool]:
+def same_borrower(firm_id: UUID, owner_id: UUID | None) -> ColumnElement[bool]:
     """Loans of the firm, its owner's among them, and of the same owner under other firms."""
-    of_firm = Booking.firm_id == booking.firm_id
-    if booking.owner_id is None:
+    of_firm = Booking.firm_id == firm_id
+    if owner_id is None:
         return of_firm
-    person = select(FirmOwner.id_digest).where(FirmOwner.id == booking.owner_id).scalar_subquery()
+    person = select(FirmOwner.id_digest).where(FirmOwner.id == owner_id).scalar_subquery()
     return or_(of_firm, Booking.owner_id.in_(select(FirmOwner.id).where(FirmOwner.id_digest == person)))
 
 

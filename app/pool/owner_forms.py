@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,26 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
+from app.core.formats import mask_id, rate_text
 from app.enterprises.forms import identity_number_is_valid
 from app.market.fields import PercentField, TokenField
-from app.pool.owner_models import OwnerRole
+from app.pool.owner_models import FirmOwner, OwnerRole
 from app.pool.owner_service import OwnerTerms
+
+
+def owner_choices(owners: Iterable[FirmOwner]) -> list[tuple[str, str]]:
+    """Who borrowed: the firm itself, or one of the people behind it whom the bank has registered, masked."""
+    people = ((str(one.id), gettext("小微企业主 %(name)s（%(number)s）", name=one.masked_name, number=mask_id(one.id_no)))
+              for one in owners)
+    return [("", gettext("企业本身")), *people]
+
+
+def owner_lines(owner: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The owner who borrowed for the firm, masked, where there is one."""
+    if owner is None:
+        return []
+    held = gettext(OwnerRole(owner["role"]).label) + (f" {rate_text(Decimal(owner['share']))}" if owner["share"] else "")
+    return [(gettext("借款人"), gettext("小微企业主 %(name)s（%(number)s）", name=owner["name"], number=held))]
 
 
 class OwnerForm(FlaskForm):

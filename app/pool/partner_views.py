@@ -16,7 +16,7 @@ from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.formats import date_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Text, Tone, Wait, event_texts, home, menu
+from app.core.pages import Group, Text, Tone, Wait, event_texts, home, menu
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.queries import KIND_NAMES
@@ -33,7 +33,7 @@ from app.pool.partner_states import AGREEMENT, AGREEMENT_TEXTS, PartnerState
 from app.pool.rules import Mode
 
 P = Permission
-menu.add(_l("合作机构"), "pool.partners", P.PARTNER_READ, 60)
+menu.add(_l("合作机构"), "pool.partners", P.PARTNER_READ, 60, Group.POOL)
 for _event, _words in AGREEMENT_TEXTS.items():
     event_texts.add(Agreement.__tablename__, _event, _l(_words))
 SOON = timedelta(days=60)

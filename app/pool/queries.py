@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from app.core.calendar import SHANGHAI, today
+from app.core.calendar import SHANGHAI
 from app.core.database import session
 from app.core.ledger import Account
 from app.core.models import Transition
@@ -311,9 +311,9 @@ def due_returns(limit: int = 10) -> list[Any]:
     ))
 
 
-def to_book(days: int, limit: int = 10) -> list[Any]:
-    """Loans drawn in the last ``days`` that the bank has not booked."""
-    return list(session().execute(bookable_query().where(Loan.drawn_on >= today() - timedelta(days=days)).limit(limit)))
+def to_book(since: date, limit: int = 10) -> list[Any]:
+    """Loans drawn since a day that the bank has not booked."""
+    return list(session().execute(bookable_query().where(Loan.drawn_on >= since).limit(limit)))
 
 
 def bad_bookings(limit: int = 10) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -47,9 +47,9 @@ def seen_at(one: Held, reports: Sequence[ClassReport], day: date) -> Seen:
     loan = one.loan
     if loan.drawn_on is None or loan.drawn_on > day:
         return Seen(0, None, loan.due_on)
-    where = one.on(day)
+    where, due_on = one.on(day), due_on_then(one, day)
     if not where.principal_left_fen:
-        return Seen(0, None, loan.due_on)
+        return Seen(0, None, due_on)
     told = next((report for report in reversed(reports) if report.reported_on <= day), None)
     days, reported = where.overdue_days, None
     if told is not None:
@@ -57,7 +57,13 @@ def seen_at(one: Held, reports: Sequence[ClassReport], day: date) -> Seen:
         repaid_since = any(told.reported_on < entry.paid_on <= day for entry in one.paid)
         if told.overdue_days and not repaid_since:
             days = max(days, told.overdue_days + (day - told.reported_on).days)
-    return Seen(where.principal_left_fen, five_class(days, observed(reported, loan.restructured_on, day)).value, loan.due_on)
+    return Seen(where.principal_left_fen, five_class(days, observed(reported, one.put_offs, day)).value, due_on)
+
+
+def due_on_then(one: Held, day: date) -> date | None:
+    """The end of a loan as it was agreed at the end of a day: what was put off later does not count yet."""
+    later = sum(put_off.days for put_off in one.put_offs if put_off.on > day)
+    return one.loan.due_on - timedelta(days=later) if one.loan.due_on is not None else None
 
 
 def reports_of(loan_ids: Sequence[UUID]) -> dict[UUID, list[ClassReport]]:

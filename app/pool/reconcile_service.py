@@ -22,10 +22,10 @@ from app.core.notices import notify
 from app.core.outbox import handles, settle_each, timed
 from app.core.permissions import Permission
 from app.core.use_case import about, reading, use_case
+from app.loans.many import held_many
 from app.loans.models import Loan
-from app.loans.reporting import held_many
 from app.loans.states import LoanState
-from app.pool.batch_booking import Sender
+from app.pool.batch_write import Sender
 from app.pool.judging import LIVE
 from app.pool.models import Booking
 from app.pool.reconcile_models import Difference, ReconcileReminder, Reconciliation

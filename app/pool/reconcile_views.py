@@ -17,7 +17,7 @@ from app.core.errors import Refusal
 from app.core.exports import EXPORT_LIMIT, wants_export
 from app.core.formats import date_text, money_text
 from app.core.lifecycle import can_fire
-from app.core.pages import Wait, event_texts, home, menu
+from app.core.pages import Group, Wait, event_texts, home, menu
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
@@ -38,7 +38,7 @@ from app.pool.reconcile_states import (
     month_before,
 )
 
-menu.add(_l("月末对账"), "pool.reconciliations", Permission.BOOKING_READ, 43)
+menu.add(_l("月末对账"), "pool.reconciliations", Permission.BOOKING_READ, 43, Group.POOL)
 for _event, _text in DIFFERENCE_TEXTS.items():
     event_texts.add(Difference.__tablename__, _event, _l(_text))
 

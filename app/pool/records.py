@@ -66,11 +66,11 @@ def snapshot_facts(mode: str, product: str, snapshot: Mapping[str, Any], basis_f
     return RatioFacts(
         mode=Mode(mode), basis_fen=basis_fen, on_key_list=snapshot["on_key_list"],
         ip_pledge=Product(product) is Product.IP_PLEDGE or bool(snapshot["ip_certificate_no"]),
-        policy_tool=bool(snapshot["policy_tool"]), **_shares(snapshot),
+        policy_tool=bool(snapshot["policy_tool"]), **shares_of(snapshot),
     )
 
 
-def _shares(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+def shares_of(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """The shares of a guarantor's contract as fractions; none of a bank's booking."""
     terms = snapshot.get("guarantee")
     if terms is None:
@@ -92,7 +92,7 @@ def snapshot_loan(
         annual_rate=Decimal(snapshot["annual_rate"]), term_months=snapshot["term_months"],
         use_of_funds=UseOfFunds(snapshot["use_of_funds"]), drawdown_on=drawn_on, submitted_on=submitted_on,
         judged_on=judged_on, agreement_from=drawn_on, agreement_to=None, seriously_dishonest=not snapshot["not_dishonest"],
-        sole_trader=borrower_kind(snapshot["form"]) is BorrowerKind.SOLE_TRADER, **_shares(snapshot),
+        sole_trader=borrower_kind(snapshot["form"]) is BorrowerKind.SOLE_TRADER, **shares_of(snapshot),
     )
 
 

@@ -17,7 +17,7 @@ from app.core.database import get_or_404
 from app.core.formats import money_text
 from app.core.lifecycle import can_fire
 from app.core.money import WAN
-from app.core.pages import Text, Wait, event_texts, home, menu
+from app.core.pages import Group, Text, Wait, event_texts, home, menu
 from app.core.permissions import Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names
@@ -38,6 +38,7 @@ from app.pool.positions import position_of
 from app.pool.records import lines_of
 from app.pool.recovery_queries import Flow
 from app.pool.states import PAID_OUT, ClaimState
+from app.pool.top_up_service import top_up_of
 
 P = Permission
 KINDS: dict[str, Text] = {"recovery": _l("追偿回收"), "claw_back": _l("追回补偿"), "correction": _l("补偿更正")}
@@ -133,16 +134,20 @@ def recoveries() -> Any:
 
 
 def _layers(claim: Claim) -> list[tuple[str, int, int]]:
-    """Of a guarantor's paid claim: the four layers with what each bears of the loss and gets of what came back (分)."""
+    """Of a guarantor's paid claim: the layers with what each bears of the loss and gets of what came back (分)."""
     terms = get_or_404(Booking, claim.booking_id).snapshot.get("guarantee")
     if terms is None or claim.paid_fen is None:
         return []
     found = position_of(claim)
+    topped = top_up_of(claim.id)
     borne = split_loss(
-        found.loss_fen, found.worth_fen, Decimal(terms["liability_share"]), Decimal(terms["reguarantee_share"]))
+        found.loss_fen, found.worth_fen, Decimal(terms["liability_share"]), Decimal(terms["reguarantee_share"])
+    ).topped_up(topped.paid_fen if topped is not None else 0)
     back = share_recovery(borne, found.recovered_fen - found.cost_fen)
     return [
-        (gettext("市级资金池"), borne.pool_fen, back.pool_fen), (gettext("担保机构"), borne.guarantor_fen, back.guarantor_fen),
+        (gettext("市级资金池"), borne.pool_fen, back.pool_fen),
+        *([(gettext("区级叠加补偿"), borne.district_fen, back.district_fen)] if borne.district_fen else []),
+        (gettext("担保机构"), borne.guarantor_fen, back.guarantor_fen),
         (terms["reguarantor"] or gettext("再担保"), borne.reguarantee_fen, back.reguarantee_fen),
         (gettext("银行"), borne.bank_fen, back.bank_fen), (gettext("合计"), borne.total_fen, back.total_fen),
     ]
@@ -260,6 +265,6 @@ def cashier_waits(ctx: Context) -> list[Wait]:
     return _waits(_l("支付补付"), CorrectionState.CONFIRMED, 12)
 
 
-menu.add(_l("追偿"), "pool.recoveries", P.CLAIM_READ, 55)
+menu.add(_l("追偿"), "pool.recoveries", P.CLAIM_READ, 55, Group.POOL)
 home.add_waits(P.CLAIM_DECIDE, leader_waits)
 home.add_waits(P.CLAIM_PAY, cashier_waits)

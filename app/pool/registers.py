@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import url_for
@@ -13,19 +12,19 @@ from app.core.calendar import end_of_working_day, today
 from app.core.context import Context
 from app.core.formats import money_text
 from app.core.models import Case
-from app.core.pages import CaseLink, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
+from app.core.pages import CaseLink, Group, NextStep, Station, Wait, case_links, event_texts, home, menu, next_steps, stations
 from app.core.permissions import OrgKind, Permission
 from app.pool import queries, service
 from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH_TEXTS
 from app.pool.board_views import board_figures
 from app.pool.models import Booking, Claim
-from app.pool.rules import RuleSet
+from app.pool.rules import RULE_2025, RuleSet, booking_deadline, first_in_time
 from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, PAID_OUT, BookingState, ClaimState
 
-menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10)
-menu.add(_l("入库"), "pool.bookings", Permission.BOOKING_READ, 40)
-menu.add(_l("补偿"), "pool.claims", Permission.CLAIM_READ, 50)
+menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10, Group.POOL)
+menu.add(_l("入库"), "pool.bookings", Permission.BOOKING_READ, 40, Group.POOL)
+menu.add(_l("补偿"), "pool.claims", Permission.CLAIM_READ, 50, Group.POOL)
 for _event, _text in BOOKING_TEXTS.items():
     event_texts.add(Booking.__tablename__, _event, _l(_text))
 for _event, _text in CLAIM_TEXTS.items():
@@ -137,11 +136,11 @@ def bank_reviewer_waits(ctx: Context) -> list[Wait]:
 def officer_waits(ctx: Context) -> list[Wait]:
     """Loans to book, bad loans to claim, claims sent back."""
     stored = service.rule_set_on(today())
-    days = RuleSet.from_json(stored.rules).booking_deadline_days if stored else 0
+    rules = RuleSet.from_json(stored.rules) if stored else RULE_2025
     waits = [
         Wait(_l("办理入库"), f"{row.firm_name} · {money_text(row.principal_fen)}", url_for("pool.book", loan_id=row.id),
-             due=end_of_working_day(row.drawn_on + timedelta(days=days)), order=40)
-        for row in queries.to_book(days)
+             due=end_of_working_day(booking_deadline(rules, row.drawn_on)), order=40)
+        for row in queries.to_book(first_in_time(rules, today()))
     ]
     waits += [
         Wait(_l("入库贷款成为不良，可以申请补偿"), f"{row.firm_name} · {row.number}", url_for("pool.booking", booking_id=row.id),

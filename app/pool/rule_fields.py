@@ -15,7 +15,7 @@ from app.core.formats import count_text, date_text, money_text, rate_text
 from app.core.pages import Text
 from app.enterprises.rules import SIZE_NAMES, SizeClass
 from app.pool.rule_sources import SOURCES
-from app.pool.ruleset import RULE_2025, BudgetMode, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
+from app.pool.ruleset import RULE_2025, BudgetMode, DayKind, JudgeDate, RuleSet, Tier, TierBasis, TierMethod, YearEnd
 
 NAMES: dict[str, Text] = {
     "code": _l("版本代号"), "title": _l("办法名称"), "document_no": _l("文号"), "valid_from": _l("施行日"),
@@ -34,7 +34,7 @@ NAMES: dict[str, Text] = {
     "key_list_sizes": _l("名录内还可以是"), "other_borrowers": _l("其他借款人"), "excluded_industries": _l("不予入库的行业代码"),
     "excluded_uses": _l("不予入库的用途"), "min_term_months": _l("最短期限（月）"), "max_term_months": _l("最长期限（月）"),
     "max_annual_rate": _l("年利率上限"), "borrower_cap_fen": _l("单户合计上限"),
-    "booking_deadline_days": _l("入库期限（放款后自然日）"),
+    "booking_deadline_days": _l("入库期限（放款后多少天）"), "booking_day_kind": _l("入库期限按哪种天数"),
     "left_bank_may_claim": _l("退出的银行仍可申请补偿"),
     "claim_after_expiry_days": _l("办法失效后还可申请的天数"), "loss_triggers": _l("索赔须有的证据"),
     "loss_overdue_days": _l("证据中的逾期天数"),
@@ -66,6 +66,7 @@ GROUPS: tuple[tuple[Text, tuple[str, ...]], ...] = (
     (_l("哪些贷款可以入库"), (
         "products", "guarantee_products", "sizes", "key_list_sizes", "other_borrowers", "excluded_industries", "excluded_uses",
         "min_term_months", "max_term_months", "max_annual_rate", "borrower_cap_fen", "booking_deadline_days",
+        "booking_day_kind",
     )),
     (_l("索赔"), (
         "left_bank_may_claim", "claim_after_expiry_days", "loss_triggers", "loss_overdue_days", "required_papers",
@@ -83,6 +84,7 @@ WORDS: dict[StrEnum, Text] = {
     TierMethod.BRACKET: _l("整笔按所在档次"), TierMethod.MARGINAL: _l("分段累进"),
     TierBasis.LOAN: _l("单笔贷款本金"), TierBasis.BORROWER_AT_BANK: _l("借款人在该行的合计"),
     BudgetMode.QUEUE: _l("按顺序等待"), BudgetMode.PRO_RATA: _l("按比例支付"),
+    DayKind.NATURAL: _l("自然日"), DayKind.WORKING: _l("工作日"),
     YearEnd.CARRY: _l("连同资金结转下年"), YearEnd.RELEASE: _l("释放，申请排队等候"),
 }
 """Names of choices that carry none themselves."""

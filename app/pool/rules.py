@@ -15,12 +15,13 @@ from decimal import Decimal
 from app.core.money import EXACT, floor_fen, floor_share
 from app.core.working import N_, Check, Params, WorkingLine
 from app.pool.budget import BudgetResult, budget_left, pro_rata, queue, within_budget
-from app.pool.eligibility import LoanFacts, eligibility, is_eligible, judging_date
+from app.pool.eligibility import LoanFacts, booking_deadline, eligibility, first_in_time, is_eligible, judging_date
 from app.pool.layers import Layers, layer_lines, share_recovery, split_loss
 from app.pool.ruleset import (
     RULE_2025,
     BorrowerKind,
     BudgetMode,
+    DayKind,
     JudgeDate,
     LossEvidence,
     Mode,
@@ -34,14 +35,13 @@ from app.pool.ruleset import (
 )
 
 __all__ = [
-    "RULE_2025", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check",
-    "Compensation", "JudgeDate", "Layers", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio",
-    "RatioFacts", "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod",
-    "UseOfFunds", "WorkingLine", "YearEnd", "budget_left", "claim_in_time", "compensation", "eligibility",
+    "RULE_2025", "BorrowerKind", "BudgetMode", "BudgetResult", "Ceiling", "Check", "Compensation", "DayKind",
+    "JudgeDate", "Layers", "LoanFacts", "LossEvidence", "LossFacts", "Mode", "Product", "Ratio", "RatioFacts",
+    "RuleSet", "SplitFlag", "SplitLoan", "StopLine", "Tier", "TierBasis", "TierMethod", "UseOfFunds", "WorkingLine",
+    "YearEnd", "booking_deadline", "budget_left", "claim_in_time", "compensation", "eligibility", "first_in_time",
     "is_eligible", "judging_date", "loss_proved", "net_principal_loss", "payable", "pro_rata", "public_share_ceiling",
-    "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "share_recovery", "split_flag",
-    "split_loss", "stop_line",
-    "within_budget",
+    "queue", "ratio", "returned_due", "returned_total", "rule_set_for", "share_recovery", "split_flag", "split_loss",
+    "stop_line", "within_budget",
 ]  # fmt: skip
 
 

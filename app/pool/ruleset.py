@@ -121,6 +121,13 @@ class YearEnd(StrEnum):
     RELEASE = "RELEASE"
 
 
+class DayKind(StrEnum):
+    """Which days a deadline counts."""
+
+    NATURAL = "NATURAL"
+    WORKING = "WORKING"
+
+
 class UseOfFunds(StrEnum):
     """What the money is for."""
 
@@ -212,7 +219,8 @@ class Tier:
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """All parameters of one edition of the rule. Money in fen, ratios as fractions, ``…_wd`` in working days,
-    ``…_days`` in natural days; None means the rule sets no such limit. Raises ``ValueError`` when it
+    ``…_days`` in natural days (``booking_deadline_days`` as
+    ``booking_day_kind`` says); None means the rule sets no such limit. Raises ``ValueError`` when it
     contradicts itself (dates, order of tiers, ratios outside 0–1)."""
 
     code: str
@@ -262,6 +270,7 @@ class RuleSet:
     borrower_cap_fen: int | None = None
 
     booking_deadline_days: int = 30
+    booking_day_kind: DayKind = DayKind.NATURAL
     left_bank_may_claim: bool = True
     claim_after_expiry_days: int | None = None
     loss_triggers: tuple[LossEvidence, ...] = (LossEvidence.NPL_CLASS,)

@@ -46,6 +46,7 @@ from app.pool.rules import (
     Product,
     RuleSet,
     UseOfFunds,
+    booking_deadline,
     eligibility,
     is_eligible,
 )
@@ -134,7 +135,7 @@ def live_contract(loan_id: UUID) -> Guarantee | None:
         Guarantee.loan_id == loan_id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))))
 
 
-def _owner(evidence: Evidence, loan: Loan) -> FirmOwner | None:
+def owner_of(evidence: Evidence, loan: Loan) -> FirmOwner | None:
     """The owner who borrows for the firm of the loan, where the bank names one."""
     if not evidence.owner_id:
         return None
@@ -142,6 +143,14 @@ def _owner(evidence: Evidence, loan: Loan) -> FirmOwner | None:
     if (owner.firm_id, owner.org_id) != (loan.firm_id, loan.org_id):
         raise Refusal(ErrorCode.NOT_FOUND)
     return owner
+
+
+def owner_facts(owner: FirmOwner | None) -> dict[str, Any]:
+    """What a booking's snapshot says of the owner who borrowed, the name masked; nothing where the firm itself did."""
+    if owner is None:
+        return {}
+    share = f"{owner.share.normalize():f}" if owner.share else None
+    return {"owner": {"name": owner.masked_name, "role": owner.role, "share": share}}
 
 
 def submit_loan(
@@ -157,16 +166,14 @@ def submit_loan(
     rules = RuleSet.from_json(stored.rules)
     late = is_late(rules, loan.drawn_on, submitted_on)
     if late and not evidence.late_reason.strip():
-        raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", days=rules.booking_deadline_days)
+        raise Refusal(ErrorCode.BOOKING_LATE, field="late_reason", last=booking_deadline(rules, loan.drawn_on).isoformat())
     with elevated(ctx, "pool"):
         version = session().scalar(select(func.max(Booking.version)).where(Booking.loan_id == loan.id)) or 0
         snapshot = snapshot_of(loan, get_or_404(Enterprise, loan.firm_id), evidence, ctx.branch_id)
+        owner = owner_of(evidence, loan)
+    snapshot |= owner_facts(owner)
     if contract is not None:
         snapshot["guarantee"] = contract.terms
-    owner = _owner(evidence, loan)
-    if owner is not None:
-        share = f"{owner.share.normalize():f}" if owner.share else None
-        snapshot["owner"] = {"name": owner.masked_name, "role": owner.role, "share": share}
     booking = Booking(
         case_id=loan.case_id, loan_id=loan.id, org_id=loan.org_id, firm_id=loan.firm_id, version=version + 1,
         replaces_id=replaces_id, state=BookingState.DRAFT.value, mode=(Mode.GUARANTEE if contract else Mode.BANK).value,
@@ -291,12 +298,12 @@ def _on_drawn(ctx: Context, payload: dict[str, Any]) -> None:
     stored = rule_set_on(today())
     if loan is None or loan.drawn_on is None or stored is None:
         return
-    days = RuleSet.from_json(stored.rules).booking_deadline_days
+    last = booking_deadline(RuleSet.from_json(stored.rules), loan.drawn_on)
     if loan.origin != "choice" and waits_in_batch(loan.id):
         return  # it came by a file and is booked from there
     notify(
-        loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请在放款后 %(days)s 天内办理风险补偿入库。"),
-        path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, days=days,
+        loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请在 %(last)s 前办理风险补偿入库。"),
+        path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, last=last.isoformat(),
     )
 
 

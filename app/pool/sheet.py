@@ -64,7 +64,7 @@ class ComputationSheet:
 def basis_of(code: str, rules: RuleSet, mode: str) -> str:
     """What a step rests on: the parameter, and whether the text that was read says so."""
     if code.startswith("LAYER_") and code != "LAYER_POOL":
-        return "" if code == "LAYER_SUM" else gettext("依据：担保合同约定的比例")
+        return "" if code in ("LAYER_SUM", "LAYER_DISTRICT") else gettext("依据：担保合同约定的比例")
     name = (_GUARANTEE.get(code) if mode == Mode.GUARANTEE else None) or RESTS_ON.get(code)
     if name is None:
         return ""

@@ -11,20 +11,27 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
+from app.pool.ruleset import Mode
 
 
 class DistrictPool(Identified, Base):
-    """A district's own rule: the share (a fraction) of the net principal loss it adds, while it is in force. Never changed."""
+    """A district's own rule: the share (a fraction) of the net principal loss it adds in 政银 (``ratio``) and in 政担
+    (``guarantee_ratio``), while it is in force; none where it adds nothing. Never changed."""
 
     __tablename__ = "district_pool"
     district: Mapped[str]
     name: Mapped[str]
     document_no: Mapped[str]
-    ratio: Mapped[Decimal]
+    ratio: Mapped[Decimal | None]
+    guarantee_ratio: Mapped[Decimal | None]
     valid_from: Mapped[date]
     valid_to: Mapped[date]
     registered_by: Mapped[UUID | None]
     registered_at: Mapped[datetime]
+
+    def ratio_of(self, mode: str) -> Decimal | None:
+        """What the district adds in a mode."""
+        return self.guarantee_ratio if mode == Mode.GUARANTEE else self.ratio
 
 
 class TopUp(Identified, Base):

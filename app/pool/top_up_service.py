@@ -20,49 +20,52 @@ from app.core.ledger import open_account, transfer
 from app.core.permissions import Permission
 from app.core.use_case import about, use_case
 from app.pool.claim_steps import tell_bank
+from app.pool.layers import split_loss
 from app.pool.line_service import rest_is_open
 from app.pool.models import Booking, Claim, Recovery
-from app.pool.records import line_rows
+from app.pool.records import line_rows, shares_of
 from app.pool.rules import Mode, returned_total
 from app.pool.service import rules_of
 from app.pool.states import PAID_OUT
 from app.pool.top_up_models import DistrictPool, TopUp
-from app.pool.top_up_rules import TopUpWorth, top_up_worth
+from app.pool.top_up_rules import TopUpWorth, guaranteed_top_up, top_up_worth
 
 constraint("uq_district_pool_document_no", ErrorCode.AGREEMENT_EXISTS, "document_no")
 constraint("uq_top_up_claim_id", ErrorCode.ALREADY_DONE)
 constraint("uq_top_up_voucher_no", ErrorCode.VOUCHER_TAKEN, "voucher_no")
 constraint("ck_top_up_within_loss", ErrorCode.TOP_UP_NOTHING)
+constraint("ck_district_pool_some_ratio", ErrorCode.DISTRICT_SHARES, "ratio")
 
 
 @use_case(Permission.POOL_FUND, "pool.district", returns=DistrictPool)
 def register_district(
-    ctx: Context, district: str, name: str, document_no: str, ratio: Decimal, valid_from: date, valid_to: date,
+    ctx: Context, district: str, name: str, document_no: str, ratio: Decimal | None, valid_from: date, valid_to: date,
+    guarantee_ratio: Decimal | None = None,
 ) -> DistrictPool:
-    """Registers a district's rule. ``ratio`` is a fraction of the net principal loss. Raises ``Refusal(DATE_OUT_OF_RANGE)``."""
+    """Registers a district's rule. ``ratio`` (政银) and ``guarantee_ratio`` (政担) are fractions of the net principal loss, at
+    least one of them. Raises ``Refusal(DATE_OUT_OF_RANGE)``."""
     if valid_to < valid_from:
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="valid_to", low=valid_from.isoformat(), high="9999-12-31")
     pool = DistrictPool(
-        district=district, name=name.strip(), document_no=document_no.strip(), ratio=ratio, valid_from=valid_from,
-        valid_to=valid_to, registered_by=ctx.actor_id, registered_at=now(),
+        district=district, name=name.strip(), document_no=document_no.strip(), ratio=ratio,
+        guarantee_ratio=guarantee_ratio, valid_from=valid_from, valid_to=valid_to, registered_by=ctx.actor_id,
+        registered_at=now(),
     )
     session().add(pool)
     session().flush()
-    about(pool, district=district, ratio=str(ratio))
+    about(pool, district=district, ratio=str(ratio), guarantee_ratio=str(guarantee_ratio))
     return pool
 
 
 def district_of(booking: Booking) -> DistrictPool | None:
-    """The district's rule that covers a booked loan: of the firm's district as at drawdown, in force on the booking day [P].
-
-    None for a guarantor's booking: what districts add to 政担 is not known [U].
-    """
-    if booking.mode == Mode.GUARANTEE:
-        return None
+    """The district's rule that covers a booked loan: of the firm's district as at drawdown, in force on the booking day [P], with
+    a share for the loan's mode. What districts add to 政担 is not known [U]: a district says so in its rule."""
+    share = DistrictPool.guarantee_ratio if booking.mode == Mode.GUARANTEE else DistrictPool.ratio
     day = booking.booked_on or booking.submitted_on
     return session().scalar(
         select(DistrictPool).where(
-            DistrictPool.district == booking.snapshot["district"], DistrictPool.valid_from <= day, DistrictPool.valid_to >= day)
+            DistrictPool.district == booking.snapshot["district"], DistrictPool.valid_from <= day, DistrictPool.valid_to >= day,
+            share.is_not(None))
         .order_by(DistrictPool.valid_from.desc(), DistrictPool.registered_at.desc()).limit(1)
     )
 
@@ -70,9 +73,11 @@ def district_of(booking: Booking) -> DistrictPool | None:
 def worth(claim: Claim, booking: Booking, pool: DistrictPool) -> TopUpWorth:
     """What the district owes on a claim that the city has paid or is to pay, line by line."""
     city = claim.paid_fen if claim.paid_fen is not None else claim.approved_fen or claim.compensation_fen
-    return top_up_worth(
-        Mode(booking.mode), claim.net_principal_loss_fen, claim.guarantor_paid_fen, claim.other_public_fen + city, pool.ratio,
-        rules_of(claim.rule_set_id))
+    loss, ratio, rules = claim.net_principal_loss_fen, pool.ratio_of(booking.mode) or Decimal(0), rules_of(claim.rule_set_id)
+    if claim.paid_out_fen is None:
+        return top_up_worth(loss, claim.guarantor_paid_fen, claim.other_public_fen + city, ratio, rules)
+    borne = split_loss(loss, city, **shares_of(booking.snapshot))
+    return guaranteed_top_up(loss, claim.paid_out_fen, borne, claim.other_public_fen, ratio, rules)
 
 
 def top_up_of(claim_id: UUID) -> TopUp | None:

@@ -36,8 +36,8 @@ def new_district() -> Any:
     form.district.choices = [(code, gettext(name)) for code, name in DISTRICTS.items()]
     if form.validate_on_submit():
         done = attempt(form, lambda: top_up_service.register_district(
-            ctx, form.district.data, form.name.data or "", form.document_no.data or "", filled(form.ratio.data),
-            filled(form.valid_from.data), filled(form.valid_to.data)))
+            ctx, form.district.data, form.name.data or "", form.document_no.data or "", form.ratio.data,
+            filled(form.valid_from.data), filled(form.valid_to.data), form.guarantee_ratio.data))
         if done is not None:
             flash(gettext("已登记区级叠加补偿。"), "success")
             return redirect(url_for("pool.districts"))

@@ -3,7 +3,7 @@
 from migrations.tools import run
 
 revision = "0079"
-down_revision = "0076"
+down_revision = "0078"
 branch_labels = None
 depends_on = None
 

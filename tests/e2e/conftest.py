@@ -45,6 +45,10 @@ class Clock:
 
     _journeys: ExitStack = field(default_factory=ExitStack)
 
+    def at(self, moment: datetime) -> None:
+        """A day of the calendar that the story needs; time runs on from there."""
+        self._journeys.enter_context(time_machine.travel(moment, tick=True))
+
     def forward(self, days: int) -> None:
         """Some days later at the same hour."""
         self._journeys.enter_context(time_machine.travel(datetime.now(UTC) + timedelta(days=days), tick=True))

@@ -1,4 +1,4 @@
-"""What people get wrong, and the sentence they read then; and the two roads without a mouse and without JavaScript."""
+"""What people get wrong, and the sentence they read then; and the road without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.core.uscc import synthetic
 from app.market import bid_service
 from app.market.models import Bid, Need
 from tests import cast, market_cast
-from tests.cast import PASSWORD, Cast
+from tests.cast import Cast
 from tests.conftest import LiveServer
-from tests.e2e.visitors import Visitors, decide, follow, open_row, press, said, sign_in, words, write
+from tests.e2e.visitors import Visitors, choose, decide, follow, open_row, press, said, sign_in, words, write
 from tests.service.evidence_tools import HEADINGS, csv_bytes, line, uscc_of
 
 pytestmark = pytest.mark.e2e
@@ -226,62 +226,7 @@ def press_upload(page: Page, file: Any) -> None:
         page.get_by_role("button", name="上传并读取").click()
 
 
-# --- without a mouse, without JavaScript -------------------------------------------------------------------------------
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Goes on with the Tab key until the element has the focus."""
-    for _ in range(80):
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{page.url}: the Tab key never reaches {selector}")
-
-
-def enter(page: Page, key: str = "Enter") -> None:
-    """Presses a key that leads to another page."""
-    with page.expect_navigation(wait_until="load"):
-        page.keyboard.press(key)
-
-
-def test_a_firm_signs_in_and_files_a_need_with_the_keyboard_alone(visitors: Visitors, live_server: LiveServer) -> None:
-    firm = cast.firm()
-    page = visitors.stranger()
-    page.goto("/sign-in")
-    tab_to(page, "[name=login]")
-    page.keyboard.type(firm.logins[BOSS])
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    enter(page)
-    tab_to(page, "nav a[href='/needs']")
-    enter(page)
-    tab_to(page, "form[action='/needs/new'] button")
-    enter(page)
-    tab_to(page, "[name=amount]")
-    page.keyboard.type("120")
-    tab_to(page, "[name=purpose_kind]")
-    page.keyboard.press("Space")
-    tab_to(page, "[name=purpose_text]")
-    page.keyboard.type("采购原料")
-    tab_to(page, ".form-actions button")
-    enter(page)
-    tab_to(page, "[name=term_months]")
-    page.keyboard.type("6")
-    tab_to(page, "[name=product_kind]")
-    page.keyboard.press("ArrowDown")
-    tab_to(page, "[name=repayment]")
-    page.keyboard.press("Space")
-    tab_to(page, ".form-actions button")
-    enter(page)
-    tab_to(page, "[name=distribution]")
-    page.keyboard.press("Space")
-    tab_to(page, ".form-actions button")
-    enter(page)
-    tab_to(page, ".form-actions a.btn-primary")
-    enter(page)
-    tab_to(page, ".form-actions button")
-    enter(page)
-    assert "核对中" in words(page) and "120" in words(page)
+# --- without JavaScript ------------------------------------------------------------------------------------------------
 
 
 def test_wizard_and_bid_work_without_javascript(visitors: Visitors, live_server: LiveServer) -> None:
@@ -290,7 +235,7 @@ def test_wizard_and_bid_work_without_javascript(visitors: Visitors, live_server:
     market_cast.product(bank)
     page = visitors.stranger()
     sign_in(page, firm.logins[BOSS])
-    follow(page, "融资")
+    choose(page, "融资", "融资")
     press(page, "新的融资需求")
     assert not answer(page, amount="200", purpose_kind="EQUIPMENT", purpose_text="购置注塑机")
     assert not answer(page, term_months="12", product_kind="CREDIT", repayment="INTEREST_ONLY")

@@ -169,6 +169,12 @@ def follow(page: Page, text: str, *, within: Locator | None = None) -> None:
         link.click()
 
 
+def choose(page: Page, group: str, text: str) -> None:
+    """Opens a group of the menu and follows one of its pages."""
+    page.locator(".menu-group > summary").get_by_text(group, exact=True).click()
+    follow(page, text, within=page.locator(".menu-group[open]"))
+
+
 def open_row(page: Page, text: str = "") -> None:
     """Opens the first row of a list, or the first that holds a text."""
     row = page.locator("table.data tbody tr", has_text=text).first

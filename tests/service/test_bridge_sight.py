@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -14,6 +16,7 @@ from sqlalchemy import text
 from app.bridge import fund_service, hold_service, service
 from app.bridge.models import Bridge
 from app.core import ledger
+from app.core.calendar import now
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
@@ -91,16 +94,40 @@ def test_a_stranger_cannot_write_into_a_bridge_even_with_sql() -> None:
     assert road.seen(key).amount_fen == 300 * WAN
 
 
-def test_the_parties_share_one_timeline() -> None:
+def steps(ctx: Context, case_id: UUID) -> list[str]:
+    """The timeline of a case as an identity reads it."""
+    with transaction(ctx, read_only=True):
+        return list(session().scalars(text("select event from transition where case_id = :id order by at, id"), {"id": case_id}))
+
+
+def test_the_parties_share_one_timeline_and_the_holds_are_between_firm_funder_and_city() -> None:
     who = road.people()
     key = road.walk(who, "SETTLED")
     case_id = road.seen(key).case_id
-    for ctx in (who.boss, who.new_bank[Role.BANK_OFFICER], who.funder[Role.FUNDER_CLERK], who.clerk):
-        with transaction(ctx, read_only=True):
-            events = list(session().scalars(text("select event from transition where case_id = :id order by at, id"),
-                                            {"id": case_id}))
-        assert events == ["apply", "precheck", "commit", "offer", "pick", "approve", "sign", "fund", "old_repaid",
-                          "new_drawn", "returned", "settle"]
+    told = ["apply", "precheck", "commit", "offer", "pick", "hold", "approve", "sign", "fund", "old_repaid", "new_drawn",
+            "returned", "settle"]
+    for ctx in (who.boss, who.funder[Role.FUNDER_CLERK], who.clerk, cast.bureau()[Role.BUREAU_AUDITOR]):
+        assert steps(ctx, case_id) == told, ctx.org_name
+    assert steps(who.new_bank[Role.BANK_OFFICER], case_id) == [event for event in told if event != "hold"]
+
+
+def test_a_funder_whose_seat_ran_out_reads_nothing_of_the_one_that_follows() -> None:
+    who = road.people()
+    other = cast.funder("羊城典当")
+    fund_id = road.fund(who.centre, other, 900 * WAN, name="二号")
+    key = road.walk(who, "PICKED")
+    second = dataclasses.replace(who, funder=other, fund_id=fund_id)
+    road.offer(second, key)
+    hold_service.approve(who.reviewer, key)
+    case_id = road.seen(key).case_id
+    first = who.funder[Role.FUNDER_CLERK]
+    assert steps(first, case_id)[-3:] == ["pick", "hold", "approve"], "whose money it is does not read who else offered"
+    with time_machine.travel(now() + timedelta(days=4), tick=True):
+        hold_service.expire_due(cast.SYSTEM)
+        service.pick(who.boss, key, road.quote_of(second, key))
+        hold_service.approve(who.reviewer, key)
+    assert steps(first, case_id) == ["offer", "hold", "expire"], "its own word and its own seat"
+    assert steps(other[Role.FUNDER_CLERK], case_id)[-3:] == ["pick", "hold", "approve"]
 
 
 def test_every_use_case_leaves_one_event_and_the_account_number_stays_out_of_the_log() -> None:

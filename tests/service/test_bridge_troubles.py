@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,7 +12,7 @@ import time_machine
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from app.bridge import bank_service, money_service, trouble_service
+from app.bridge import bank_service, money_service, service, trouble_service
 from app.bridge.claim_service import open_claim
 from app.bridge.models import Bridge
 from app.bridge.trouble_models import BridgeClaim, BridgeTrouble
@@ -47,6 +48,14 @@ def notices(org_id: UUID, words: str) -> int:
     with transaction(cast.SYSTEM, read_only=True):
         return session().scalar(text("select count(*) from notice where org_id = :org and message like :words"),
                                 {"org": org_id, "words": f"%{words}%"}) or 0
+
+
+def timeline_of(ctx: Context, bridge_id: UUID) -> list[tuple[str, str]]:
+    """The steps of a bridge's case as an identity reads them, oldest first."""
+    case_id = road.seen(bridge_id).case_id
+    with transaction(ctx, read_only=True):
+        return [(row.subject_type, row.event) for row in session().execute(
+            text("select subject_type, event from transition where case_id = :id order by at, id"), {"id": case_id})]
 
 
 def refused(call: object, *args: object) -> ErrorCode:
@@ -93,6 +102,12 @@ def test_a_renewal_refused_after_the_payout_leaves_a_named_claim_until_the_money
     with transaction(bureau[Role.BUREAU_AUDITOR], read_only=True):
         steps = session().scalars(text("select event from transition where subject_type = 'bridge_trouble' order by at, id"))
         assert list(steps) == ["open", "answer", "resolve"]
+    story = [("bridge_trouble", "open"), ("bridge", "refuse_renewal"), ("bridge_claim", "open"), ("bridge_trouble", "answer"),
+             ("bridge", "return_part"), ("bridge", "returned"), ("bridge_trouble", "resolve"), ("bridge_claim", "close")]
+    near = (who.boss, officer, funder, who.clerk, bureau[Role.BUREAU_AUDITOR])
+    for ctx in near:
+        assert [row for row in timeline_of(ctx, key) if row in story] == story, ctx.org_name
+    assert not timeline_of(cast.bank("别的银行")[Role.BANK_OFFICER], key)
 
 
 def test_a_bank_that_renews_after_all_says_so_and_no_claim_was_ever_named() -> None:
@@ -187,3 +202,19 @@ def test_troubles_are_seen_by_the_parties_the_centre_and_the_bureau_alone() -> N
         assert session().execute(text("update bridge_claim set opened_fen = 1")).rowcount == 0
     with transaction(cast.SYSTEM, read_only=True):
         assert session().get_one(Bridge, key).refused_on == today()
+
+
+def test_a_second_application_for_a_note_is_refused_and_the_centre_looks_into_it() -> None:
+    who, rival = road.people(), cast.firm("别的企业")
+    key = road.walk(who, "PRECHECKED", note_no="JJ-1")
+    for other in (who, dataclasses.replace(who, firm=rival), dataclasses.replace(who, firm=rival)):
+        assert refused(trouble_service.apply, other.boss, road.ask(other, "JJ-1"), road.wish(other)) is ErrorCode.BRIDGE_EXISTS
+    told = troubles(key)
+    assert list(told) == ["DOUBLED"] and told["DOUBLED"].owner_org_id == who.centre.id
+    assert rival.name not in told["DOUBLED"].note
+    assert not troubles(key, rival[Role.FIRM_REPRESENTATIVE])
+    assert trouble_service.answer(who.clerk, told["DOUBLED"].id, "企业误以为第一份没有提交成功").state == "ANSWERED"
+    service.cancel(who.boss, key, "不需要了")
+    assert troubles(key)["DOUBLED"].outcome == "ENDED"
+    again = trouble_service.apply(who.boss, road.ask(who, "JJ-1"), road.wish(who))
+    assert again.state == "APPLIED", "the note is free again"

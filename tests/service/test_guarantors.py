@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -22,10 +22,13 @@ from app.core.permissions import OrgKind, Role
 from app.loans.models import Loan
 from app.pool import audit_service, decision_service, money, recovery_service
 from app.pool import claim_service as claims
+from app.pool import correction_service as corrections
 from app.pool import guarantee_service as guarantees
 from app.pool import service as pool
+from app.pool import top_up_service as top_ups
 from app.pool.check_service import check_pool
 from app.pool.claim_service import LossParts
+from app.pool.correction_service import Facts
 from app.pool.guarantee_models import Guarantee, GuaranteeState
 from app.pool.guarantee_service import GuaranteeTerms
 from app.pool.models import Booking, Claim
@@ -131,13 +134,33 @@ def test_a_guarantor_s_claim_goes_from_the_contract_to_the_recovery(database: Te
     with time_machine.travel(today() + timedelta(days=8), tick=True):
         decision_service.publicise(cast.SYSTEM, claim.id)
         paid = decision_service.pay_claim(city.cashier, claim.id, "凭证-1", today())
+        # A district adds 10 % to 政担 alone, from its own money, and relieves the guarantor.
+        assert why(top_ups.record_top_up, city.cashier, claim.id, "区-1", today()) is ErrorCode.TOP_UP_NOTHING
+        district = booking.snapshot["district"], "某区担保贷款补贴办法"
+        term = date(2025, 10, 1), date(2028, 9, 30)
+        assert why(top_ups.register_district, city.leader, *district, "区〔2026〕2号", None, *term) is ErrorCode.DISTRICT_SHARES
+        top_ups.register_district(city.leader, *district, "区〔2026〕2号", None, *term, Decimal("0.10"))
+        added = top_ups.record_top_up(city.cashier, claim.id, "区-1", today())
+        layers = {line.code: line.amount_fen for line in lines_of(added.working) if line.code.startswith("LAYER_")}
+        assert list(layers.values()) == [52 * WAN, 26 * WAN, 78 * WAN, 52 * WAN, 52 * WAN, 260 * WAN]
+        with pytest.raises(DBAPIError, match="a top-up beyond the loss"), transaction(cast.SYSTEM):
+            session().execute(text(  # within the loss of 260, not within the 208 that the guarantor paid out
+                "insert into top_up select gen_random_uuid(), claim_id, case_id, org_id, pool_id, 10500 * 10000, 10500 * 10000, "
+                "working, '区-2', paid_on, recorded_by, now() from top_up"))
     assert paid.paid_fen == 52 * WAN and paid.state == ClaimState.PAID
 
-    # 100 万元 come back at a cost of 10: 18 return to the pool, the other three have theirs of the 90.
+    # 100 万元 come back at a cost of 10: 18 return to the pool, 9 are the district's, the other three have theirs of the 90.
     with time_machine.travel(today() + timedelta(days=9), tick=True):
         back = recovery_service.report_recovery(city.clerk, claim.id, today(), 100 * WAN, 10 * WAN, "流水-1")
         assert back.due_fen == 18 * WAN
         recovery_service.confirm_return(city.cashier, back.id, "凭证-返还", today())
+        with transaction(cast.SYSTEM, read_only=True):
+            assert top_ups.district_share(session().get_one(Claim, claim.id), added) == 9 * WAN
+        # What the district paid is public money: a corrected claim is worth what the ceiling still leaves.
+        facts = Facts(260 * WAN, False, False, False, 100 * WAN)
+        made = corrections.propose_correction(city.auditor, claim.id, facts, "另有补贴")
+        assert made.worth_fen == (208 - 52 - 100 - 26) * WAN
+        corrections.withdraw_correction(city.auditor, made.id, "withdraw", "查无此补贴")
     with transaction(cast.SYSTEM, read_only=True):
         assert money.guarantee_budget(today().year).available_fen == (1_000 - 52 + 18) * WAN
         assert check_pool().found == 0

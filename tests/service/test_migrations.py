@@ -14,13 +14,14 @@ from sqlalchemy import create_engine, text
 from app.core import database as portal_database
 from app.core.database import Base
 from app.factory import load_rooms
+from migrations.tools import once
 from tests.database import ROOT, TestDatabase
 
 OPEN_TO_ALL = {"alembic_version", "seal"}
 """Tables without row-level security: they name no firm and no person."""
 FILLED = {f"{table}_rows" for table in ("electricity_month", "water_month", "gas_month", "electricity_day")}
 """Partitions that the portal fills by COPY and nobody reads; the tables they belong to are guarded."""
-COUNTED = {"score_count"}
+COUNTED = {"score_count", "score_place"}
 """Kept by triggers and read by functions of the owner alone; no model knows it."""
 
 
@@ -80,6 +81,31 @@ def test_every_table_is_guarded_by_row_level_security_or_named_as_open(database:
         )).scalars())
     engine.dispose()
     assert unguarded - OPEN_TO_ALL == FILLED
+
+
+def test_no_policy_asks_anew_for_every_row_who_is_there(database: TestDatabase) -> None:
+    """``(select hq_org())`` is asked once a statement: migrations say ``guard`` or ``once`` of ``migrations.tools``."""
+    engine = create_engine(database.owner_url)
+    with engine.connect() as connection:
+        policies = connection.execute(text(
+            "select tablename || '.' || policyname, coalesce(qual, '') || ' ' || coalesce(with_check, '') from pg_policies"
+        )).all()
+    engine.dispose()
+    assert [name for name, condition in policies if once(condition) != condition] == []
+    assert [name for name, condition in policies if "current_setting" in condition] == []
+
+
+@pytest.mark.parametrize(("written", "asked"), [
+    ("id = hq_org() or hq_kind() in ('bank', 'funder')", "id = (select hq_org()) or (select hq_kind() in ('bank', 'funder'))"),
+    ("(hq_kind() = ANY (ARRAY['a'::text, 'b'::text]))", "((select hq_kind() = ANY (ARRAY['a'::text, 'b'::text])))"),
+    ("hq_kind() is not null and hq_case_party(id)", "(select hq_kind() is not null) and hq_case_party(id)"),
+    ("exists (select 1 from loan l where org_id = hq_org())", "exists (select 1 from loan l where org_id = (select hq_org()))"),
+    ("( SELECT (hq_kind() = 'system'::text)) OR ( SELECT hq_proved() AS hq_proved)", None),
+    ("firm_no = any (array(select hq_readable_firms('tax')))", None),
+])
+def test_a_question_that_no_row_changes_is_put_once(written: str, asked: str | None) -> None:
+    assert once(written) == (asked or written)
+    assert once(once(written)) == once(written)
 
 
 def test_nobody_reads_the_partitions_that_the_portal_fills_and_only_the_portal_fills_them(database: TestDatabase) -> None:

@@ -12,15 +12,18 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.calendar import today
 from app.core.database import session, transaction
+from app.core.errors import ErrorCode, Refusal
 from app.core.models import Transition
 from app.core.money import WAN
 from app.loans import service as loans
-from app.loans.models import ClassReport, Instalment, Loan, Repayment
+from app.loans.models import ClassReport, Instalment, Loan, Repayment, Restructure
 from app.loans.rules import FiveClass
 from app.loans.service import RepaymentReport
+from app.loans.standing import held
 from app.loans.states import LoanState
 from app.pool.batch_rules import BatchReason
 from app.pool.batch_states import BatchKind, BatchState
+from app.pool.reconcile_seen import seen_at
 from app.pool.report_models import PoolReport
 from tests import cast
 from tests.batch_cast import counts, csv_of, kept, offline_row, report_row, sent, taken_in
@@ -101,6 +104,9 @@ def test_each_row_of_a_month_is_taken_held_against_what_was_seen_or_refused(city
 
 def test_a_month_by_file_leaves_a_loan_as_single_reports_do(city: City) -> None:
     by_file, by_hand = (city.drawn(terms(120, method="EQUAL_PRINCIPAL"), days_ago=100) for _ in range(2))
+    for loan in (by_file, by_hand):
+        city.repay(loan, 5, days_ago=65)  # so that the file goes on from a schedule that is paid in part
+    by_file = loan_of(by_file.id)
     paid_on = today() - timedelta(days=60)
     loans.report_repayment(city.officer, by_hand.id, RepaymentReport(paid_on, 11 * WAN, "normal", "流水"))
     loans.report_class(city.officer, by_hand.id, today() - timedelta(days=1), FiveClass.NORMAL, 12)
@@ -117,20 +123,41 @@ def test_a_month_by_file_leaves_a_loan_as_single_reports_do(city: City) -> None:
 
 
 def test_a_restructured_loan_is_put_off_and_watched_and_a_renewed_one_is_settled_by_its_new_note(city: City) -> None:
-    overdue, begun, old = city.drawn(days_ago=70), city.drawn(terms(600), days_ago=70), city.drawn(days_ago=20)
+    overdue, begun, old = city.drawn(days_ago=130), city.drawn(terms(600), days_ago=70), city.drawn(days_ago=20)
     city.repay(begun, 1, days_ago=1)
     late = loan_of(overdue.id)
-    assert late.due_on is not None and late.overdue_days > 30
-    due_on = late.due_on + timedelta(days=90)
-    put_off = {"change": "重组展期", "due_on": due_on, "five_class": "关注"}
-    taken = taken_in(city, [report_row(overdue, **put_off), report_row(loan_of(begun.id), **put_off)], REPORT)
-    assert (counts(taken), kept(taken.id)[2].params["code"]) == ((1, 0, 0, 1), "instalment_begun")
+    assert late.due_on is not None and late.overdue_days > 90
+    due_on = late.due_on + timedelta(days=120)
+    put_off = {"change": "重组展期", "due_on": due_on, "five_class": "次级"}
+    part = loan_of(begun.id)
+    assert part.due_on is not None
+    taken = taken_in(city, [
+        report_row(overdue, **put_off),
+        report_row(part, **{**put_off, "five_class": "关注", "due_on": part.due_on + timedelta(days=60)}),
+    ], REPORT)
+    assert counts(taken) == (2, 0, 0, 0), "one that paid a part of an instalment may be put off too"
     now = loan_of(overdue.id)
     assert (now.due_on, now.overdue_days, now.restructured_on) == (due_on, 0, today())
-    assert now.five_class == "SPECIAL_MENTION", "it owes nothing today, and is watched for a year"
+    assert now.five_class == "SUBSTANDARD", "it owes nothing today, but was bad, and is watched for a year"
+    assert loan_of(begun.id).five_class == "SPECIAL_MENTION"
+    with transaction(cast.SYSTEM, read_only=True):
+        (told,) = session().scalars(select(Restructure).where(Restructure.loan_id == overdue.id))
+        rows = session().scalars(select(Instalment).where(Instalment.loan_id == overdue.id).order_by(Instalment.no)).all()
+        assert rows[0].first_due_on is not None and rows[0].first_interest_fen is not None
+        assert (told.due_before, told.due_on, told.class_before) == (late.due_on, due_on, "SUBSTANDARD")
+        assert told.interest_fen == rows[0].interest_fen - rows[0].first_interest_fen > 0, "120 days of 300 万 at 4 %"
+        one = held(session().get_one(Loan, overdue.id))
+        yesterday, this_day = (seen_at(one, [], day) for day in (today() - timedelta(days=1), today()))
+        assert (yesterday.due_on, this_day.due_on) == (late.due_on, due_on)
+        assert one.on(today() - timedelta(days=1)).overdue_days == late.overdue_days - 1, "yesterday stays what it was"
+    with pytest.raises(DBAPIError), transaction(cast.SYSTEM):
+        session().delete(session().scalars(select(Restructure)).first())
     better = taken_in(city, [report_row(now, **{**put_off, "five_class": "正常"})], REPORT)
     assert kept(better.id)[1].reason == BatchReason.CLASS_BETTER
-    assert loan_of(overdue.id).five_class == "SPECIAL_MENTION"
+    assert loan_of(overdue.id).five_class == "SUBSTANDARD"
+    with pytest.raises(Refusal) as too_early:
+        city.repay(now, 1, days_ago=0)
+    assert too_early.value.code is ErrorCode.DATE_OUT_OF_RANGE, "money from before a restructure decided what was put off"
 
     renewed = {"change": "续贷", "new_note_no": "续-1", "balance": 0}
     early = taken_in(city, [report_row(old, **renewed, paid="3000000")], REPORT)

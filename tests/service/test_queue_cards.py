@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.core.context import Context
-from app.core.permissions import Permission, Role
-from app.core.use_case import reading
+from app.core.permissions import Role
 from app.credit import model_service
 from app.credit.rules import Visible
-from app.credit.score_counts import add_up, add_up_scores
+from app.credit.score_counts import add_up_scores
 from app.market import rank_service
 from app.market.queue_views import QUEUE
 from tests import cast, market_cast
@@ -40,17 +39,22 @@ def test_scores_are_counted_as_profiles_come_and_go_and_added_up_without_moving_
     better = [sum(other > score for other in scores if other and score) for score in scores]
     assert before == [[(max(1, -(-100 * ahead // 3)), 3)] for ahead in better]
 
-    assert add_up_scores(cast.SYSTEM) == 0, "few rows are left as they are"
-    assert add_up(0) >= 3 and owner_sql(database, COUNTED) == owner_sql(database, TRUTH)
+    assert owner_sql(database, "select * from score_place") == []
+    assert add_up_scores(cast.SYSTEM) >= 3 and owner_sql(database, COUNTED) == owner_sql(database, TRUTH)
     assert len(owner_sql(database, "select * from score_count")) == len(set(scores))
+    assert len(owner_sql(database, "select * from score_place")) == len(set(scores))
     assert [place(bank[Role.BANK_OFFICER], firm) for firm in firms] == before
+    assert add_up_scores(cast.SYSTEM) == 0, "what is added up and has not changed since is left as it is"
 
     revoke(firms[0])
     assert owner_sql(database, COUNTED) == owner_sql(database, TRUTH)
+    counted_anew = [place(bank[Role.BANK_OFFICER], firm) for firm in firms]
+    assert counted_anew != before and add_up_scores(cast.SYSTEM) > 0
+    assert [place(bank[Role.BANK_OFFICER], firm) for firm in firms] == counted_anew, "looked up as it was counted"
     assert sum(int(row[1]) for row in owner_sql(database, COUNTED)) == 2
     assert place(bank[Role.BANK_OFFICER], firms[0]) == [] and place(bank[Role.BANK_OFFICER], firms[1])[0] == place(
         firms[1][Role.FIRM_CLERK], firms[1])[0]
-    for sql in ("select * from score_count", "select * from hq_score_places()"):
+    for sql in ("select * from score_count", "select * from score_place", "select * from hq_score_places()"):
         with pytest.raises(Exception, match="permission denied"):
             seen(bank[Role.BANK_OFFICER], sql)
     assert seen(bank[Role.BANK_OFFICER], "select hq_add_up_scores(0)")[0][0] == 0, "only the portal adds up"
@@ -105,6 +109,5 @@ def test_a_row_of_the_queue_tells_the_score_of_the_firm_and_not_that_of_the_matc
     rank_service.rank_bank(cast.SYSTEM, bank.id)
     profile = current(firm)
     assert profile is not None and profile.score is not None
-    with reading(bank[Role.BANK_OFFICER], Permission.QUEUE_READ):
-        row = QUEUE.load_export({"f": "1"})[0]
+    row = QUEUE.load_export(bank[Role.BANK_OFFICER], {"f": "1"})[0]
     assert row.profile is not None and row.profile.score == profile.score != row.score

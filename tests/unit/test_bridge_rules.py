@@ -156,6 +156,7 @@ def test_over_a_public_holiday_the_fee_counts_natural_days_and_lateness_waits_fo
     """National Day of 2026: banks work again on 8 October. Paid on 29 September, expected back on the 2nd."""
     seen = preview(300 * WAN, date(2026, 9, 29), date(2026, 10, 2))
     assert (seen.days, seen.total_fen, seen.return_on) == (3, 5_940 * YUAN, date(2026, 10, 2))
-    assert moved_to(seen.return_on) == seen.overdue_from == date(2026, 10, 8)
+    assert moved_to(seen.return_on) == date(2026, 10, 8)
+    assert seen.overdue_from == date(2026, 10, 9), "the first day on which banks pay is in time"
     assert fee(300 * WAN, days_used(date(2026, 9, 29), date(2026, 10, 8))).amount_fen == 17_820 * YUAN
     assert moved_to(date(2026, 9, 29)) is None

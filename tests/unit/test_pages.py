@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask
+from flask_babel import Babel
 
 from app.core.calendar import SHANGHAI
 from app.core.pages import (
+    FEW_ENTRIES,
     EventTexts,
     Figure,
+    Group,
     Home,
     Line,
     Menu,
@@ -83,20 +86,40 @@ def test_building_the_portal_twice_shows_nothing_twice() -> None:
     assert events.text("bid", "submit") == "提交报价"
 
 
-def test_the_menu_marks_the_page_one_is_under_and_hides_the_rest() -> None:
+def portal_with(*endpoints: str) -> Flask:
     portal = Flask(__name__)
-    for endpoint, address in (("home", "/"), ("needs", "/needs"), ("mine", "/needs/mine"), ("shut", "/shut")):
-        portal.add_url_rule(address, endpoint, str)
+    Babel(portal, default_locale="zh_Hans_CN")
+    for endpoint in endpoints:
+        portal.add_url_rule("/" if endpoint == "home" else f"/{endpoint}", endpoint.replace("/", "-"), str)
+    return portal
+
+
+def test_the_menu_marks_the_page_one_is_under_and_hides_the_rest() -> None:
     menu = Menu()
     menu.add("首页", "home", order=1)
     menu.add("需求", "needs", MAY, 2)
-    menu.add("我的", "mine", MAY, 3)
+    menu.add("我的", "needs-mine", MAY, 3)
     menu.add("不许", "shut", MAY_NOT, 4)
-    with portal.test_request_context():
-        assert [label for label, _ in menu.links(Officer())] == ["首页", "需求", "我的"]
-        links = menu.links(Officer())
+    with portal_with("home", "needs", "needs/mine", "shut").test_request_context():
+        items = menu.items(Officer())
+        assert [item.label for item in items] == ["首页", "需求", "我的"]
         for path, here in (("/", "首页"), ("/needs/17", "需求"), ("/needs/mine/3", "我的")):
-            assert [label for label, url in links if url == menu_here(links, path)] == [here]
+            assert [item.label for item in items if item.url == menu_here(items, path)] == [here]
+
+
+def test_a_long_menu_folds_along_the_road_and_a_short_one_stays_in_one_row() -> None:
+    menu, pages = Menu(), [f"page{number}" for number in range(FEW_ENTRIES - 2)]
+    for page in pages:
+        menu.add(page, page, MAY, 70, Group.FINANCING)
+    menu.add("账号", "account", MAY, 95, Group.HOUSE)
+    menu.add("今天", "home", order=0)
+    with portal_with("home", "account", "notices", *pages).test_request_context():
+        assert [item.label for item in menu.items(Officer())] == ["今天", *pages, "账号"]
+        menu.add("消息", "notices", MAY, 85)
+        row = menu.items(Officer())
+        assert [item.label for item in row] == ["今天", "融资", "消息", "账号"]
+        assert [page.label for page in row[1].below] == pages
+        assert menu_here(row, "/page3/terms") == "/page3"
 
 
 def market_stations(ctx: Any, case: Any) -> Iterable[Station]:

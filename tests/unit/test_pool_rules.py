@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.calendar import working_days_between
 from app.core.money import WAN, YUAN
 from app.enterprises.rules import SizeClass
 from app.pool.rule_sources import SOURCES
@@ -19,6 +20,7 @@ from app.pool.rules import (
     RULE_2025,
     BorrowerKind,
     BudgetMode,
+    DayKind,
     JudgeDate,
     LoanFacts,
     LossEvidence,
@@ -30,10 +32,12 @@ from app.pool.rules import (
     SplitLoan,
     TierMethod,
     UseOfFunds,
+    booking_deadline,
     budget_left,
     claim_in_time,
     compensation,
     eligibility,
+    first_in_time,
     is_eligible,
     judging_date,
     loss_proved,
@@ -372,6 +376,23 @@ def test_optional_limits_are_checked_once_a_rule_set_has_them() -> None:
         RULE_2025, max_term_months=6, max_annual_rate=Decimal("0.03"), borrower_cap_fen=200 * WAN
     )
     assert failed(strict) == ["TERM", "RATE", "BORROWER_TOTAL"]
+
+
+def test_the_deadline_of_a_booking_counts_the_days_that_the_edition_says() -> None:
+    """Drawn on the Friday before the National Day holidays of 2026: 10 natural days end on a Monday, 10 working days later."""
+    drawn, working = date(2026, 9, 25), dataclasses.replace(RULE_2025, booking_deadline_days=10, booking_day_kind=DayKind.WORKING)
+    natural = dataclasses.replace(working, booking_day_kind=DayKind.NATURAL)
+    assert booking_deadline(natural, drawn) == date(2026, 10, 5)
+    last = booking_deadline(working, drawn)
+    assert working_days_between(drawn, last) == 10 and last > date(2026, 10, 12)
+    for rules, end in ((natural, date(2026, 10, 5)), (working, last)):
+        for day, passed in ((end, True), (end + timedelta(days=1), False)):
+            assert ("DEADLINE" in failed(rules, drawdown_on=drawn, submitted_on=day, judged_on=day)) is not passed
+        assert first_in_time(rules, end) <= drawn < first_in_time(rules, end + timedelta(days=1))
+    assert RuleSet.from_json({**RULE_2025.to_json(), "booking_day_kind": "WORKING"}).booking_day_kind is DayKind.WORKING
+    old = RULE_2025.to_json()
+    del old["booking_day_kind"]
+    assert RuleSet.from_json(old) == RULE_2025, "an edition stored before the choice counts natural days"
 
 
 def test_loss_evidence_is_what_the_rule_set_demands() -> None:

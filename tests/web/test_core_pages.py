@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -42,6 +44,9 @@ def test_every_role_finds_a_home_that_says_what_waits(app: Flask) -> None:
             assert page.status_code == 200, role
             assert "今天什么在等我" in page.text, role
             assert page.text.count('class="kpi"') <= 4, role
+            menu = page.text.partition('aria-label="主菜单"')[2].partition("</nav>")[0]
+            row = re.sub(r"<details.*?</details>", "", menu, flags=re.S)
+            assert 0 < row.count("<li>") <= 9, role  # what stands in one row at 1280 pixels, in English too
 
 
 def test_pages_carry_a_strict_content_security_policy_and_are_never_stored(client: FlaskClient) -> None:

@@ -112,7 +112,7 @@ def test_a_loan_the_rule_does_not_cover_shows_the_check_that_failed(app: Flask, 
 
 
 @pytest.mark.parametrize(("days", "fields", "sentence"), [
-    (40, {}, "已超过放款后 30 天的入库期限"), (1, {"on_key_list": "y"}, "请写明名录名称与版本"),
+    (40, {}, "已超过入库期限"), (1, {"on_key_list": "y"}, "请写明名录名称与版本"),
 ])
 def test_a_wrong_booking_gets_its_sentence(
     app: Flask, city: City, days: int, fields: dict[str, str], sentence: str,

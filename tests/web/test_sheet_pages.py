@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
+from app.core.calendar import today
 from app.core.money import YUAN
 from app.core.permissions import Role
 from app.market import service
+from app.market.bid_words import ConditionKind, TieKind
+from app.market.offer_rules import Condition, Tie
 from app.market.terms import Fee, FeeKind, FeeTime, Payee, RepaymentMethod
 from tests import cast, market_cast
 from tests.market_cast import sign_in
@@ -17,7 +20,8 @@ def test_a_firm_compares_prints_and_asks_what_if_it_repays_early(client: FlaskCl
     firm, fair, dear = cast.firm(), cast.bank(), cast.bank("云城银行")
     need = market_cast.open_need(firm)
     yearly = Fee(FeeKind.INSURANCE, 900 * YUAN, Payee.INSURER, FeeTime.PERIODIC, 6)
-    bid = market_cast.sealed_bid(fair, need)
+    liable, account = Condition(ConditionKind.OWNER_LIABLE, "含配偶"), Tie(TieKind.SETTLEMENT, False, "主要结算")
+    bid = market_cast.sealed_bid(fair, need, conditions=(liable,), ties=(account,))
     instalments = market_cast.offer(percent="3.45", fees=(yearly,), method=RepaymentMethod.EQUAL_INSTALMENT)
     other = market_cast.sealed_bid(dear, need, instalments)
     sign_in(client, firm, Role.FIRM_CLERK)
@@ -29,6 +33,8 @@ def test_a_firm_compares_prints_and_asks_what_if_it_repays_early(client: FlaskCl
                   "保险费 不同 1,800.00 —"):  # fmt: skip
         assert words in compared, words
     assert "期限 12 个月 12 个月" in compared
+    assert "搭配的产品或服务 不同 银行声明没有搭配 在本行结算 · 可选 · 主要结算" in compared
+    assert "报价的条件 不同 申报的资料真实" in compared and "法定代表人或实际控制人连带保证 · 含配偶 申报的资料真实" in compared
     assert "期限 12 个月" not in text_of(client.get(f"/needs/{need.id}/compare?only=1").text)
 
     sheet = text_of(client.get(f"/offers/{bid.id}/sheet").text)
@@ -36,6 +42,9 @@ def test_a_firm_compares_prints_and_asks_what_if_it_repays_early(client: FlaskCl
                   "第 12 个月 3,000,000.00 9,625.00 0.00 3,009,625.00 0.00",
                   "合计 3,000,000.00 115,500.00 2,000.00 3,117,500.00"):  # fmt: skip
         assert words in sheet, words
+    for words in ("法定代表人或实际控制人连带保证 · 含配偶", "在本行结算 · 主要结算 可选"):
+        assert words in sheet, "what binds is on the paper"
+    assert f"报价提交 {today().year}-" in sheet, "paper outlives its year"
     early = text_of(client.get(f"/offers/{bid.id}/early").text)
     assert "3.98%（到期还清为 3.92%）" in early
     assert "少付利息 57,750 元" in early and "已付而用不上、不退的费用 1,000 元" in early

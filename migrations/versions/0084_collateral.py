@@ -2,8 +2,8 @@
 
 from migrations.tools import grant, guard, run
 
-revision = "0080"
-down_revision = "0079"
+revision = "0084"
+down_revision = "0083"
 branch_labels = None
 depends_on = None
 
@@ -11,7 +11,7 @@ KINDS = "('REAL_ESTATE', 'EQUIPMENT', 'RECEIVABLES', 'EQUITY', 'RIGHTS', 'OTHER'
 BEFORE_PAYOUT = "('APPLIED', 'PRECHECKED', 'BANK_COMMITTED', 'PARTNER_OFFERED', 'APPROVED', 'SIGNED')"
 TROUBLES = (
     "('RENEWAL_REFUSED', 'SHORT_DRAWN', 'COURT_FREEZE', 'OLD_LOAN_LATE', 'OVERDUE', 'PROMISE_EXPIRED', 'COLLATERAL_RELEASE', "
-    "'COLLATERAL_REGISTER', 'GUARANTEE_CALLED')"
+    "'COLLATERAL_REGISTER', 'GUARANTEE_CALLED', 'DOUBLED')"
 )
 OUTCOMES = "('RETURNED', 'DRAWN', 'RENEWING', 'PROMISED', 'REFUSED', 'LIFTED', 'REPAID', 'ENDED', 'MOVED')"
 
