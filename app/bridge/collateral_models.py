@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import Computed, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Identified
@@ -47,6 +47,7 @@ class BridgeGuarantee(Identified, Base):
     bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
     case_id: Mapped[UUID] = mapped_column(ForeignKey("case_file.id"))
     org_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    org_kind: Mapped[str] = mapped_column(Computed("'guarantor'", persisted=True))
     state: Mapped[str]
     cover_fen: Mapped[int]
     contract_no: Mapped[str | None]
