@@ -19,6 +19,7 @@ from app.bridge import (
     bill_views,
     booking_queries,
     booking_views,
+    collateral_views,
     desk_views,
     fund_registers,
     fund_views,
@@ -57,8 +58,9 @@ from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
 __all__ = [
-    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "desk_views", "fund_registers", "fund_views",
-    "letter_views", "radar_views", "registers", "report_views", "room", "statement_views", "step_views", "trouble_views",
+    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "collateral_views", "desk_views",
+    "fund_registers", "fund_views", "letter_views", "radar_views", "registers", "report_views", "room", "statement_views",
+    "step_views", "trouble_views",
 ]
 
 BRIDGES = Table(
@@ -194,7 +196,7 @@ def show(bridge_id: UUID) -> Any:
             seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
             may_hold=ctx.can(Permission.BRIDGE_DESK) and bridge.state == BridgeState.PARTNER_OFFERED,
             papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
-            **trouble_views.of_bridge(ctx, bridge),
+            **trouble_views.of_bridge(ctx, bridge), **collateral_views.of_bridge(ctx, bridge),
         )
 
 
