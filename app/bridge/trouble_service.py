@@ -16,6 +16,7 @@ from app.bridge.collateral_models import BridgeCollateral
 from app.bridge.collateral_rules import CollateralState
 from app.bridge.collateral_service import late_steps, start_clock
 from app.bridge.models import Bridge, Commitment, RenewalAsk
+from app.bridge.notes import standing_on
 from app.bridge.parties import everybody, organisations, tell
 from app.bridge.states import OVER, BridgeState, reopens
 from app.bridge.trouble_models import BridgeTrouble
@@ -165,7 +166,7 @@ def note_double(ctx: Context, ask_id: UUID) -> None:
     ask = get_or_404(RenewalAsk, ask_id)
     with elevated(ctx, "bridge") as system:
         bridge = session().scalars(select(Bridge).where(
-            Bridge.old_bank_org_id == ask.bank_org_id, Bridge.old_note_no == ask.note_no, Bridge.state.not_in(OVER),
+            Bridge.id.in_(standing_on(ask.bank_org_id, ask.note_no)), Bridge.state.not_in(OVER),
         ).with_for_update()).one_or_none()
         if bridge is not None:
             own = bridge.firm_id == ask.firm_id

@@ -469,14 +469,15 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
         "hold_expired": {Role.SYSTEM},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
-    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
+    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "note_repaid": {Role.BANK_OFFICER}, "old_repaid": {Role.BANK_OFFICER},
+               "refuse_renewal": {Role.BANK_OFFICER}},
     "OLD_REPAID": {
         "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "refuse_renewal": {Role.BANK_OFFICER},
     },
     "NEW_DRAWN": {}, "SHORT_DRAWN": {}, "RENEWAL_REFUSED": {},
     "OVERDUE": {
-        "old_repaid": {Role.BANK_OFFICER}, "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
+        "note_repaid": {Role.BANK_OFFICER}, "old_repaid": {Role.BANK_OFFICER}, "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "refuse_renewal": {Role.BANK_OFFICER},
     },
     "BRIDGE_RETURNED": {"settle": {Role.CENTRE_CLERK}},
