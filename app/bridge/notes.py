@@ -76,7 +76,7 @@ def notes_of_each(bridge_ids: Collection[UUID]) -> dict[UUID, list[BridgeNote]]:
     return found
 
 
-def standing_on(bank_org_id: UUID, note_no: str) -> Select[tuple[UUID]]:
+def standing_on(bank_org_id: UUID, note_no: str) -> Select[UUID]:
     """The bridge on which a note of a bank stands, as a query."""
     return select(BridgeNote.bridge_id).where(
         BridgeNote.bank_org_id == bank_org_id, BridgeNote.note_no == note_no, BridgeNote.live)

@@ -1,6 +1,6 @@
 """A transfer to another bank: its collateral moves in steps, a guarantor covers the gap, an overdue claim passes to it."""
 
-from migrations.tools import grant, guard, run
+from migrations.tools import grant, guard, once, run
 
 revision = "0084"
 down_revision = "0083"
@@ -220,7 +220,7 @@ def upgrade() -> None:
     guard("bridge_guarantee", see=f"{CITY} or org_id = hq_org() or {PARTY}", write="hq_kind() = 'bridge_centre'",
           change=f"{CENTRE} or org_id = hq_org()")
     for table, key in (("bridge", "id"), ("bridge_trouble", "bridge_id"), ("bridge_claim", "bridge_id")):
-        run(f"create policy see_guaranteed on {table} for select to huiqiao_app using ({GUARANTOR}({key}))")
+        run(f"create policy see_guaranteed on {table} for select to huiqiao_app using ({once(f'{GUARANTOR}({key})')})")
     for table in ("bridge_collateral", "bridge_guarantee"):
         run(f"create policy see_{table} on transition for select to huiqiao_app using (subject_type = '{table}' "
             "and (select hq_kind() in ('bridge_centre', 'bureau')))")

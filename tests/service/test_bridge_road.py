@@ -322,7 +322,7 @@ def test_what_was_reserved_is_given_back_when_a_bridge_ends_before_the_payout(st
 # --- bad paths after the payout ----------------------------------------------------------------------------------------
 
 
-def test_a_late_bridge_becomes_overdue_one_working_day_after_its_expected_return() -> None:
+def test_a_late_bridge_becomes_overdue_one_working_day_after_banks_could_have_returned_it() -> None:
     with time_machine.travel(MORNING, tick=False) as clock:
         who = road.people()
         bureau = cast.bureau()
@@ -331,7 +331,10 @@ def test_a_late_bridge_becomes_overdue_one_working_day_after_its_expected_return
         assert road.seen(key).expected_return_on == expected
         clock.move_to(datetime.combine(expected, datetime.min.time(), UTC) + timedelta(hours=10))
         assert outbox.run_due_checks()["bridge.overdue"] == 0
-        clock.move_to(datetime.combine(add_working_days(expected, 1), datetime.min.time(), UTC))
+        monday = add_working_days(expected, 1)
+        clock.move_to(datetime.combine(monday, datetime.min.time(), UTC))
+        assert outbox.run_due_checks()["bridge.overdue"] == 0, "the first day on which banks move money"
+        clock.move_to(datetime.combine(add_working_days(monday, 1), datetime.min.time(), UTC))
         assert outbox.run_due_checks()["bridge.overdue"] == 1
         assert outbox.run_due_checks()["bridge.overdue"] == 0
         found = road.seen(key)
