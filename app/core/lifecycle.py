@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -151,13 +151,26 @@ def _row(
     ctx: Context, subject_type: str, subject: Any, event: str, source: str, target: str, reason: str | None, shared: bool,
     sealed: bool = True, told: bool = True,
 ) -> Transition:
-    return Transition(
-        id=new_id(), subject_type=subject_type, subject_id=subject.id,
-        case_id=getattr(subject, "case_id", None) if told else None,
-        seal_id=getattr(subject, "seal_id", None) if sealed else None, event=event, source=source, target=target, at=now(),
-        actor_id=ctx.actor_id, actor_role=role_of(ctx), org_id=ctx.org_id,
-        reason=(reason or "").strip() or None, shared=shared,
-    )
+    under = {
+        "case_id": getattr(subject, "case_id", None) if told else None,
+        "seal_id": getattr(subject, "seal_id", None) if sealed else None,
+    }
+    return Transition(**_step(
+        subject_type, subject.id, event, source, target, (ctx.actor_id, role_of(ctx), ctx.org_id), shared, under, reason,
+    ))
+
+
+def _step(
+    subject_type: str, subject_id: UUID, event: str, source: str, target: str, by: tuple[UUID | None, str, UUID | None],
+    shared: bool, under: Mapping[str, Any], reason: str | None = None,
+) -> dict[str, Any]:
+    """The columns of a transition. ``by``: person, role, organisation; ``under``: what has case_id and seal_id, or neither."""
+    actor_id, role, org_id = by
+    return {
+        "id": new_id(), "subject_type": subject_type, "subject_id": subject_id, "case_id": under.get("case_id"),
+        "seal_id": under.get("seal_id"), "event": event, "source": source, "target": target, "at": now(), "actor_id": actor_id,
+        "actor_role": role, "org_id": org_id, "reason": (reason or "").strip() or None, "shared": shared,
+    }
 
 
 def role_of(ctx: Context) -> str:
@@ -181,23 +194,37 @@ def fire_many(
     chosen = list(ids)
     under = [getattr(model, column) for column in ("case_id", "seal_id") if hasattr(model, column)]
     locked = session().execute(select(model.id, model.state, *under).where(model.id.in_(chosen)).with_for_update()).all()
-    before: dict[UUID, str] = {row.id: row.state for row in locked}
-    around = {row.id: row for row in locked}
+    before = {row.id: row for row in locked}
     allowed = {move.source.value: move for move in moves}
-    moving = [key for key, state in before.items() if state in allowed]
+    moving = [key for key, row in before.items() if row.state in allowed]
     if not moving:
         return 0
     session().execute(update.where(model.id.in_(moving)), execution_options={"synchronize_session": False})
+    by = (ctx.actor_id, role_of(ctx), ctx.org_id)
+    steps = [(before[key], allowed[before[key].state]) for key in moving]
     session().execute(insert(Transition), [
-        {
-            "id": new_id(), "subject_type": lifecycle.subject, "subject_id": key, "event": event, "source": before[key],
-            "target": allowed[before[key]].target.value, "at": now(), "actor_id": ctx.actor_id,
-            "actor_role": role_of(ctx), "org_id": ctx.org_id, "shared": allowed[before[key]].shared,
-            "case_id": getattr(around[key], "case_id", None), "seal_id": getattr(around[key], "seal_id", None), "reason": reason,
-        }
-        for key in moving
+        _step(lifecycle.subject, row.id, event, row.state, move.target.value, by, move.shared, row._asdict(), reason)
+        for row, move in steps
     ])
     return len(moving)
+
+
+def begin_many(
+    lifecycle: Lifecycle, rows: Sequence[Mapping[str, Any]], event: str, *, actor_id: UUID | None = None, role: str = "system",
+) -> None:
+    """Set-wise ``begin``: the first transition of each object that was just inserted, told to nobody but its organisation.
+
+    ``rows`` are the values that were inserted: ``id``, ``state``, ``org_id`` (what has none is an organisation itself), and
+    ``case_id`` and ``seal_id`` where the objects have them. ``actor_id`` and ``role``: who brought them in.
+    """
+    if rows:
+        session().execute(insert(Transition), [
+            _step(
+                lifecycle.subject, row["id"], event, "", row["state"], (actor_id, role, row.get("org_id", row["id"])),
+                shared=False, under=row,
+            )
+            for row in rows
+        ])
 
 
 def states_check(column: str, states: type[StrEnum]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import insert, select, text
 
@@ -14,7 +13,7 @@ from app.core.context import Context
 from app.core.database import session
 from app.core.errors import ErrorCode, Refusal
 from app.core.ids import new_id
-from app.core.models import Transition
+from app.core.lifecycle import begin_many
 from app.core.permissions import OrgKind, Permission
 from app.core.uscc import DISTRICTS, synthetic
 from app.core.use_case import about, use_case
@@ -80,7 +79,7 @@ def firm_of_code(code: str, stated_name: str) -> Enterprise:
     )
     session().add(firm)
     session().flush()
-    session().execute(insert(Transition), [_first_step(firm.id)])
+    begin_many(LIFECYCLE, [{"id": firm.id, "state": firm.state}], "register")
     return firm
 
 
@@ -144,12 +143,4 @@ def _insert(rows: list[KnownFirm]) -> None:
         })
     session().execute(insert(Organisation), organisations)
     session().execute(insert(Enterprise), firms)
-    session().execute(insert(Transition), [_first_step(firm["id"]) for firm in firms])
-
-
-def _first_step(firm_id: UUID) -> dict[str, Any]:
-    return {
-        "id": new_id(), "subject_type": LIFECYCLE.subject, "subject_id": firm_id, "event": "register", "source": "",
-        "target": EnterpriseState.KNOWN.value, "at": now(), "actor_id": None, "actor_role": "system", "org_id": firm_id,
-        "shared": False, "case_id": None, "seal_id": None, "reason": None,
-    }
+    begin_many(LIFECYCLE, firms, "register")

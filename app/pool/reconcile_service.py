@@ -16,8 +16,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.ids import new_id
-from app.core.lifecycle import fire, role_of
-from app.core.models import Transition
+from app.core.lifecycle import begin_many, fire, role_of
 from app.core.notices import notify
 from app.core.outbox import handles, settle_each, timed
 from app.core.permissions import Permission
@@ -91,11 +90,7 @@ def _open(ctx: Context, sender: Sender, month: date, fresh: list[Differing]) -> 
     for place in range(0, len(rows), AT_ONCE):
         piece = rows[place:place + AT_ONCE]
         session().execute(insert(Difference), piece)
-        session().execute(insert(Transition), [{
-            "id": new_id(), "subject_type": "pool_difference", "subject_id": row["id"], "event": "open", "source": "",
-            "target": row["state"], "at": now(), "actor_id": sender.released_by, "actor_role": role_of(ctx),
-            "org_id": sender.org_id, "shared": False,
-        } for row in piece])
+        begin_many(DIFFERENCE, piece, "open", actor_id=sender.released_by, role=role_of(ctx))
 
 
 def _told_again(ctx: Context, sender: Sender, before: Difference, told: Differing) -> None:

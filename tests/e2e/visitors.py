@@ -7,22 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
 from app.core.permissions import Role
 from app.identity.visitors import context_for
 from tests.cast import PASSWORD, Cast
+from tests.e2e import axe
 from tests.web.visitors import session_token
 
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
-    "resultTypes": ["violations"],
-}
-GRAVE = ("serious", "critical")
 ID_IN_ADDRESS = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}")
 STATUS_LINE = "Failed to load resource"
 """Chromium writes this for every refused address. Pages may be refused on purpose; what a page loads may not."""
@@ -91,10 +86,7 @@ class Visitors:
         if kind in self._looked_at:
             return
         self._looked_at.add(kind)
-        self.troubles += [
-            f"{page.url}: {one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:3]}"
-            for one in Axe().run(page, options=RULES).response["violations"] if one["impact"] in GRAVE
-        ]
+        self.troubles += axe.troubles(page)
 
     def close(self) -> None:
         """Ends every profile."""

@@ -69,8 +69,23 @@ PROMISED = {
     "a loan of the first firm falls due, and banks were asked for renewal before any bridge":
         "select (select count(*) from loan where firm_id = %(firm)s and state = 'DRAWN' and due_on < current_date + 60) = 1 and "
         "(select count(*) from renewal_ask where state = 'REFUSED') >= 5",
-    "bridges are on every stretch from application to payout":
-        "select array_agg(distinct state) @> '{APPLIED,APPROVED,FUNDED,PARTNER_OFFERED}' from bridge",
+    "bridges are on every stretch from application to payout, and have ended in every way":
+        "select array_agg(distinct state) @> '{APPLIED,APPROVED,FUNDED,PARTNER_OFFERED,OLD_REPAID,SETTLED,OVERDUE,SHORT_DRAWN,"
+        "RENEWAL_REFUSED}' from bridge",
+    "what went wrong with bridges is asked and answered, and claims are named":
+        "select (select array_agg(kind || ' ' || state order by kind) @> "
+        "'{DOUBLED ANSWERED,OVERDUE OPEN,RENEWAL_REFUSED ANSWERED,SHORT_DRAWN OPEN}' from bridge_trouble) and "
+        "(select count(*) from bridge_claim where closed_at is null) = 3 and "
+        "(select count(*) from bridge_trouble where warned_at is not null and kind = 'OVERDUE') = 1",
+    "a bridge is billed, a hop corrected, a statement matched but for some rows":
+        "select (select array_agg(distinct kind) @> '{BILL,INVOICE,RECEIPT}' from bridge_paper) and "
+        "(select array_agg(state) = '{CONFIRMED}' from hop_correction) and "
+        "(select count(*) from statement_row) > (select count(*) from statement_decision)",
+    "an owner has borrowed, a guarantor's claim is paid, topped up and recovered, a file of contracts waits":
+        "select (select count(*) from booking where owner_id is not null and state = 'BOOKED') = 1 and "
+        "(select array_agg(distinct state) @> '{RECOVERING,HELD}' from claim where mode = 'GUARANTEE') and "
+        "(select bool_and(paid_fen > 0) from top_up) and (select bool_or(due_fen > 0) from recovery) and "
+        "(select array_agg(kind || ' ' || state) @> '{guarantee READY}' from pool_batch)",
 }
 """Rows of the README's table "What to look at first", each as what the database then holds."""
 

@@ -51,7 +51,7 @@ def test_a_freeze_and_a_refusal_are_reported_answered_and_ended_on_their_pages(a
     assert "未清偿债权" in words(firm.get(f"/bridges/{key}"))
     assert visit(app, cast.firm("别的企业")[Role.FIRM_CLERK]).get(refusal).status_code == 404
     road.give_back(who, key, 300 * WAN)
-    assert "转贷资金已全部归还" in words(bureau.get(refusal)) and "未清偿债权" not in words(firm.get(f"/bridges/{key}"))
+    assert "转贷资金已全部归还" in words(bureau.get(refusal)) and "未清偿债权：" not in words(firm.get(f"/bridges/{key}"))
 
 
 def test_the_list_of_troubles_is_filtered_remembered_and_exported_in_few_statements(app: Flask) -> None:
