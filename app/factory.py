@@ -133,9 +133,18 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     return app
 
 
-def _not_to_be_kept(_: DataError) -> Any:
-    """What no form sends and no database keeps, such as a NUL, is a mistake of the request and not of the portal."""
-    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"))
+CHARACTER_NOT_IN_REPERTOIRE = "22021"
+"""PostgreSQL's code (SQL standard)."""
+
+
+def _not_to_be_kept(error: DataError) -> Any:
+    """A character that no form sends and no database keeps, such as a NUL, is a mistake of the request and not of the portal.
+
+    The driver refuses a NUL by itself and without a code; any other value that does not fit is a mistake of ours.
+    """
+    if getattr(error.orig, "sqlstate", None) not in (None, CHARACTER_NOT_IN_REPERTOIRE):
+        raise error
+    current_app.logger.warning("request %s held a character that the database does not keep", g.get("request_id"))
     return current_app.handle_user_exception(BadRequest())
 
 

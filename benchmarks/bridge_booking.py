@@ -22,7 +22,7 @@ from uuid import UUID
 
 import psycopg
 
-from app.bridge import deed_service, fund_service, hold_service, quota_service
+from app.bridge import deed_service, fund_service, hold_service, notes, quota_service
 from app.bridge.account_numbers import account_digest
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.models import Bridge, Commitment, RenewalAsk
@@ -91,6 +91,7 @@ def _bridge(number: int, firm_id: UUID, bank_id: UUID, fund_id: UUID, funder_id:
         )
         db.add(bridge)
         db.flush()
+        notes.put(bridge, [notes.Due(ask, None, AMOUNT_FEN, due)])
         quote = BridgeQuote(
             bridge_id=bridge.id, firm_id=firm_id, fund_id=fund_id, org_id=funder_id, fund_name="基准", state="PICKED",
             amount_fen=AMOUNT_FEN, terms=terms, valid_until=due, invited_at=now(), offered_at=now(),

@@ -24,7 +24,7 @@ import psycopg
 
 from app.core.calendar import today
 from app.core.context import Context
-from app.core.permissions import OrgKind, Permission, Role
+from app.core.permissions import OrgKind, Permission, Role, permissions_of
 from app.core.storage import take_in
 from app.core.uscc import synthetic
 from app.identity.staff_service import create_organisation
@@ -73,10 +73,9 @@ def people() -> tuple[Any, Context, Context]:
     drafted = draft_agreement(city, bank.id, AgreementTerms("协议", first, None, "行长", "局长", first))
     decide_agreement(city, drafted.id, "confirm", "基准")
     officer, approver = (
-        Context(UUID(int=number), bank.id, OrgKind.BANK, frozenset({role}), frozenset({permission}),
+        Context(UUID(int=number), bank.id, OrgKind.BANK, frozenset({role}), permissions_of(frozenset({role})),
                 org_name="基准银行", approval_limit_fen=10**12)
-        for number, role, permission in ((1, Role.BANK_OFFICER, Permission.BOOKING_SUBMIT),
-                                         (2, Role.BANK_APPROVER, Permission.BOOKING_RELEASE))
+        for number, role in ((1, Role.BANK_OFFICER), (2, Role.BANK_APPROVER))
     )
     return bank, officer, approver
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, case, extract, func, or_, select
 
 from app.bridge.ask_rules import AskSource, AskState
 from app.bridge.models import Bridge, RenewalAsk
+from app.bridge.notes import BridgeNote
 from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import session
@@ -21,7 +22,8 @@ LATE = and_(RenewalAsk.answered_at.is_not(None), RenewalAsk.answered_at > Renewa
 def asks() -> Select[*tuple[Any, ...]]:
     """Asks with the name of the bank, and the bridge that followed."""
     followed = (
-        select(Bridge.id).where(Bridge.ask_id == RenewalAsk.id).order_by(Bridge.applied_at.desc()).limit(1)
+        select(Bridge.id).join(BridgeNote, BridgeNote.bridge_id == Bridge.id).where(BridgeNote.ask_id == RenewalAsk.id)
+        .order_by(Bridge.applied_at.desc()).limit(1)
         .correlate(RenewalAsk).scalar_subquery()
     )
     return (
@@ -64,7 +66,7 @@ def waiting(ctx: Context, limit: int = 20) -> list[RenewalAsk]:
     if ctx.can(Permission.BRIDGE_CONFIRM):
         clauses.append(and_(RenewalAsk.bank_org_id == ctx.org_id, RenewalAsk.state == AskState.ASKED))
     if ctx.can(Permission.BRIDGE_APPLY):
-        used = select(Bridge.id).where(Bridge.ask_id == RenewalAsk.id).exists()
+        used = select(BridgeNote.id).where(BridgeNote.ask_id == RenewalAsk.id).exists()
         clauses.append(and_(RenewalAsk.firm_id == ctx.org_id, RenewalAsk.source == AskSource.PORTAL, ~used,
                             RenewalAsk.due_on >= today(),
                             RenewalAsk.state.in_((AskState.REFUSED, AskState.UNANSWERED))))
@@ -75,4 +77,7 @@ def waiting(ctx: Context, limit: int = 20) -> list[RenewalAsk]:
 
 def bridge_of(ask_id: UUID) -> UUID | None:
     """The bridge that followed an ask."""
-    return session().scalar(select(Bridge.id).where(Bridge.ask_id == ask_id).order_by(Bridge.applied_at.desc()).limit(1))
+    return session().scalar(
+        select(Bridge.id).join(BridgeNote, BridgeNote.bridge_id == Bridge.id).where(BridgeNote.ask_id == ask_id)
+        .order_by(Bridge.applied_at.desc()).limit(1)
+    )

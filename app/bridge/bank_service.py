@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.bridge import notes
 from app.bridge.account_numbers import account_digest, plain_number
 from app.bridge.account_service import ensure_in_loop, loop_of
 from app.bridge.commitment_rules import Deed
@@ -89,8 +90,8 @@ def commit(ctx: Context, bridge_id: UUID, promise: Promise) -> Commitment:
         receiving_account=promise.receiving_account.strip(),
         receiving_digest=account_digest(plain_number(promise.receiving_account, "receiving_account")),
         valid_until=promise.valid_until,
-        borrower_uscc=get_or_404(Enterprise, bridge.firm_id).uscc, old_note_no=bridge.old_note_no, old_due_fen=bridge.old_due_fen,
-        old_due_on=bridge.old_due_on, state="LIVE", signed_at=now(),
+        borrower_uscc=get_or_404(Enterprise, bridge.firm_id).uscc, old_note_no=notes.numbers(bridge),
+        old_due_fen=bridge.old_due_fen, old_due_on=bridge.old_due_on, state="LIVE", signed_at=now(),
     )
     row.seal_digest, row.next_check_at = seal_of(row, open_kinds), first_check(row, bridge)
     session().add(row)
@@ -144,22 +145,36 @@ def decline(ctx: Context, bridge_id: UUID, reason: str, excuse: str | None = Non
 @use_case(Permission.BRIDGE_CONFIRM, "bridge.old_repaid", returns=Bridge)
 def confirm_repaid(
     ctx: Context, bridge_id: UUID, repaid_on: date, reference: str, final_rate: Decimal | None = None,
+    note_id: UUID | None = None,
 ) -> Bridge:
-    """The old bank confirms the payoff of the old note; a loan of the portal is paid off and, at the same bank, its
-    renewal opened as promised. ``final_rate`` (fraction per year) settles a promise that named a range.
+    """The old bank confirms the payoff of an old note; a loan of the portal is paid off. With the last note the bridge goes on
+    and, at the same bank, the renewal is opened as promised. ``final_rate`` (fraction per year) settles a promise that named a
+    range; ``note_id`` names the note where the bridge pays off two.
 
-    Raises ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(INVALID)`` for a rate outside the promise.
+    Raises ``Refusal(DATE_OUT_OF_RANGE)``, ``Refusal(INVALID)`` for a rate outside the promise, and those of ``to_confirm``.
     """
     bridge = take(ctx, bridge_id, "old_repaid", only="old_bank_org_id")
-    if bridge.old_repaid_on is not None:
-        raise Refusal(ErrorCode.ALREADY_DONE)
+    found = notes.notes_of(bridge.id, lock=True)
+    note = notes.to_confirm(found, note_id)
     assert bridge.paid_on is not None
     _on_or_after(repaid_on, bridge.paid_on, "repaid_on")
-    bridge.old_repaid_on, bridge.old_repaid_reference = repaid_on, reference.strip()
-    move(ctx, bridge, "old_repaid")
+    note.repaid_on, note.repaid_reference, note.repaid_by = repaid_on, reference.strip(), ctx.actor_id
+    session().flush()
+    paid = session().get(Loan, note.old_loan_id) if note.old_loan_id is not None else None
+    if notes.unpaid(found):
+        move(ctx, bridge, "note_repaid")
+    else:
+        bridge.old_repaid_on = max(one.repaid_on for one in found if one.repaid_on is not None)
+        bridge.old_repaid_reference = reference.strip()
+        move(ctx, bridge, "old_repaid")
+    if paid is not None and paid.state == LoanState.DRAWN.value:
+        loans.pay_off(ctx, paid.id, repaid_on, reference.strip())
+    if notes.unpaid(found):
+        tell(ctx, bridge, [bridge.firm_id, *organisations(OrgKind.BRIDGE_CENTRE)],
+             N_("借据 %(paid)s 已结清；同一笔转贷的另一张借据还待原银行确认。"), paid=note.note_no)
+        about(bridge, repaid_on=repaid_on, note_no=note.note_no)
+        return bridge
     old = get_or_404(Loan, bridge.old_loan_id) if bridge.old_loan_id is not None else None
-    if old is not None and old.state == LoanState.DRAWN.value:
-        loans.pay_off(ctx, old.id, repaid_on, reference.strip())
     promise = live_commitment(bridge)
     if old is not None and promise is not None and bridge.new_bank_org_id == old.org_id:
         _open_renewal(ctx, bridge, old, promise, final_rate)

@@ -14,6 +14,7 @@ from app.bridge.bill_rules import PartReturned, bill_lines, saving, total_of
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.hops import acts_of
 from app.bridge.models import Bridge
+from app.bridge.notes import numbers
 from app.bridge.terms import terms_of
 from app.core.audit import canonical, plain
 from app.core.calendar import now
@@ -137,7 +138,7 @@ def heads(bridge: Bridge) -> dict[str, Any]:
     return {
         "form": 1, "bridge_id": bridge.id, "agreement_no": bridge.agreement_no, "firm": bridge.firm_name, "uscc": firm.uscc,
         "funder": names[bridge.funder_org_id], "fund": fund, "old_bank": names[bridge.old_bank_org_id],
-        "new_bank": names[bridge.new_bank_org_id], "kind": bridge.kind, "old_note_no": bridge.old_note_no,
+        "new_bank": names[bridge.new_bank_org_id], "kind": bridge.kind, "old_note_no": numbers(bridge),
         "amount_fen": bridge.amount_fen,
     }
 

@@ -16,6 +16,7 @@ from app.bridge.holding import exhausted_at, out_again, receivable, waits_again
 from app.bridge.hops import Act, acts_of, counter_hops
 from app.bridge.models import Bridge
 from app.bridge.money_service import overdue_check
+from app.bridge.notes import notes_of
 from app.bridge.parties import everybody, move, organisations, tell
 from app.bridge.states import OUT, BridgeState, reopens
 from app.core import ledger
@@ -39,7 +40,8 @@ def last_act(bridge: Bridge) -> Act | None:
     if bridge.state not in (*OUT, BridgeState.BRIDGE_RETURNED):
         return None
     acts = acts_of(bridge.id)
-    if not acts or (acts[-1].is_payout and bridge.state != BridgeState.FUNDED):
+    followed = bridge.state != BridgeState.FUNDED or any(note.repaid_on is not None for note in notes_of(bridge.id))
+    if not acts or (acts[-1].is_payout and followed):
         return None
     return acts[-1] if acts[-1].first.from_account_id is not None else None
 

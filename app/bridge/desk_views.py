@@ -11,10 +11,9 @@ from flask_babel import lazy_gettext as _l
 
 from app.bridge import bank_service, desk_queries, desk_service, queries
 from app.bridge.door import room
-from app.bridge.forms import RepaidForm
 from app.bridge.models import Bridge
-from app.bridge.rules import BridgeKind
-from app.bridge.service import live_commitment
+from app.bridge.notes import notes_of_each
+from app.bridge.step_views import note_of, payoff_form
 from app.core import pages
 from app.core.database import get_or_404
 from app.core.permissions import Permission
@@ -66,19 +65,14 @@ def hand_over(bridge_id: UUID) -> Any:
 # --- the branch's phone ------------------------------------------------------------------------------------------------
 
 
-def _form(bridge: Bridge) -> RepaidForm:
-    promise = live_commitment(bridge)
-    ranged = (bridge.old_loan_id is not None and bridge.kind == BridgeKind.SAME_BANK and promise is not None
-              and promise.rate_low != promise.rate_high)
-    return RepaidForm(with_rate=ranged)
-
-
 @room.page("/branch", Permission.BRIDGE_CONFIRM)
 def branch() -> Any:
     """What the branch has to confirm, made for a phone: the note, the amount, one button each."""
     ctx = context()
     with reading(ctx, Permission.BRIDGE_CONFIRM):
-        return render_template("bridge/branch.html", waiting=desk_queries.payoffs(ctx), done=desk_queries.confirmed_today(ctx))
+        waiting = desk_queries.payoffs(ctx)
+        return render_template("bridge/branch.html", waiting=waiting, done=desk_queries.confirmed_today(ctx),
+                               notes=notes_of_each([one.id for one in waiting]))
 
 
 @room.page("/branch/<uuid:bridge_id>", Permission.BRIDGE_CONFIRM, methods=["GET", "POST"])
@@ -90,11 +84,11 @@ def branch_confirm(bridge_id: UUID) -> Any:
         if "repaid" not in queries.actions(ctx, bridge):
             flash(gettext("这笔转贷现在不用确认结清。"), "danger")
             return redirect(url_for("bridge.branch"))
-        form = _form(bridge)
+        form = payoff_form(bridge)
     if form.validate_on_submit():
         rate = form.final_rate.data if "final_rate" in form else None
         done = attempt(form, lambda: bank_service.confirm_repaid(
-            ctx, bridge_id, form.repaid_on.data, form.reference.data, rate,
+            ctx, bridge_id, form.repaid_on.data, form.reference.data, rate, note_of(form),
         ))  # fmt: skip
         if done is not None:
             flash(gettext("旧贷款已确认结清。"), "success")

@@ -65,6 +65,8 @@ class ApplyForm(StepForm):
                            description=_l("还旧贷款时企业自己出的部分，先到还款账户；没有填 0。"))
     requested = MoneyField(_l("申请转贷金额"), [InputRequired(FILL_AMOUNT)], unit=WAN,
                            description=_l("不超过到期本金减去自有资金；资金方报价时再按银行承诺核定上限。"))
+    more_notes = CheckboxesField(_l("一并偿还的另一张借据"), [Optional()],
+                                 description=_l("同一银行、银行未同意无还本续贷的借据；最多再加一张。到期本金相加，到期日取最早的。"))
     new_bank = SelectField(_l("续贷银行"), [InputRequired(_l("请选择银行。"))],
                            description=_l("与原贷款银行相同为原行转贷，不同为跨行转贷。"))
     planned_days = IntegerField(_l("预计用几天"), [InputRequired(_l("请填写天数。")), NumberRange(1, 365)], default=5,
@@ -73,9 +75,13 @@ class ApplyForm(StepForm):
     consent = BooleanField(_l("同意转贷中心、银行和资金方为办理这笔转贷查询本企业信用信息"),
                            [InputRequired(_l("办理转贷需要您的同意。"))])
 
-    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, **options: Any) -> None:
+    def __init__(self, banks: list[tuple[str, str]], *args: Any, fixed: bool = False, more: Sequence[tuple[str, str]] = (),
+                 **options: Any) -> None:
         super().__init__(*args, **options)
         self.new_bank.choices = offers(banks)
+        self.more_notes.choices = offers(list(more))
+        if not more:
+            del self.more_notes
         if fixed:
             del self.old_due
             del self.old_due_on
@@ -154,14 +160,18 @@ class PayForm(StepForm):
 
 
 class RepaidForm(StepForm):
-    """Payoff of the old note."""
+    """Payoff of the old note; where the bridge pays off two, of one of them."""
 
+    note = RadioField(_l("借据"), [InputRequired(_l("请选择借据。"))])
     repaid_on = DateField(_l("结清日期"), [InputRequired(FILL_DAY)], default=today)
     reference = StringField(_l("结清凭证号"), [InputRequired(FILL_VOUCHER), Length(max=80)])
     final_rate = PercentField(_l("续贷年利率"), [Optional()], description=_l("承诺为利率区间时填写，须在区间内。"))
 
-    def __init__(self, *args: Any, with_rate: bool = False, **options: Any) -> None:
+    def __init__(self, *args: Any, with_rate: bool = False, notes: Sequence[tuple[str, str]] = (), **options: Any) -> None:
         super().__init__(*args, **options)
+        self.note.choices = offers(list(notes))
+        if len(notes) < 2:
+            del self.note
         if not with_rate:
             del self.final_rate
 

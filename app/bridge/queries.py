@@ -223,22 +223,23 @@ def maturing(ctx: Context) -> list[Loan]:
     ))
 
 
-def banks() -> list[tuple[str, str]]:
-    """Active banks as choices."""
+def organisations_of(kind: OrgKind) -> list[tuple[str, str]]:
+    """Active organisations of a kind as choices."""
     rows = session().execute(
-        select(Organisation.id, Organisation.name).where(Organisation.kind == "bank", Organisation.state == "active")
+        select(Organisation.id, Organisation.name).where(Organisation.kind == kind.value, Organisation.state == "active")
         .order_by(Organisation.name)
     )
     return [(str(row.id), row.name) for row in rows]
+
+
+def banks() -> list[tuple[str, str]]:
+    """Active banks as choices."""
+    return organisations_of(OrgKind.BANK)
 
 
 def funders() -> list[tuple[str, str]]:
     """Active funders as choices."""
-    rows = session().execute(
-        select(Organisation.id, Organisation.name).where(Organisation.kind == "funder", Organisation.state == "active")
-        .order_by(Organisation.name)
-    )
-    return [(str(row.id), row.name) for row in rows]
+    return organisations_of(OrgKind.FUNDER)
 
 
 # --- funds -------------------------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ The ask before stands in ``ask_service``; banks act in ``bank_service``, funders
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 
+from app.bridge import notes
 from app.bridge.ask_service import old_loan
 from app.bridge.checks import PrecheckFacts, automatic_checks, missing_ticks
 from app.bridge.fund_models import BridgeQuote
@@ -39,7 +40,6 @@ from app.loans.models import Loan
 from app.loans.offline_service import recognise
 from app.loans.queries import awaits_firm
 
-constraint("uq_bridge_old_note", ErrorCode.BRIDGE_EXISTS, "note_no")
 constraint("ck_bridge_two_people", ErrorCode.SAME_PERSON)
 constraint("ck_bridge_receivable", ErrorCode.STATE_CHANGED)
 constraint("uq_bridge_quote_fund", ErrorCode.ALREADY_DONE)
@@ -54,7 +54,10 @@ AHEAD_DAYS = 365
 
 @dataclass(frozen=True)
 class Application:
-    """What the firm asks for, in 分. Due amount and day are taken from the loan where it is on the portal."""
+    """What the firm asks for, in 分. Due amount and day are taken from the loan where it is on the portal.
+
+    ``more_asks``: asks about another note of the same bank that the bridge pays off as well.
+    """
 
     new_bank_id: UUID
     own_money_fen: int
@@ -63,6 +66,7 @@ class Application:
     urgent: bool = False
     old_due_fen: int | None = None
     old_due_on: date | None = None
+    more_asks: tuple[UUID, ...] = ()
 
 
 @use_case(Permission.BRIDGE_APPLY, "bridge.apply", returns=Bridge)
@@ -83,16 +87,16 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     firm = get_or_404(Enterprise, ask.firm_id)
     if firm.state != "verified":
         raise Refusal(ErrorCode.NOT_VERIFIED)
-    loan = old_loan(ctx, ask.old_loan_id) if ask.old_loan_id is not None else None
-    due_fen = loan.principal_left_fen if loan is not None else wish.old_due_fen or 0
-    due_on = loan.due_on if loan is not None else wish.old_due_on
+    dues = [_due(ctx, ask, wish.old_due_fen, wish.old_due_on), *_more(ctx, ask, wish.more_asks)]
+    loan = session().get_one(Loan, ask.old_loan_id) if ask.old_loan_id is not None else None
     new_bank = get_or_404(Organisation, wish.new_bank_id)
     if new_bank.kind != OrgKind.BANK.value:
         raise Refusal(ErrorCode.NOT_FOUND)
-    if loan is not None and awaits_firm(loan):
-        recognise(ctx, loan.id)  # who asks for a bridge over a loan calls it its own
+    for due in dues:
+        if due.loan_id is not None and awaits_firm(session().get_one(Loan, due.loan_id)):
+            recognise(ctx, due.loan_id)  # who asks for a bridge over a loan calls it its own
     kind = BridgeKind.SAME_BANK if new_bank.id == ask.bank_org_id else BridgeKind.CROSS_BANK
-    due_on = _plausible(wish, kind, due_fen, due_on)
+    due_fen, due_on = sum(due.due_fen for due in dues), _plausible(wish, kind, dues)
     case = session().get_one(Case, loan.case_id) if loan is not None else open_case("bridge", firm.id, "转贷")
     bridge = Bridge(
         case_id=case.id, firm_id=firm.id, firm_name=ctx.org_name, ask_id=ask.id, old_loan_id=ask.old_loan_id,
@@ -103,6 +107,7 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     )
     session().add(bridge)
     begin(ctx, LIFECYCLE, bridge, event="apply", shared=True)
+    notes.put(bridge, dues)
     keep_case(ctx, case)
     centres = organisations(OrgKind.BRIDGE_CENTRE)
     bring_in(ctx, bridge, *centres)
@@ -112,13 +117,35 @@ def apply(ctx: Context, ask_id: UUID, wish: Application) -> Bridge:
     return bridge
 
 
-def _plausible(wish: Application, kind: BridgeKind, due_fen: int, due_on: date | None) -> date:
-    """The due day, once everything that the firm typed makes sense. Raises ``Refusal``."""
+def _due(ctx: Context, ask: RenewalAsk, due_fen: int | None, due_on: date | None) -> notes.Due:
+    """What falls due on the note of an ask: by the loan where it is on the portal, as told otherwise."""
+    loan = old_loan(ctx, ask.old_loan_id) if ask.old_loan_id is not None else None
+    day = loan.due_on if loan is not None else due_on
+    if day is None:
+        raise _day_refused()
+    return notes.Due(ask, ask.old_loan_id, loan.principal_left_fen if loan is not None else due_fen or 0, day)
+
+
+def _more(ctx: Context, ask: RenewalAsk, more: Collection[UUID]) -> list[notes.Due]:
+    """Further notes of the same firm at the same bank. Raises ``Refusal(INVALID)`` for another one, or for too many."""
+    offered = {one.id: one for one in notes.other_asks(ask)}
+    if len(set(more)) >= notes.MOST or any(key not in offered for key in more):
+        raise Refusal(ErrorCode.INVALID, field="more_notes")
+    return [_due(ctx, offered[key], offered[key].due_fen, offered[key].due_on) for key in dict.fromkeys(more)]
+
+
+def _day_refused() -> Refusal:
+    low, high = today(), today() + timedelta(days=AHEAD_DAYS)
+    return Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="old_due_on", low=low.isoformat(), high=high.isoformat())
+
+
+def _plausible(wish: Application, kind: BridgeKind, dues: Sequence[notes.Due]) -> date:
+    """The earliest due day, once everything that the firm typed makes sense. Raises ``Refusal``."""
     terms = terms_for(kind)
-    high = today() + timedelta(days=AHEAD_DAYS)
-    if due_on is None or not today() <= due_on <= high:
-        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="old_due_on", low=today().isoformat(), high=high.isoformat())
-    if due_fen <= 0:
+    due_fen, due_on = sum(due.due_fen for due in dues), min(due.due_on for due in dues)
+    if due_on < today() or max(due.due_on for due in dues) > today() + timedelta(days=AHEAD_DAYS):
+        raise _day_refused()
+    if min(due.due_fen for due in dues) <= 0:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="old_due", low=money_text(1), high=money_text(terms.cap_fen))
     if not 0 <= wish.own_money_fen < due_fen:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="own_money", low=money_text(0), high=money_text(due_fen - 1))
@@ -140,11 +167,12 @@ def _plausible(wish: Application, kind: BridgeKind, due_fen: int, due_on: date |
 def precheck_facts(bridge: Bridge) -> PrecheckFacts:
     """What the portal knows about a bridge at this moment, for the automatic checks."""
     firm = get_or_404(Enterprise, bridge.firm_id)
-    loan = session().get(Loan, bridge.old_loan_id) if bridge.old_loan_id is not None else None
-    ask = get_or_404(RenewalAsk, bridge.ask_id)
+    found = notes.notes_of(bridge.id)
+    loans = [session().get(Loan, note.old_loan_id) for note in found if note.old_loan_id is not None]
+    asked = all(get_or_404(RenewalAsk, note.ask_id).allows_bridge for note in found)
     return PrecheckFacts(
         verified=firm.state == "verified", size_class=firm.size_class, sole_trader=firm.form == "sole_trader",
-        overdue_days=loan.overdue_days if loan is not None else 0, asked_and_refused=ask.allows_bridge,
+        overdue_days=max((loan.overdue_days for loan in loans if loan is not None), default=0), asked_and_refused=asked,
         applied_on=bridge.applied_at.date(), due_on=bridge.old_due_on, urgent=bridge.urgent,
     )
 

@@ -107,6 +107,8 @@ LIFECYCLE = Lifecycle("bridge", BridgeState, (
     Move(_S.APPROVED, "hold_expired", _S.PARTNER_OFFERED, (P.BRIDGE_TICK,)),
     Move(_S.APPROVED, "sign", _S.SIGNED, (P.BRIDGE_APPLY,)),
     Move(_S.SIGNED, "fund", _S.FUNDED, (P.BRIDGE_PAY,), stamp="payer_id", other_than=("reviewer_id",)),
+    # One of two notes is paid off; the other one is not yet.
+    *_each((_S.FUNDED, _S.OVERDUE), "note_repaid", None, P.BRIDGE_CONFIRM),
     Move(_S.FUNDED, "old_repaid", _S.OLD_REPAID, (P.BRIDGE_CONFIRM,)),
     Move(_S.OVERDUE, "old_repaid", _S.OVERDUE, (P.BRIDGE_CONFIRM,)),
     # The loans room may tell of the drawdown (the portal itself acts), or the bank's officer here.
@@ -129,7 +131,7 @@ LIFECYCLE = Lifecycle("bridge", BridgeState, (
 ))
 
 EVENT_TEXTS = {
-    "apply": N_("申请转贷"),
+    "apply": N_("提出转贷申请"),
     "precheck": N_("转贷预审通过"),
     "reject": N_("转贷未通过"),
     "commit": N_("银行出具续贷承诺"),
@@ -140,6 +142,7 @@ EVENT_TEXTS = {
     "hold_expired": N_("占用到期未签约，退回审批"),
     "sign": N_("签订三方协议"),
     "fund": N_("转贷资金付到还款账户"),
+    "note_repaid": N_("原银行确认其中一张借据结清"),
     "old_repaid": N_("原银行确认旧贷款结清"),
     "new_drawn": N_("新贷款放款"),
     "short_drawn": N_("新贷款放款少于承诺"),

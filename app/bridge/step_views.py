@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from app.bridge import bank_service, fund_service, hold_service, money_service, queries, service
+from app.bridge import bank_service, fund_service, hold_service, money_service, notes, queries, service
 from app.bridge.checks import automatic_checks
 from app.bridge.display import charge_text
 from app.bridge.door import room
@@ -37,6 +37,7 @@ from app.core.calendar import add_working_days, today
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
+from app.core.formats import money_text
 from app.core.permissions import Permission
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say
@@ -68,6 +69,7 @@ def step(
             flash(say(Refusal(ErrorCode.STATE_CHANGED)), "danger")
             return redirect(_to(bridge_id))
         form, facts = load(ctx, bridge)
+        facts["notes"] = notes.notes_of(bridge.id)
     if form.validate_on_submit() and attempt(form, lambda: call(ctx, form)) is not None:
         flash(done, "success")
         return redirect(_to(bridge_id))
@@ -168,6 +170,19 @@ def settle(bridge_id: UUID) -> Any:
                 gettext("转贷已结清。"))
 
 
+def payoff_form(bridge: Bridge) -> RepaidForm:
+    """The form of a payoff: which note, where two wait; the rate, where the last one opens the renewal of a ranged promise."""
+    waiting, promise = notes.unpaid(notes.notes_of(bridge.id)), service.live_commitment(bridge)
+    ranged = (len(waiting) < 2 and bridge.old_loan_id is not None and bridge.kind == BridgeKind.SAME_BANK
+              and promise is not None and promise.rate_low != promise.rate_high)
+    return RepaidForm(with_rate=ranged, notes=[(str(one.id), f"{one.note_no} · {money_text(one.due_fen)}") for one in waiting])
+
+
+def note_of(form: RepaidForm) -> UUID | None:
+    """The chosen note, where there was a choice."""
+    return UUID(form.note.data) if "note" in form else None
+
+
 # --- banks -------------------------------------------------------------------------------------------------------------
 
 
@@ -210,14 +225,11 @@ def repaid(bridge_id: UUID) -> Any:
     """The old note is paid off."""
 
     def load(ctx: Context, bridge: Bridge) -> tuple[Any, dict[str, Any]]:
-        promise = service.live_commitment(bridge)
-        ranged = (bridge.old_loan_id is not None and bridge.kind == BridgeKind.SAME_BANK and promise is not None
-                  and promise.rate_low != promise.rate_high)
-        return RepaidForm(with_rate=ranged), {"promise": promise}
+        return payoff_form(bridge), {}
 
     def call(ctx: Context, form: RepaidForm) -> Any:
         rate = form.final_rate.data if "final_rate" in form else None
-        return bank_service.confirm_repaid(ctx, bridge_id, form.repaid_on.data, form.reference.data, rate)
+        return bank_service.confirm_repaid(ctx, bridge_id, form.repaid_on.data, form.reference.data, rate, note_of(form))
 
     return step(bridge_id, Permission.BRIDGE_CONFIRM, "repaid", load, call, gettext("旧贷款已确认结清。"))
 

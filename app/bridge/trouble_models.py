@@ -44,8 +44,8 @@ class BridgeTrouble(Identified, Base):
 
 
 class BridgeClaim(Identified, Base):
-    """The creditor's open claim against the firm. What is still owed is the bridge's receivable; ``opened_fen`` is what it
-    was when the claim was named (分)."""
+    """The creditor's claim on the firm, or on the guarantor to whom it passed. What is still owed is the bridge's receivable;
+    ``opened_fen`` is what it was when the claim was named (分); ``passed_from_id`` the claim in whose place it stands."""
 
     __tablename__ = "bridge_claim"
     bridge_id: Mapped[UUID] = mapped_column(ForeignKey("bridge.id"))
@@ -58,6 +58,7 @@ class BridgeClaim(Identified, Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+    passed_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("bridge_claim.id"))
 
     @property
     def state(self) -> str:

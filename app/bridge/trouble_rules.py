@@ -24,6 +24,9 @@ class TroubleKind(StrEnum):
     OLD_LOAN_LATE = "OLD_LOAN_LATE"
     OVERDUE = "OVERDUE"
     PROMISE_EXPIRED = "PROMISE_EXPIRED"
+    COLLATERAL_RELEASE = "COLLATERAL_RELEASE"
+    COLLATERAL_REGISTER = "COLLATERAL_REGISTER"
+    GUARANTEE_CALLED = "GUARANTEE_CALLED"
     DOUBLED = "DOUBLED"
 
     @property
@@ -34,8 +37,8 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of trouble. ``column`` of the bridge names the owner, ``None`` the centre; ``level`` the working days (of
-    ``TransferRules``) in which to act.
+    """A kind of trouble. ``column`` of the bridge names the owner, ``None`` the centre or, of a guarantee, the guarantor;
+    ``level`` the working days (of ``TransferRules``) in which to act.
 
     ``answer_is_enough``: an answer in words meets the deadline; otherwise only the fact that ends the trouble does.
     """
@@ -73,6 +76,18 @@ KINDS: dict[TroubleKind, Kind] = {
     TroubleKind.PROMISE_EXPIRED: Kind(
         N_("承诺到期仍未放款"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, "lapsed_promise_wd",
         N_("续贷银行放款，或写明理由不续贷；资金放出前也可以重新出具承诺。"), answer_is_enough=True,
+    ),
+    TroubleKind.COLLATERAL_RELEASE: Kind(
+        N_("担保物迟未解除登记"), "old_bank_org_id", N_("原银行"), Role.BANK_OFFICER, "late_collateral_wd",
+        N_("旧贷款已结清，原银行立即解除担保物登记；登记解除后本项自动了结。"),
+    ),
+    TroubleKind.COLLATERAL_REGISTER: Kind(
+        N_("担保物迟未办理新登记"), "new_bank_org_id", N_("续贷银行"), Role.BANK_OFFICER, "late_collateral_wd",
+        N_("续贷银行立即办理担保物新登记；办妥后本项自动了结。"),
+    ),
+    TroubleKind.GUARANTEE_CALLED: Kind(
+        N_("逾期，由担保机构代偿"), None, N_("担保机构"), Role.GUARANTOR_CLERK, "called_guarantor_wd",
+        N_("担保机构把尚欠金额付到还款账户；登记归还后本项自动了结，债权随之了结。"),
     ),
     TroubleKind.DOUBLED: Kind(
         N_("同一借据重复申请"), None, N_("转贷中心"), Role.CENTRE_CLERK, "doubled_wd",
@@ -139,8 +154,14 @@ class ClaimState(StrEnum):
     CLOSED = "CLOSED"
 
 
-CLAIM = Lifecycle("bridge_claim", ClaimState, (Move(ClaimState.OPEN, "close", ClaimState.CLOSED, _SYSTEM),))
-CLAIM_EVENTS = {"open": N_("资金方对企业的未清偿债权成立"), "close": N_("未清偿债权已清偿")}
+CLAIM = Lifecycle("bridge_claim", ClaimState, (
+    Move(ClaimState.OPEN, "close", ClaimState.CLOSED, _SYSTEM),
+    Move(ClaimState.OPEN, "pass", ClaimState.CLOSED, _SYSTEM),
+))
+CLAIM_EVENTS = {
+    "open": N_("资金方对企业的未清偿债权成立"), "take_over": N_("资金方对担保机构的未清偿债权成立"),
+    "close": N_("未清偿债权已清偿"), "pass": N_("未清偿债权转向担保机构"),
+}
 
 
 class Outcome(StrEnum):
@@ -154,6 +175,8 @@ class Outcome(StrEnum):
     LIFTED = "LIFTED"
     REPAID = "REPAID"
     ENDED = "ENDED"
+    MOVED = "MOVED"
+    PASSED = "PASSED"
 
     @property
     def label(self) -> str:
@@ -164,8 +187,12 @@ class Outcome(StrEnum):
 _OUTCOMES = {
     Outcome.RETURNED: N_("转贷资金已全部归还"), Outcome.DRAWN: N_("新贷款已放款"), Outcome.RENEWING: N_("银行说明仍将续贷"),
     Outcome.PROMISED: N_("银行重新出具承诺"), Outcome.REFUSED: N_("银行写明理由不续贷"), Outcome.LIFTED: N_("冻结已解除"),
-    Outcome.REPAID: N_("旧贷款已结清"), Outcome.ENDED: N_("转贷已结束"),
+    Outcome.REPAID: N_("旧贷款已结清"), Outcome.ENDED: N_("转贷已结束"), Outcome.MOVED: N_("登记已办妥"),
+    Outcome.PASSED: N_("债权已转向担保机构"),
 }
+
+COLLATERAL = (TroubleKind.COLLATERAL_RELEASE, TroubleKind.COLLATERAL_REGISTER)
+"""What stands until the collateral is where it should be, whatever becomes of the money."""
 
 ENDS: dict[str, dict[TroubleKind, Outcome]] = {
     "commit": {TroubleKind.PROMISE_EXPIRED: Outcome.PROMISED},
@@ -173,7 +200,7 @@ ENDS: dict[str, dict[TroubleKind, Outcome]] = {
     "new_drawn": {TroubleKind.PROMISE_EXPIRED: Outcome.DRAWN, TroubleKind.RENEWAL_REFUSED: Outcome.DRAWN},
     "short_drawn": {TroubleKind.PROMISE_EXPIRED: Outcome.DRAWN, TroubleKind.RENEWAL_REFUSED: Outcome.DRAWN},
     "refuse_renewal": {TroubleKind.PROMISE_EXPIRED: Outcome.REFUSED},
-    "returned": dict.fromkeys(TroubleKind, Outcome.RETURNED),
+    "returned": {kind: Outcome.RETURNED for kind in TroubleKind if kind not in COLLATERAL},
     **{event: dict.fromkeys(TroubleKind, Outcome.ENDED) for event in ("decline", "reject", "cancel")},
 }
 """Which event of the bridge ends which trouble, and how."""

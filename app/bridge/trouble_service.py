@@ -1,6 +1,6 @@
 """Troubles: opened and ended by the bridge's own events and the timed work, answered by their owners, reported by people.
 
-The named claim of the funder stands beside them: it is opened when money does not come back as it should, and ends with it.
+The named claim of the funder stands beside them, in ``claim_service``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from app.bridge import bank_service, service
+from app.bridge import bank_service, guarantee_service, service
+from app.bridge.claim_service import close_claim, name_claim
+from app.bridge.collateral_models import BridgeCollateral
+from app.bridge.collateral_rules import CollateralState
+from app.bridge.collateral_service import late_steps, start_clock
 from app.bridge.models import Bridge, Commitment, RenewalAsk
+from app.bridge.notes import standing_on
 from app.bridge.parties import everybody, organisations, tell
-from app.bridge.states import OVER, BridgeState
-from app.bridge.trouble_models import BridgeClaim, BridgeTrouble
+from app.bridge.states import OVER, BridgeState, reopens
+from app.bridge.trouble_models import BridgeTrouble
 from app.bridge.trouble_rules import (
-    CLAIM,
     ENDS,
     KINDS,
     REPORTED,
@@ -44,6 +48,10 @@ from app.market import policy
 
 constraint("uq_bridge_trouble_open", ErrorCode.TROUBLE_OPEN)
 
+ENDED = ("decline", "reject", "cancel")
+REOPENED = {reopens(BridgeState.OVERDUE): TroubleKind.OVERDUE, reopens(BridgeState.RENEWAL_REFUSED): TroubleKind.RENEWAL_REFUSED}
+"""Events that put money out again under a bridge whose claim has to stand."""
+
 
 # --- opened and ended by what happens ------------------------------------------------------------------------------------
 
@@ -56,20 +64,17 @@ def standing(bridge_id: UUID) -> list[BridgeTrouble]:
     ))
 
 
-def open_claim(bridge_id: UUID) -> BridgeClaim | None:
-    """The named claim that stands against the firm."""
-    return session().scalar(select(BridgeClaim).where(BridgeClaim.bridge_id == bridge_id, BridgeClaim.closed_at.is_(None)))
-
-
 def open_trouble(
     ctx: Context, bridge: Bridge, kind: TroubleKind, *, amount_fen: int | None = None, note: str = "",
+    owner_org_id: UUID | None = None,
 ) -> BridgeTrouble | None:
     """Opens a trouble; ``None`` where one of the kind is open already. Its owner, the centre and the bureau are told."""
     told = KINDS[kind]
     with elevated(ctx, "bridge"):
         if any(one.kind == kind for one in standing(bridge.id)):
             return None
-        owner = getattr(bridge, told.column) if told.column is not None else organisations(OrgKind.BRIDGE_CENTRE)[0]
+        owner = getattr(bridge, told.column) if told.column is not None else owner_org_id
+        owner = owner or organisations(OrgKind.BRIDGE_CENTRE)[0]
         row = BridgeTrouble(
             bridge_id=bridge.id, case_id=bridge.case_id, kind=kind.value, state=TroubleState.OPEN.value, owner_org_id=owner,
             owner_role=told.role.value, opened_at=now(), opened_by=ctx.actor_id, opened_org_id=ctx.org_id,
@@ -87,15 +92,20 @@ def _notify(bridge: Bridge, row: BridgeTrouble, org_id: UUID, message: str) -> N
            note=bridge.old_note_no)
 
 
-def _name_claim(ctx: Context, bridge: Bridge, kind: TroubleKind) -> None:
-    with elevated(ctx, "bridge"):
-        if bridge.outstanding_fen > 0 and open_claim(bridge.id) is None:
-            claim = BridgeClaim(
-                bridge_id=bridge.id, creditor_org_id=bridge.funder_org_id, debtor_org_id=bridge.firm_id, cause=kind.value,
-                opened_fen=bridge.outstanding_fen, opened_at=now(),
-            )
-            session().add(claim)
-            begin(Context.of_system("bridge"), CLAIM, claim, event="open", shared=True, reason=KINDS[kind].name)
+def _claimed(ctx: Context, bridge: Bridge, kind: TroubleKind) -> None:
+    """Names the claim; a guarantor to whom it passes has a deadline of its own."""
+    called = name_claim(ctx, bridge, kind)
+    if called is not None:
+        open_trouble(ctx, bridge, TroubleKind.GUARANTEE_CALLED, amount_fen=bridge.outstanding_fen, owner_org_id=called.org_id)
+
+
+def end_trouble(ctx: Context, bridge: Bridge, kind: TroubleKind, outcome: Outcome) -> None:
+    """Ends the open trouble of a kind, if there is one, by what happened."""
+    with elevated(ctx, "bridge") as system:
+        for row in standing(bridge.id):
+            if row.kind == kind:
+                row.outcome, row.closed_at = outcome.value, now()
+                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[kind].name, outcome.label)))
 
 
 def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> None:
@@ -112,12 +122,18 @@ def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> 
         gap = short_gap(bridge.outstanding_fen, bridge.new_amount_fen or 0)
         if gap:
             open_trouble(ctx, bridge, TroubleKind.SHORT_DRAWN, amount_fen=gap)
-            _name_claim(ctx, bridge, TroubleKind.SHORT_DRAWN)
+            _claimed(ctx, bridge, TroubleKind.SHORT_DRAWN)
     elif event == "overdue":
         open_trouble(ctx, bridge, TroubleKind.OVERDUE, amount_fen=bridge.outstanding_fen)
-        _name_claim(ctx, bridge, TroubleKind.OVERDUE)
-    elif event == "fund" and old_loan_late(bridge.old_due_on, today()):
-        open_trouble(ctx, bridge, TroubleKind.OLD_LOAN_LATE, amount_fen=bridge.old_due_fen)
+        _claimed(ctx, bridge, TroubleKind.OVERDUE)
+    elif event in ("fund", "unpay"):
+        start_clock(ctx, bridge, bridge.paid_on)
+        if event == "fund" and old_loan_late(bridge.old_due_on, today()):
+            open_trouble(ctx, bridge, TroubleKind.OLD_LOAN_LATE, amount_fen=bridge.old_due_fen)
+    elif event in REOPENED:  # what was recorded as returned is claimed again
+        _claimed(ctx, bridge, REOPENED[event])
+    elif event == "settle" or event in ENDED:
+        guarantee_service.end(ctx, bridge)
 
 
 def _end_what_ends(ctx: Context, bridge: Bridge, event: str) -> None:
@@ -130,16 +146,14 @@ def _end_what_ends(ctx: Context, bridge: Bridge, event: str) -> None:
             if outcome is not None:
                 row.outcome, row.closed_at = outcome.value, now()
                 fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[TroubleKind(row.kind)].name, outcome.label)))
-        claim = open_claim(bridge.id) if event == "returned" else None
-        if claim is not None:
-            claim.outcome = Outcome.RETURNED.value
-            fire(Context.of_system("bridge"), CLAIM, claim, "close")
+    if event == "returned":
+        close_claim(ctx, bridge)
 
 
 def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
     """The bank said why at once, or answers what somebody reported: either way its part is done, and the money is still out."""
     open_trouble(ctx, bridge, TroubleKind.RENEWAL_REFUSED, amount_fen=bridge.outstanding_fen)
-    _name_claim(ctx, bridge, TroubleKind.RENEWAL_REFUSED)
+    _claimed(ctx, bridge, TroubleKind.RENEWAL_REFUSED)
     with elevated(ctx, "bridge"):
         row = next(one for one in standing(bridge.id) if one.kind == TroubleKind.RENEWAL_REFUSED)
         row.answer, row.answered_at = reason, now()
@@ -152,7 +166,7 @@ def note_double(ctx: Context, ask_id: UUID) -> None:
     ask = get_or_404(RenewalAsk, ask_id)
     with elevated(ctx, "bridge") as system:
         bridge = session().scalars(select(Bridge).where(
-            Bridge.old_bank_org_id == ask.bank_org_id, Bridge.old_note_no == ask.note_no, Bridge.state.not_in(OVER),
+            Bridge.id.in_(standing_on(ask.bank_org_id, ask.note_no)), Bridge.state.not_in(OVER),
         ).with_for_update()).one_or_none()
         if bridge is not None:
             own = bridge.firm_id == ask.firm_id
@@ -281,6 +295,8 @@ def look_at(ctx: Context, bridge_id: UUID) -> Bridge:
     undrawn = bridge.state in UNDRAWN and bridge.new_drawn_on is None and bridge.refused_on is None
     if undrawn and promise is not None and today() > min(promise.valid_until, promise.latest_drawdown_on):
         open_trouble(ctx, bridge, TroubleKind.PROMISE_EXPIRED, amount_fen=bridge.outstanding_fen)
+    for kind in sorted(late_steps(bridge.id)):
+        open_trouble(ctx, bridge, kind)
     about(bridge)
     return bridge
 
@@ -320,6 +336,13 @@ def find_troubles(ctx: Context) -> int:
             BridgeTrouble.kind == TroubleKind.OVERDUE.value).exists()
         found = list(db.scalars(select(Bridge.id).where(
             Bridge.state.in_([one.value for one in UNDRAWN]), or_(late_loan, ran_out, unpaid)).limit(500)))
+        moves = (select(BridgeCollateral.id).where(BridgeCollateral.bridge_id == Bridge.id, state, due < day).exists()
+                 & ~open_kinds.where(BridgeTrouble.kind == kind.value).exists() for state, due, kind in (
+            (BridgeCollateral.state == CollateralState.AT_OLD.value, BridgeCollateral.release_by, TroubleKind.COLLATERAL_RELEASE),
+            (BridgeCollateral.state == CollateralState.RELEASED.value, BridgeCollateral.register_by,
+             TroubleKind.COLLATERAL_REGISTER),
+        ))
+        found += [key for key in db.scalars(select(Bridge.id).where(or_(*moves)).limit(500)) if key not in found]
         late = list(db.scalars(select(BridgeTrouble.id).where(
             BridgeTrouble.state == TroubleState.OPEN.value, BridgeTrouble.warned_at.is_(None), BridgeTrouble.due_at <= now(),
         ).limit(500)))

@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from app.bridge import trouble_queries as queries
 from app.bridge import trouble_service as service
+from app.bridge.claim_service import open_claim
 from app.bridge.door import room
 from app.bridge.models import Bridge
 from app.bridge.trouble_models import BridgeTrouble
@@ -104,7 +105,7 @@ TROUBLES = Table(
     default_sort="-opened_at",
     row_url=lambda row: url_for("bridge.trouble", trouble_id=row.id),
     empty_title=_l("没有异常事项"),
-    empty_hint=_l("放款后未续贷、不足额、冻结、迟付、逾期或承诺到期时，会自动出现在这里。"),
+    empty_hint=_l("放款后未续贷、不足额、冻结、迟付、逾期、承诺到期或担保物迟办时，会自动出现在这里。"),
 )
 
 
@@ -139,10 +140,12 @@ class ReportForm(FlaskForm):
 
 def of_bridge(ctx: Context, bridge: Bridge) -> dict[str, Any]:
     """What the page of a bridge shows of its troubles."""
-    claim = service.open_claim(bridge.id)
+    claim = open_claim(bridge.id)
+    names = organisation_names({claim.creditor_org_id, claim.debtor_org_id}) if claim else {}
     return {
         "troubles": queries.of_bridge(bridge.id), "claim": claim, "reportable": service.may_report(ctx, bridge),
-        "claim_creditor": organisation_names({claim.creditor_org_id}).get(claim.creditor_org_id, "") if claim else "",
+        "claim_creditor": names.get(claim.creditor_org_id, "") if claim else "",
+        "claim_debtor": (names.get(claim.debtor_org_id) or bridge.firm_name) if claim else "",
     }
 
 

@@ -19,10 +19,12 @@ from app.bridge import (
     bill_views,
     booking_queries,
     booking_views,
+    collateral_views,
     desk_views,
     fund_registers,
     fund_views,
     letter_views,
+    notes,
     queries,
     radar_views,
     registers,
@@ -47,7 +49,7 @@ from app.core.calendar import today
 from app.core.context import Context
 from app.core.database import get_or_404
 from app.core.errors import ErrorCode, Refusal
-from app.core.formats import count_text, money_parts
+from app.core.formats import count_text, date_text, money_parts, money_text
 from app.core.models import Case
 from app.core.permissions import OrgKind, Permission
 from app.core.queries import organisation_names, timeline
@@ -57,8 +59,9 @@ from app.core.web import act, attempt, context, filled, say, send_list
 from app.loans.models import Loan
 
 __all__ = [
-    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "desk_views", "fund_registers", "fund_views",
-    "letter_views", "radar_views", "registers", "report_views", "room", "statement_views", "step_views", "trouble_views",
+    "account_views", "agreement_views", "ask_views", "bill_views", "booking_views", "collateral_views", "desk_views",
+    "fund_registers", "fund_views", "letter_views", "radar_views", "registers", "report_views", "room", "statement_views",
+    "step_views", "trouble_views",
 ]
 
 BRIDGES = Table(
@@ -148,7 +151,9 @@ def apply(ask_id: UUID) -> Any:
         ask = get_or_404(RenewalAsk, ask_id)
         loan = get_or_404(Loan, ask.old_loan_id) if ask.old_loan_id is not None else None
         due_on = loan.due_on if loan is not None else ask.due_on
-        form = ApplyForm(queries.banks(), fixed=loan is not None, data={
+        more = [(str(one.id), f"{one.note_no} · {money_text(one.due_fen or 0)} · {date_text(one.due_on)}")
+                for one in notes.other_asks(ask)]
+        form = ApplyForm(queries.banks(), fixed=loan is not None, more=more, data={
             "new_bank": str(ask.bank_org_id), "own_money": 0, "planned_days": 5,
             "requested": loan.principal_left_fen if loan is not None else ask.due_fen, "old_due": ask.due_fen,
             "old_due_on": ask.due_on, "urgent": due_on is not None and is_urgent(today(), due_on),
@@ -162,6 +167,7 @@ def apply(ask_id: UUID) -> Any:
             planned_days=form.planned_days.data, urgent=form.urgent.data,
             old_due_fen=None if loan is not None else form.old_due.data,
             old_due_on=None if loan is not None else form.old_due_on.data,
+            more_asks=tuple(UUID(key) for key in form.more_notes.data or ()) if "more_notes" in form else (),
         )
         made = attempt(form, lambda: trouble_service.apply(ctx, ask_id, wish))
         if made is not None:
@@ -185,7 +191,8 @@ def show(bridge_id: UUID) -> Any:
         line = pages.build_line(ctx, case) if case is not None else registers.own_line(ctx, bridge)
         return render_template(
             "bridge/show.html", bridge=bridge, page=found, case=case, line=line, can=queries.actions(ctx, bridge),
-            preview=queries.fee_preview(bridge), limits=queries.limit_lines(bridge, found.promise),
+            preview=queries.fee_preview(bridge), notes=notes.notes_of(bridge.id),
+            limits=queries.limit_lines(bridge, found.promise),
             previews={quote.id: queries.fee_preview(bridge, quote) for quote in found.quotes},
             fee=working_of(bridge.fee_working) if bridge.fee_working else [], mine=ctx.org_id,
             entries=timeline(ctx, bridge.case_id)[:8], left=bridge.outstanding_fen,
@@ -194,7 +201,7 @@ def show(bridge_id: UUID) -> Any:
             seat=booking_queries.seat_shown(bridge.id) if bridge.fund_id else None,
             may_hold=ctx.can(Permission.BRIDGE_DESK) and bridge.state == BridgeState.PARTNER_OFFERED,
             papers=[(one, gettext(PaperKind(one.kind).label)) for one in bill_service.papers_of(bridge.id)],
-            **trouble_views.of_bridge(ctx, bridge),
+            **trouble_views.of_bridge(ctx, bridge), **collateral_views.of_bridge(ctx, bridge),
         )
 
 

@@ -49,6 +49,7 @@ class ErrorCode(StrEnum):
     BRIDGE_OVER_LIMIT = "bridge_over_limit"
     BRIDGE_OWN_MONEY = "bridge_own_money"
     BRIDGE_RENEWAL_PENDING = "bridge_renewal_pending"
+    BRIDGE_UNCOVERED = "bridge_uncovered"
     BRIDGE_URGENT = "bridge_urgent"
     BUDGET_EXHAUSTED = "budget_exhausted"
     CASES_OPEN = "cases_open"
@@ -61,6 +62,7 @@ class ErrorCode(StrEnum):
     CLAIM_OUTDATED = "claim_outdated"
     CLAIM_TAKEN = "claim_taken"
     CLAIM_TOO_LATE = "claim_too_late"
+    COLLATERAL_EXISTS = "collateral_exists"
     COMMITMENT_EXPIRED = "commitment_expired"
     COMMITMENT_WORSE = "commitment_worse"
     CONDITIONS_OPEN = "conditions_open"
@@ -219,6 +221,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.BRIDGE_OVER_LIMIT: N_("转贷金额超过上限 %(limit)s，请降低金额。"),
     ErrorCode.BRIDGE_OWN_MONEY: N_("企业自有资金须先到还款账户，还差 %(gap)s。"),
     ErrorCode.BRIDGE_RENEWAL_PENDING: N_("续贷贷款 %(number)s 还没有批准，请先由本行审批人批准，再登记放款。"),
+    ErrorCode.BRIDGE_UNCOVERED: N_("有担保物要转移的跨行转贷，担保机构确认担保、且担保金额不少于转贷金额后才能放款。"),
     ErrorCode.BRIDGE_URGENT: N_("距到期日不足 %(days)s 个工作日，请勾选加急办理。"),
     ErrorCode.BUDGET_EXHAUSTED: N_("资金池余额不足，这笔补偿暂不能支付，已列入等候。"),
     ErrorCode.CASES_OPEN: N_("这位同事手上还有 %(count)s 笔业务，请选择接手的同事。"),
@@ -236,6 +239,7 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CLAIM_NOT_BAD: N_("这笔贷款还不是不良贷款，不能申请补偿。"),
     ErrorCode.CLAIM_TAKEN: N_("这份需求已由本行同事认领。"),
     ErrorCode.CLAIM_TOO_LATE: N_("已超过办法规定的申请期限，不能再申请补偿。"),
+    ErrorCode.COLLATERAL_EXISTS: N_("这个登记证明号已经登记在这笔转贷上。"),
     ErrorCode.COMMITMENT_EXPIRED: N_("续贷承诺的有效期或最迟放款日 %(day)s 已过，请银行重新出具。"),
     ErrorCode.COMMITMENT_WORSE: N_("重新出具的承诺不得差于原承诺：金额不少于 %(amount)s，利率不高于 %(rate)s。"),
     ErrorCode.CONDITIONS_OPEN: N_("还有没有成立的条件，请先登记后再放款。"),

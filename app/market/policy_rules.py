@@ -116,6 +116,11 @@ NAMES: dict[str, tuple[str, str]] = {
     "transfer.late_payout_wd": (N_("异常：资金方补付迟到的转贷资金"), N_("个工作日")),
     "transfer.late_return_wd": (N_("异常：企业归还逾期的转贷资金"), N_("个工作日")),
     "transfer.lapsed_promise_wd": (N_("异常：承诺到期后放款或说明"), N_("个工作日")),
+    "transfer.guarantor_wd": (N_("担保机构答复是否为跨行转贷担保"), N_("个工作日")),
+    "transfer.release_days": (N_("跨行转贷：原银行解除担保物登记，自放款起"), N_("天")),
+    "transfer.register_days": (N_("跨行转贷：续贷银行办妥新登记，自放款起"), N_("天")),
+    "transfer.late_collateral_wd": (N_("异常：银行补办迟到的担保物登记"), N_("个工作日")),
+    "transfer.called_guarantor_wd": (N_("异常：担保机构代偿逾期的跨行转贷"), N_("个工作日")),
     "transfer.doubled_wd": (N_("异常：核实同一借据的重复申请"), N_("个工作日")),
 }
 """Name and unit of what may be changed. Fields that are not here hold as the code says them."""
@@ -126,6 +131,7 @@ RISING = (
     ("levels.question_target_wd", "levels.question_limit_wd"),
     ("levels.renewal_ask_target_wd", "levels.renewal_ask_limit_wd"),
     ("transfer.market_daily_rate", "transfer.market_daily_rate_high"),
+    ("transfer.release_days", "transfer.register_days"),
     ("transfer.radar_last_days", "transfer.radar_second_days"),
     ("transfer.radar_second_days", "transfer.radar_first_days"),
     ("levels.first_answer_target_wd", "levels.first_answer_limit_wd"),

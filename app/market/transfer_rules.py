@@ -16,8 +16,10 @@ class TransferRules:
 
     ``medium_until``: medium firms may ask for renewal without repayment of working capital due up to this day (金规〔2024〕13号
     [C18]). ``radar_…_days``: so long before maturity the radar tells firm and bank. ``market_daily_rate…``: what brokers take a
-    day at least and at most, as fractions of the principal [C6]; reports tell the saving by the least. The last seven are
-    deadlines of what went wrong: a bank that does not renew says why within a working day (paper §5).
+    day at least and at most, as fractions of the principal [C6]; reports tell the saving by the least. From
+    ``refusal_reason_wd`` on they are deadlines of what went wrong: a bank that does not renew says why within a working day
+    (paper §5). ``release_days`` and ``register_days`` are counted from the payout of a transfer to another bank: its 30–45 days
+    are for the collateral [C4].
     """
 
     medium_until: date = date(2027, 9, 30)
@@ -41,6 +43,11 @@ class TransferRules:
     late_payout_wd: int = 1
     late_return_wd: int = 3
     lapsed_promise_wd: int = 1
+    guarantor_wd: int = 2
+    release_days: int = 30
+    register_days: int = 45
+    late_collateral_wd: int = 1
+    called_guarantor_wd: int = 5
     doubled_wd: int = 1
 
     @property

@@ -322,7 +322,7 @@ def test_what_was_reserved_is_given_back_when_a_bridge_ends_before_the_payout(st
 # --- bad paths after the payout ----------------------------------------------------------------------------------------
 
 
-def test_a_late_bridge_becomes_overdue_one_working_day_after_its_expected_return() -> None:
+def test_a_late_bridge_becomes_overdue_one_working_day_after_banks_could_have_returned_it() -> None:
     with time_machine.travel(MORNING, tick=False) as clock:
         who = road.people()
         bureau = cast.bureau()
@@ -331,7 +331,10 @@ def test_a_late_bridge_becomes_overdue_one_working_day_after_its_expected_return
         assert road.seen(key).expected_return_on == expected
         clock.move_to(datetime.combine(expected, datetime.min.time(), UTC) + timedelta(hours=10))
         assert outbox.run_due_checks()["bridge.overdue"] == 0
-        clock.move_to(datetime.combine(add_working_days(expected, 1), datetime.min.time(), UTC))
+        monday = add_working_days(expected, 1)
+        clock.move_to(datetime.combine(monday, datetime.min.time(), UTC))
+        assert outbox.run_due_checks()["bridge.overdue"] == 0, "the first day on which banks move money"
+        clock.move_to(datetime.combine(add_working_days(monday, 1), datetime.min.time(), UTC))
         assert outbox.run_due_checks()["bridge.overdue"] == 1
         assert outbox.run_due_checks()["bridge.overdue"] == 0
         found = road.seen(key)
@@ -469,14 +472,15 @@ ALLOWED: dict[str, dict[str, set[Role]]] = {
         "hold_expired": {Role.SYSTEM},
     },
     "SIGNED": {"commit": {Role.BANK_APPROVER}, "decline": {Role.BANK_APPROVER}, "fund": {Role.CENTRE_CLERK}},
-    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "old_repaid": {Role.BANK_OFFICER}, "refuse_renewal": {Role.BANK_OFFICER}},
+    "FUNDED": {"unpay": {Role.CENTRE_REVIEWER}, "note_repaid": {Role.BANK_OFFICER}, "old_repaid": {Role.BANK_OFFICER},
+               "refuse_renewal": {Role.BANK_OFFICER}},
     "OLD_REPAID": {
         "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "refuse_renewal": {Role.BANK_OFFICER},
     },
     "NEW_DRAWN": {}, "SHORT_DRAWN": {}, "RENEWAL_REFUSED": {},
     "OVERDUE": {
-        "old_repaid": {Role.BANK_OFFICER}, "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
+        "note_repaid": {Role.BANK_OFFICER}, "old_repaid": {Role.BANK_OFFICER}, "new_drawn": {Role.BANK_OFFICER, Role.SYSTEM},
         "short_drawn": {Role.BANK_OFFICER, Role.SYSTEM}, "refuse_renewal": {Role.BANK_OFFICER},
     },
     "BRIDGE_RETURNED": {"settle": {Role.CENTRE_CLERK}},

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.bridge import bank_service, money_service, service, trouble_service
+from app.bridge.claim_service import open_claim
 from app.bridge.models import Bridge
 from app.bridge.trouble_models import BridgeClaim, BridgeTrouble
 from app.bridge.trouble_rules import TroubleKind
@@ -40,7 +41,7 @@ def troubles(bridge_id: UUID, ctx: Context = cast.SYSTEM) -> dict[str, BridgeTro
 
 def claim(bridge_id: UUID) -> BridgeClaim | None:
     with transaction(cast.SYSTEM, read_only=True):
-        return trouble_service.open_claim(bridge_id)
+        return open_claim(bridge_id)
 
 
 def notices(org_id: UUID, words: str) -> int:

@@ -14,7 +14,8 @@ from app.core.context import Context
 from app.core.lifecycle import refusal
 from app.core.permissions import Role, permissions_of
 
-OWNERS = {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE, Role.BANK_OFFICER, Role.FUNDER_CLERK, Role.CENTRE_CLERK}
+OWNERS = {Role.FIRM_CLERK, Role.FIRM_REPRESENTATIVE, Role.BANK_OFFICER, Role.FUNDER_CLERK, Role.CENTRE_CLERK,
+          Role.GUARANTOR_CLERK}
 TABLE: dict[str, dict[str, tuple[str, set[Role]]]] = {
     "OPEN": {
         "answer": ("ANSWERED", OWNERS), "reply": ("OPEN", OWNERS), "deny": ("CLOSED", OWNERS), "lift": ("CLOSED", OWNERS),
