@@ -4,7 +4,7 @@ that confirmed a contract."""
 from migrations.tools import run
 
 revision = "0086"
-down_revision = "0083"
+down_revision = "0085"
 branch_labels = None
 depends_on = None
 
