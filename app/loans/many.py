@@ -23,9 +23,8 @@ from app.core.ids import new_id
 from app.core.models import Transition
 from app.core.outbox import emit
 from app.evidence.copying import columns_of, copy_in
-from app.loans import rules
 from app.loans.models import ClassReport, Instalment, Loan, Repayment, Restructure
-from app.loans.standing import Held, put_offs_of
+from app.loans.standing import Held, live_of, put_offs_of, to_right_of
 
 
 @dataclass(slots=True)
@@ -54,8 +53,8 @@ _ROWS = select(
     Instalment.balance_fen, Instalment.principal_left_fen, Instalment.interest_left_fen, Instalment.first_due_on,
     Instalment.first_interest_fen,
 ).order_by(Instalment.loan_id, Instalment.no)
-_PAID = select(Repayment.loan_id, Repayment.id, Repayment.reverses_id, Repayment.paid_on, Repayment.amount_fen).order_by(
-    Repayment.reported_at, Repayment.id)
+_PAID = select(Repayment.loan_id, Repayment.id, Repayment.reverses_id, Repayment.paid_on, Repayment.amount_fen,
+               Repayment.reported_at).order_by(Repayment.reported_at, Repayment.id)
 
 
 def held_many(ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Held]:
@@ -82,9 +81,7 @@ def held_many(ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Held]:
     for entry in session().execute(_PAID.where(Repayment.loan_id == among)):
         entries[entry.loan_id].append(entry)
     for loan_id, reported in entries.items():
-        gone = {entry.reverses_id for entry in reported}
-        found[loan_id].paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in reported
-                               if entry.reverses_id is None and entry.id not in gone]
+        found[loan_id].paid, found[loan_id].to_right = live_of(reported), to_right_of(reported, put_off[loan_id])
     for loan_id, held in found.items():
         held.rows = rows[loan_id]
         held.trust()

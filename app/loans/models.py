@@ -58,6 +58,8 @@ class Loan(Identified, Base):
     reported_overdue_days: Mapped[int] = mapped_column(default=0)
     reported_on: Mapped[date | None]
     restructured_on: Mapped[date | None]
+    first_restructured_on: Mapped[date | None]
+    """Of a restructure from before they were recorded: its day is all that is known of it."""
     five_class: Mapped[str | None]
     classed_on: Mapped[date | None]
     next_check_at: Mapped[datetime | None]
@@ -110,7 +112,8 @@ class Repayment(Identified, Base):
 
 
 class Restructure(Identified, Base):
-    """A bank put off the end of a loan (重组展期): from when to when, interest that adds (分), class of then."""
+    """A bank put off the end of a loan (重组展期): from when to when, class of then, and the interest that it added (分) by
+    what was known then; ``standing.added_interest`` tells it by the repayments that stand."""
 
     __tablename__ = "loan_restructure"
     loan_id: Mapped[UUID] = mapped_column(ForeignKey("loan.id"))

@@ -46,8 +46,8 @@ def spread_of(one: Held, report: RepaymentReport) -> rules.Allocation:
     if report.amount_fen <= 0:
         raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="amount", low=money_text(1), high=money_text(loan.principal_left_fen))
     check_day(report.paid_on, drawn_on, today(), "paid_on")
-    if one.put_offs:  # what came in before a restructure decided what was put off
-        check_day(report.paid_on, one.put_offs[-1].on + date.resolution, today(), "paid_on")
+    if one.put_offs and one.put_offs[-1].days and not one.to_right:  # what came in before a restructure decided what was put off
+        check_day(report.paid_on, one.put_offs[-1].on, today(), "paid_on")
     if one.paid and report.paid_on < one.paid[-1].paid_on:
         raise Refusal(ErrorCode.REPAYMENT_ORDER, field="paid_on", day=one.paid[-1].paid_on.isoformat())
     before, after = one.on(today()), one.on(today(), rules.Repayment(report.paid_on, report.amount_fen))
@@ -71,6 +71,8 @@ def record_repayment(
     )
     one.new.append(entry)
     one.paid.append(rules.Repayment(report.paid_on, report.amount_fen))
+    if one.put_offs and report.paid_on < one.put_offs[-1].on:
+        one.to_right -= 1
     loan.reported_overdue_days = 0  # a repayment says more of the arrears than the report before it
     if bring_up(ctx, one) == 0:
         one.new.append(move(ctx, LOAN, loan, "settle"))
@@ -128,6 +130,7 @@ def record_restructure(ctx: Context, one: Held, on: date, due_on: date, by: UUID
         reported_by=by or ctx.actor_id, reported_at=now(),
     )
     one.put_offs.append(put_off_of(loan, on, (due_on - loan.due_on).days, before))
+    one.to_right = 0
     loan.due_on, loan.restructured_on = due_on, on
     bring_up(ctx, one)
     entry.interest_fen = sum(row.interest_fen for row in one.rows) - interest_fen

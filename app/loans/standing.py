@@ -103,6 +103,8 @@ class Held:
     put_offs: list[rules.PutOff]
     new: list[Any] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    to_right: int = 0
+    """Repayments reported before its last restructure that were taken back since, and for which none was reported instead."""
     known: dict[tuple[Any, ...], rules.Replayed] = field(default_factory=dict)
     """What days of repayments and restructures made of the schedule, as far as it was asked."""
     stated: tuple[rules.RowState, ...] = ()
@@ -136,8 +138,53 @@ class Held:
 
 def held(loan: Loan) -> Held:
     """A loan with all that says where it stands."""
-    paid = [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in live_repayments(loan.id)]
-    return Held(loan, schedule_rows(loan.id), paid, put_offs_of(loan, restructures_of(loan.id)))
+    entries, restructures = list(session().scalars(select(Repayment).where(Repayment.loan_id == loan.id).order_by(
+        Repayment.reported_at, Repayment.id))), restructures_of(loan.id)
+    return Held(loan, schedule_rows(loan.id), live_of(entries), put_offs_of(loan, restructures),
+                to_right=to_right_of(entries, restructures))
+
+
+class Entry(Protocol):
+    """A row of ``repayment`` as it is read."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def reverses_id(self) -> UUID | None: ...
+    @property
+    def paid_on(self) -> date: ...
+    @property
+    def amount_fen(self) -> int: ...
+    @property
+    def reported_at(self) -> datetime: ...
+
+
+def _live(entries: Sequence[Entry]) -> list[Entry]:
+    gone = {entry.reverses_id for entry in entries}
+    return [entry for entry in entries if entry.reverses_id is None and entry.id not in gone]
+
+
+def live_of(entries: Sequence[Entry]) -> list[rules.Repayment]:
+    """Repayments that stand, of all that were reported and reversed, as the rules know them."""
+    return [rules.Repayment(entry.paid_on, entry.amount_fen) for entry in _live(entries)]
+
+
+def to_right_of(entries: Sequence[Entry], restructures: Sequence[Restructure]) -> int:
+    """How many repayments from before the last restructure may still be put right (``Held.to_right``)."""
+    if not restructures:
+        return 0
+    last, by_id = restructures[-1], {entry.id: entry for entry in entries}
+    back = sum(entry.reverses_id is not None and entry.reported_at > last.reported_at > by_id[entry.reverses_id].reported_at
+               for entry in entries)
+    return back - sum(entry.reported_at > last.reported_at and entry.paid_on < last.agreed_on for entry in _live(entries))
+
+
+def added_interest(one: Held) -> list[int]:
+    """What each restructure of a loan adds to its interest (分), by the repayments that stand today."""
+    def interest(count: int, day: date) -> int:
+        return sum(row.instalment.interest_fen for row in one.on(day, put_offs=one.put_offs[:count]).rows)
+
+    return [interest(place + 1, put_off.on) - interest(place, put_off.on) for place, put_off in enumerate(one.put_offs)]
 
 
 def restructures_of(loan_id: UUID) -> list[Restructure]:
@@ -148,9 +195,10 @@ def restructures_of(loan_id: UUID) -> list[Restructure]:
 
 def put_offs_of(loan: Loan, recorded: Sequence[Restructure]) -> list[rules.PutOff]:
     """Restructures as the rules know them. One from before they were recorded has moved its schedule for good; it is watched."""
-    if not recorded and loan.restructured_on is not None:
-        return [put_off_of(loan, loan.restructured_on, 0, FiveClass.NORMAL)]
-    return [put_off_of(loan, one.agreed_on, (one.due_on - one.due_before).days, FiveClass(one.class_before)) for one in recorded]
+    first = loan.first_restructured_on
+    unrecorded = [] if first is None else [put_off_of(loan, first, 0, FiveClass.NORMAL)]
+    return unrecorded + [
+        put_off_of(loan, one.agreed_on, (one.due_on - one.due_before).days, FiveClass(one.class_before)) for one in recorded]
 
 
 def put_off_of(loan: Loan, on: date, days: int, before: FiveClass) -> rules.PutOff:
@@ -195,13 +243,16 @@ def bring_up(ctx: Context, one: Held) -> int:
 
 
 def _restate_row(row: Due, state: rules.RowState) -> None:
-    """What is left of an instalment, and where a restructure changed it its day and interest; what was agreed first stays."""
+    """What is left of an instalment, and where a restructure changed it its day and interest; what was agreed first stays,
+    as long as it is another: money that is put right may have paid what a restructure had put off."""
     row.principal_left_fen, row.interest_left_fen = state.principal_left_fen, state.interest_left_fen
     plan = state.instalment
     if (plan.due, plan.interest_fen) != (row.due_on, row.interest_fen):
         if row.first_due_on is None:
             row.first_due_on, row.first_interest_fen = row.due_on, row.interest_fen
         row.due_on, row.interest_fen = plan.due, plan.interest_fen
+        if (plan.due, plan.interest_fen) == (row.first_due_on, row.first_interest_fen):
+            row.first_due_on = row.first_interest_fen = None
 
 
 def _reclass(ctx: Context, one: Held) -> None:

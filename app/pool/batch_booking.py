@@ -83,6 +83,8 @@ class Judge:
     """Note → the row of the file that had it first."""
     taken_fen: dict[UUID, int] = field(default_factory=dict)
     """Firm → principal of its rows booked from this file so far (分)."""
+    late: bool = False
+    """Whether rows are judged that waited since the file was taken: what it booked then stands beside them."""
     editions: Editions = field(default_factory=Editions)
 
     def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
@@ -215,11 +217,11 @@ class Judge:
 
     @cached_property
     def _booked_fen(self) -> dict[UUID, int]:
-        """Firm → principal of its live bookings at this bank before this file (分)."""
+        """Firm → principal of its live bookings at this bank (分), but for those that this file is making."""
         rows = session().execute(
             select(Booking.firm_id, func.sum(Booking.principal_fen)).where(
                 Booking.org_id == self.sender.org_id, Booking.state.in_(LIVE),
-                (Booking.batch_id.is_(None)) | (Booking.batch_id != self.sender.batch_id),
+                *([] if self.late else [Booking.batch_id.is_distinct_from(self.sender.batch_id)]),
             ).group_by(Booking.firm_id)
         )
         return {firm_id: int(fen) for firm_id, fen in rows}

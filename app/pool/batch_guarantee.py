@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from app.core import uscc
 from app.core.calendar import now
@@ -31,9 +31,9 @@ from app.pool.batch_booking import Ending, raw_rows, same_cells
 from app.pool.batch_rules import BatchReason as Why
 from app.pool.batch_rules import late_reason
 from app.pool.batch_write import Editions, Made, Sender, write
+from app.pool.borrowers import Borrowed, booked_before
 from app.pool.guarantee_models import Guarantee, GuaranteeState
-from app.pool.judging import LIVE, Evidence, facts_of, is_late, judged_on, same_borrower, snapshot_of
-from app.pool.models import Booking
+from app.pool.judging import LIVE, Evidence, facts_of, is_late, judged_on, snapshot_of
 from app.pool.owner_models import FirmOwner
 from app.pool.records import check_rows
 from app.pool.rules import Mode, RuleSet, eligibility, is_eligible
@@ -83,15 +83,20 @@ class GuaranteeTaker:
     sender: Sender
     seen: dict[tuple[str, str], int] = field(default_factory=dict)
     """Contract and note → the row of the file that had them first."""
-    taken_fen: dict[UUID, int] = field(default_factory=dict)
-    """Firm → principal of its rows booked from this file so far (分)."""
-    confirmed: Counter[UUID] = field(default_factory=Counter)
-    """Bank → contracts of its loans that the file booked."""
+    late: bool = False
+    """Whether rows are taken that waited since the file was: what the file booked then stands beside them."""
+    taken: Borrowed = field(default_factory=Borrowed)
+    """What borrowers got booked from this file so far."""
+    before: Borrowed = field(default_factory=Borrowed)
+    """What the borrowers of the piece had before."""
+    booked: Counter[UUID] = field(default_factory=Counter)
+    """Bank → loans of it that the file booked."""
     editions: Editions = field(default_factory=Editions)
 
     def take(self, rows: pl.DataFrame, raw: pl.DataFrame, *, released: bool) -> list[Ending]:
         """Endings of all rows; with ``released`` the contracts are confirmed and the loans booked."""
         found, contracts, waits, owners = self._around(rows, released)
+        self.before = self._booked_before(found, owners)
         raws = raw_rows(raw, waits) if waits else {}
         endings, made = [], []
         for row in rows.iter_rows(named=True):
@@ -115,11 +120,12 @@ class GuaranteeTaker:
         return endings
 
     def finish(self, *, released: bool) -> None:
-        """Each bank is told once how many of its contracts the file confirmed."""
+        """Each bank is told once how many of its loans the file booked."""
         if released:
             guarantor = organisation_names({self.sender.org_id})[self.sender.org_id]
-            for bank_id, count in self.confirmed.items():
-                message = N_("%(guarantor)s批量确认了 %(count)s 份担保合同并办理入库，结果请看担保合同。")
+            for bank_id, count in self.booked.items():
+                message = (N_("%(guarantor)s已确认一份按文件登记的担保合同并办理入库，结果请看担保合同。") if self.late else
+                           N_("%(guarantor)s按文件为 %(count)s 笔贷款确认担保并办理入库，结果请看担保合同。"))
                 notify(bank_id, message, path="/guarantees", guarantor=guarantor, count=count)
 
     def _around(
@@ -186,22 +192,29 @@ class GuaranteeTaker:
         made.checks = eligibility(facts_of(
             Mode.GUARANTEE, evidence.product, loan.principal_fen, snapshot, submitted, judged,
             self.editions.agreement(self.sender.org_id, loan.drawn_on), in_other_mode=loan.booking_id is not None,
-            others_fen=self._others(loan, made.owner_id, rules)), rules)
+            others_fen=self._others(loan, owner, rules)), rules)
         if not is_eligible(made.checks):
             failed = check_rows(one for one in made.checks if not one.passed)
             return Ending(number, "refused", Why.CHECKS, {"checks": failed}), None
         made.state = BookingState.BOOKED
-        self.taken_fen[loan.firm_id] = self.taken_fen.get(loan.firm_id, 0) + loan.principal_fen
+        self.taken.add(loan.org_id, loan.firm_id, _person(owner), loan.principal_fen)
         return Ending(number, "done"), made
 
-    def _others(self, loan: Any, owner_id: UUID | None, rules: RuleSet) -> int:
-        """The borrower's other live bookings at the bank (分), asked for only where the edition caps their sum."""
+    def _booked_before(self, found: dict[int, list[Any]], owners: dict[str, Any]) -> Borrowed:
+        """What the borrowers of a piece have booked; asked for only where an edition caps their sum."""
+        loans = [one for many in found.values() for one in many if one.state == LoanState.DRAWN]
+        editions = (self.editions.judging(day) for day in {one.drawn_on for one in loans})
+        if all(edition is None or edition[1].borrower_cap_fen is None for edition in editions):
+            return Borrowed()
+        return booked_before({one.org_id for one in loans}, {one.firm_id for one in loans},
+                             {owner.id_digest for owner in owners.values()}, None if self.late else self.sender.batch_id)
+
+    def _others(self, loan: Any, owner: FirmOwner | None, rules: RuleSet) -> int:
+        """The borrower's other live bookings at the bank (分), where the edition caps their sum."""
         if rules.borrower_cap_fen is None:
             return 0
-        before = session().scalar(select(func.sum(Booking.principal_fen)).where(
-            Booking.org_id == loan.org_id, same_borrower(loan.firm_id, owner_id), Booking.state.in_(LIVE),
-            Booking.batch_id.is_distinct_from(self.sender.batch_id)))
-        return int(before or 0) + self.taken_fen.get(loan.firm_id, 0)
+        whose = loan.org_id, loan.firm_id, _person(owner)
+        return self.before.of(*whose) + self.taken.of(*whose)
 
     def _write(self, made: list[Made]) -> None:
         """Contracts confirmed and loans booked set-wise; the guarantor becomes a party of their cases."""
@@ -211,7 +224,11 @@ class GuaranteeTaker:
         session().execute(_CONFIRM, {"at": values["at"], "actor": values["actor"], "batch": self.sender.batch_id})
         session().execute(_JOIN, {"at": values["at"], "org": values["org"]})
         session().expire_all()
-        self.confirmed.update(one.loan.org_id for one in made)
+        self.booked.update(one.loan.org_id for one in made if one.state is BookingState.BOOKED)
+
+
+def _person(owner: FirmOwner | None) -> bytes | None:
+    return owner.id_digest if owner is not None else None
 
 
 def _differing(row: dict[str, Any], contract: Guarantee) -> dict[str, Any] | None:

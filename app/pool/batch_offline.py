@@ -118,7 +118,7 @@ def settle(ctx: Context, rows: list[PoolBatchRow]) -> None:
     for batch_id, waiting in by_batch.items():
         batch, raw = get_or_404(PoolBatch, batch_id), as_read(waiting)
         sender = sender_of(batch)
-        endings, made = Judge(ctx, sender).judge(typed(raw, ITEMS[BatchKind.BOOKING])[0], raw)
+        endings, made = Judge(ctx, sender, late=True).judge(typed(raw, ITEMS[BatchKind.BOOKING])[0], raw)
         write(ctx, sender, made)
         told = {one.row_no: one for one in endings}
         for row in waiting:

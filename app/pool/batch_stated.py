@@ -48,7 +48,7 @@ def settle_contract(ctx: Context, contract_id: UUID) -> int:
 
 def _settle(ctx: Context, row: PoolBatchRow) -> None:
     batch, raw = get_or_404(PoolBatch, row.batch_id), as_read([row])
-    taker = GuaranteeTaker(ctx, sender_of(batch))
+    taker = GuaranteeTaker(ctx, sender_of(batch), late=True)
     (ending,) = taker.take(typed(raw, ITEMS[BatchKind.GUARANTEE])[0], raw, released=True)
     taker.finish(released=True)
     if ending.ending in ("waiting", "refused"):

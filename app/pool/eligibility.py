@@ -193,8 +193,8 @@ def _deadline(facts: LoanFacts, rules: RuleSet) -> Check:
         return Check("DEADLINE", True, N_("已超过期限 %(last)s，金融局同意补报：%(reason)s"), params)
     passed = facts.drawdown_on <= facts.submitted_on <= last
     if rules.booking_day_kind is DayKind.WORKING:
-        return Check("DEADLINE", passed, N_("应在放款后 %(days)s 个工作日内（%(last)s 前）提交入库"), params)
-    return Check("DEADLINE", passed, N_("应在放款后 %(days)s 日内（%(last)s 前）提交入库"), params)
+        return Check("DEADLINE", passed, N_("应在放款后 %(days)s 个工作日内提交入库，最迟 %(last)s（含当日）"), params)
+    return Check("DEADLINE", passed, N_("应在放款后 %(days)s 日内提交入库，最迟 %(last)s（含当日）"), params)
 
 
 def _shares(facts: LoanFacts, rules: RuleSet) -> Check | None:

@@ -61,16 +61,14 @@ def share_recovery(borne: Layers, net_fen: int) -> Layers:
 
 def layer_lines(borne: Layers) -> tuple[WorkingLine, ...]:
     """The layers and their sum as lines of the computation sheet."""
-    if borne.district_fen:
-        return (*_parts(borne), WorkingLine("LAYER_SUM", N_("各层合计等于净本金损失"), {}, borne.total_fen))
-    return (*_parts(borne), WorkingLine("LAYER_SUM", N_("四层合计等于净本金损失"), {}, borne.total_fen))
+    return (*_parts(borne), WorkingLine("LAYER_SUM", N_("各层合计等于净本金损失"), {}, borne.total_fen))
 
 
 def _parts(borne: Layers) -> tuple[WorkingLine, ...]:
     district = WorkingLine("LAYER_DISTRICT", N_("区级叠加补偿，从担保机构自担中减去"), {}, borne.district_fen)
     return (
-        WorkingLine("LAYER_POOL", N_("四层分担：市级资金池"), {}, borne.pool_fen), *((district,) if borne.district_fen else ()),
-        WorkingLine("LAYER_GUARANTOR", N_("四层分担：担保机构自担"), {}, borne.guarantor_fen),
-        WorkingLine("LAYER_REGUARANTEE", N_("四层分担：再担保"), {}, borne.reguarantee_fen),
-        WorkingLine("LAYER_BANK", N_("四层分担：银行"), {}, borne.bank_fen),
+        WorkingLine("LAYER_POOL", N_("分担：市级资金池"), {}, borne.pool_fen), *((district,) if borne.district_fen else ()),
+        WorkingLine("LAYER_GUARANTOR", N_("分担：担保机构自担"), {}, borne.guarantor_fen),
+        WorkingLine("LAYER_REGUARANTEE", N_("分担：再担保"), {}, borne.reguarantee_fen),
+        WorkingLine("LAYER_BANK", N_("分担：银行"), {}, borne.bank_fen),
     )

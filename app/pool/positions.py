@@ -39,6 +39,24 @@ def position_of(claim: Claim) -> Position:
     return Position(paid, worth, loss, int(recovered or 0), int(cost or 0), int(due or 0))
 
 
+def corrected(claim: Claim) -> Correction | None:
+    """The latest correction in force: what is too much counts from the decision on, what is too little once it is paid."""
+    return session().scalar(select(Correction).where(
+        Correction.claim_id == claim.id,
+        (Correction.state == CorrectionState.PAID)
+        | (Correction.state == CorrectionState.CONFIRMED) & (Correction.change_fen <= 0),
+    ).order_by(Correction.decided_at.desc()).limit(1))
+
+
+def correction_is_open(claim: Claim) -> bool:
+    """Whether a correction waits for its decision, or for the payment of what was too little."""
+    return session().scalar(select(Correction.id).where(
+        Correction.claim_id == claim.id,
+        (Correction.state == CorrectionState.PROPOSED)
+        | (Correction.state == CorrectionState.CONFIRMED) & (Correction.change_fen > 0),
+    ).limit(1)) is not None
+
+
 def record(
     ctx: Context, claim: Claim, kind: str, received_on: date, recovered_fen: int, cost_fen: int, due_fen: int, reference: str,
 ) -> Recovery:

@@ -19,7 +19,7 @@ from app.pool.batch_models import PoolBatch
 from app.pool.batch_states import BATCH_TEXTS
 from app.pool.board_views import board_figures
 from app.pool.models import Booking, Claim
-from app.pool.rules import RULE_2025, RuleSet, booking_deadline, first_in_time
+from app.pool.rules import RuleSet, booking_deadline, first_in_time
 from app.pool.states import BOOKING_TEXTS, CLAIM_TEXTS, PAID_OUT, BookingState, ClaimState
 
 menu.add(_l("资金池"), "pool.board", Permission.POOL_READ, 10, Group.POOL)
@@ -136,12 +136,12 @@ def bank_reviewer_waits(ctx: Context) -> list[Wait]:
 def officer_waits(ctx: Context) -> list[Wait]:
     """Loans to book, bad loans to claim, claims sent back."""
     stored = service.rule_set_on(today())
-    rules = RuleSet.from_json(stored.rules) if stored else RULE_2025
+    rules = RuleSet.from_json(stored.rules) if stored else None  # without an edition in force nothing can be booked
     waits = [
         Wait(_l("办理入库"), f"{row.firm_name} · {money_text(row.principal_fen)}", url_for("pool.book", loan_id=row.id),
              due=end_of_working_day(booking_deadline(rules, row.drawn_on)), order=40)
         for row in queries.to_book(first_in_time(rules, today()))
-    ]
+    ] if rules is not None else []
     waits += [
         Wait(_l("入库贷款成为不良，可以申请补偿"), f"{row.firm_name} · {row.number}", url_for("pool.booking", booking_id=row.id),
              tone="wait", order=35)

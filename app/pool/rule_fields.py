@@ -34,7 +34,7 @@ NAMES: dict[str, Text] = {
     "key_list_sizes": _l("名录内还可以是"), "other_borrowers": _l("其他借款人"), "excluded_industries": _l("不予入库的行业代码"),
     "excluded_uses": _l("不予入库的用途"), "min_term_months": _l("最短期限（月）"), "max_term_months": _l("最长期限（月）"),
     "max_annual_rate": _l("年利率上限"), "borrower_cap_fen": _l("单户合计上限"),
-    "booking_deadline_days": _l("入库期限（放款后多少天）"), "booking_day_kind": _l("入库期限按哪种天数"),
+    "booking_deadline_days": _l("入库期限（天）"), "booking_day_kind": _l("入库期限计算口径"),
     "left_bank_may_claim": _l("退出的银行仍可申请补偿"),
     "claim_after_expiry_days": _l("办法失效后还可申请的天数"), "loss_triggers": _l("索赔须有的证据"),
     "loss_overdue_days": _l("证据中的逾期天数"),

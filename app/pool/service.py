@@ -17,6 +17,7 @@ from app.core.cases import join_case
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
+from app.core.formats import date_text
 from app.core.lifecycle import begin, fire
 from app.core.notices import notify
 from app.core.outbox import handles
@@ -302,8 +303,8 @@ def _on_drawn(ctx: Context, payload: dict[str, Any]) -> None:
     if loan.origin != "choice" and waits_in_batch(loan.id):
         return  # it came by a file and is booked from there
     notify(
-        loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请在 %(last)s 前办理风险补偿入库。"),
-        path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, last=last.isoformat(),
+        loan.org_id, N_("贷款 %(number)s 已放款，符合条件的请办理风险补偿入库，最迟 %(last)s（含当日）。"),
+        path=f"/loans/{loan.id}/booking", case_id=loan.case_id, number=loan.number, last=date_text(last),
     )
 
 

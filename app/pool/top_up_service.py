@@ -23,6 +23,7 @@ from app.pool.claim_steps import tell_bank
 from app.pool.layers import split_loss
 from app.pool.line_service import rest_is_open
 from app.pool.models import Booking, Claim, Recovery
+from app.pool.positions import corrected, correction_is_open, position_of
 from app.pool.records import line_rows, shares_of
 from app.pool.rules import Mode, returned_total
 from app.pool.service import rules_of
@@ -53,7 +54,8 @@ def register_district(
     )
     session().add(pool)
     session().flush()
-    about(pool, district=district, ratio=str(ratio), guarantee_ratio=str(guarantee_ratio))
+    shares = {"ratio": ratio, "guarantee_ratio": guarantee_ratio}
+    about(pool, district=district, **{name: str(share) for name, share in shares.items() if share is not None})
     return pool
 
 
@@ -71,13 +73,16 @@ def district_of(booking: Booking) -> DistrictPool | None:
 
 
 def worth(claim: Claim, booking: Booking, pool: DistrictPool) -> TopUpWorth:
-    """What the district owes on a claim that the city has paid or is to pay, line by line."""
+    """What the district owes on a claim that the city has paid or is to pay, line by line; a paid one as it was corrected."""
     city = claim.paid_fen if claim.paid_fen is not None else claim.approved_fen or claim.compensation_fen
-    loss, ratio, rules = claim.net_principal_loss_fen, pool.ratio_of(booking.mode) or Decimal(0), rules_of(claim.rule_set_id)
+    loss, other, correction = claim.net_principal_loss_fen, claim.other_public_fen, corrected(claim)
+    if correction is not None:
+        city, loss, other = correction.worth_fen, correction.loss_fen, int(correction.facts["other_public_fen"])
+    ratio, rules = pool.ratio_of(booking.mode) or Decimal(0), rules_of(claim.rule_set_id)
     if claim.paid_out_fen is None:
-        return top_up_worth(loss, claim.guarantor_paid_fen, claim.other_public_fen + city, ratio, rules)
+        return top_up_worth(loss, claim.guarantor_paid_fen, other + city, ratio, rules)
     borne = split_loss(loss, city, **shares_of(booking.snapshot))
-    return guaranteed_top_up(loss, claim.paid_out_fen, borne, claim.other_public_fen, ratio, rules)
+    return guaranteed_top_up(loss, claim.paid_out_fen, borne, other, ratio, rules)
 
 
 def top_up_of(claim_id: UUID) -> TopUp | None:
@@ -90,8 +95,8 @@ def record_top_up(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) 
     """Records that the district paid its share of a claim, after the city, once.
 
     Raises ``Refusal(TOP_UP_NOTHING)`` where no district covers the loan or the ceiling leaves nothing,
-    ``Refusal(PAYMENT_OPEN)`` while a rest of the city's part is unpaid, ``Refusal(STATE_CHANGED)``,
-    ``Refusal(ALREADY_DONE)``, ``Refusal(VOUCHER_TAKEN)``.
+    ``Refusal(PAYMENT_OPEN)`` while a rest of the city's part is unpaid, ``Refusal(CORRECTION_OPEN)`` while a correction of it
+    is, ``Refusal(STATE_CHANGED)``, ``Refusal(ALREADY_DONE)``, ``Refusal(VOUCHER_TAKEN)``.
     """
     claim = get_or_404(Claim, claim_id, lock=True)
     if claim.state not in PAID_OUT or claim.paid_on is None:
@@ -100,6 +105,8 @@ def record_top_up(ctx: Context, claim_id: UUID, voucher_no: str, paid_on: date) 
         raise Refusal(ErrorCode.ALREADY_DONE)
     if rest_is_open(claim.id):
         raise Refusal(ErrorCode.PAYMENT_OPEN)  # the ceiling is for both together: the city's part must be whole
+    if correction_is_open(claim):
+        raise Refusal(ErrorCode.CORRECTION_OPEN)
     if not claim.paid_on <= paid_on <= today():
         raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field="paid_on", low=claim.paid_on.isoformat(), high=today().isoformat())
     booking = get_or_404(Booking, claim.booking_id)
@@ -128,4 +135,5 @@ def district_share(claim: Claim, made: TopUp) -> int:
     """What of all recoveries so far belongs to the district (分): each payer gets its share (paper §6)."""
     row = session().execute(select(func.sum(Recovery.recovered_fen), func.sum(Recovery.cost_fen)).where(
         Recovery.claim_id == claim.id)).one()
-    return returned_total(made.paid_fen, claim.net_principal_loss_fen, int(row[0] or 0), int(row[1] or 0))
+    loss = max(position_of(claim).loss_fen, made.paid_fen)
+    return returned_total(made.paid_fen, loss, int(row[0] or 0), int(row[1] or 0))

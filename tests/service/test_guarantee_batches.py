@@ -35,7 +35,7 @@ from app.pool.states import BookingState
 from tests import cast
 from tests.batch_cast import again, counts, csv_of, kept, row_of, sent
 from tests.database import TestDatabase
-from tests.pool_cast import terms
+from tests.pool_cast import rule_set, terms
 from tests.service.test_guarantors import GUARANTEED, Guaranteed, why
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
@@ -118,7 +118,7 @@ def test_each_row_of_a_guarantor_s_file_ends_in_one_way(city: Guaranteed) -> Non
         assert session().scalar(select(func.count()).select_from(Transition).where(
             Transition.subject_id == contract.id, Transition.event == "confirm", Transition.actor_id == reviewer)) == 1
         assert session().scalar(select(func.count()).select_from(Notice).where(
-            Notice.org_id == city.bank.id, Notice.message.contains("批量确认了"))) == 1
+            Notice.org_id == city.bank.id, Notice.message.contains("按文件为"), Notice.params["count"].astext == "1")) == 1
         assert check_pool().found == 0
     waiting = newest(excused)[0]
     assert waiting is not None and pool.accept_late(city.leader, waiting.id, "属实").state == BookingState.BOOKED
@@ -134,6 +134,38 @@ def test_each_row_of_a_guarantor_s_file_ends_in_one_way(city: Guaranteed) -> Non
     settled, contract = newest(unknown)
     assert settled is not None and contract is not None
     assert (settled.state, settled.batch_id, kept(batch.id)[6].outcome) == (BookingState.BOOKED, batch.id, "done")
+    with transaction(cast.SYSTEM, read_only=True):
+        assert session().scalar(select(func.count()).select_from(Notice).where(Notice.message.contains("已确认一份"))) == 1
+    with pytest.raises(DBAPIError, match="file of a guarantee"), transaction(cast.SYSTEM):
+        session().execute(text("update guarantee_contract set batch_id = null where id = :id"), {"id": contract.id})
+    with pytest.raises(DBAPIError, match="file of a guarantee"), transaction(cast.SYSTEM):
+        session().execute(text("update guarantee_contract set batch_id = :batch where state = 'STATED'"), {"batch": batch.id})
+
+
+def test_a_cap_counts_what_the_same_file_booked_at_the_bank_for_the_firm_and_its_owner(city: Guaranteed) -> None:
+    pool.load_rule_set(cast.SYSTEM, rule_set("GZ-CAPPED", borrower_cap_fen=500 * WAN))
+    person = OwnerTerms("林秀英", "11010519491231002X", OwnerRole.SHAREHOLDER, Decimal("0.6"), "章程")
+
+    def owned(amount: int) -> Loan:
+        loan = city.drawn(terms(amount))
+        owner = owner_service.register_owner(city.officer, loan.id, person)
+        shares = Decimal("0.8"), "广东再担保", Decimal("0.2")
+        guarantees.state_guarantee(
+            city.officer, loan.id, guarantees.GuaranteeTerms(city.guarantor.id, f"保-{loan.number}", today(), *shares),
+            replace(GUARANTEED, owner_id=str(owner.id)))
+        return loan
+
+    waiting = city.drawn(terms(201))
+    rows = [told(city, owned(300)), told(city, waiting)]
+    city.firm, first = cast.firm("广州第二家小厂有限公司"), city.firm
+    batch = taken_in(city, [*rows, told(city, owned(201))])
+    assert counts(batch) == (1, 0, 1, 1), "300 of the person's first firm and 201 of the second are beyond 500"
+    assert [check["code"] for check in kept(batch.id)[3].params["checks"]] == ["BORROWER_TOTAL"]
+    city.firm = first
+    city.stated(waiting)
+    outbox.drain()
+    row = kept(batch.id)[2]
+    assert (row.outcome, row.params["checks"][0]["code"]) == ("refused", "BORROWER_TOTAL"), "what came later, too"
 
 
 def test_a_guaranteed_loan_booked_by_file_is_the_one_booked_by_hand(city: Guaranteed) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.calendar import today
@@ -17,9 +18,9 @@ from app.core.models import Transition
 from app.core.money import WAN
 from app.loans import service as loans
 from app.loans.models import ClassReport, Instalment, Loan, Repayment, Restructure
-from app.loans.rules import FiveClass
+from app.loans.rules import FiveClass, watched
 from app.loans.service import RepaymentReport
-from app.loans.standing import held
+from app.loans.standing import added_interest, held, live_repayments
 from app.loans.states import LoanState
 from app.pool.batch_rules import BatchReason
 from app.pool.batch_states import BatchKind, BatchState
@@ -27,7 +28,7 @@ from app.pool.reconcile_seen import seen_at
 from app.pool.report_models import PoolReport
 from tests import cast
 from tests.batch_cast import counts, csv_of, kept, offline_row, report_row, sent, taken_in
-from tests.database import TestDatabase
+from tests.database import ROOT, TestDatabase
 from tests.pool_cast import City, terms
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("database")]
@@ -156,7 +157,7 @@ def test_a_restructured_loan_is_put_off_and_watched_and_a_renewed_one_is_settled
     assert kept(better.id)[1].reason == BatchReason.CLASS_BETTER
     assert loan_of(overdue.id).five_class == "SUBSTANDARD"
     with pytest.raises(Refusal) as too_early:
-        city.repay(now, 1, days_ago=0)
+        city.repay(now, 1, days_ago=1)
     assert too_early.value.code is ErrorCode.DATE_OUT_OF_RANGE, "money from before a restructure decided what was put off"
 
     renewed = {"change": "续贷", "new_note_no": "续-1", "balance": 0}
@@ -175,3 +176,56 @@ def test_a_restructured_loan_is_put_off_and_watched_and_a_renewed_one_is_settled
     assert loan_of(old.id).state == LoanState.REPAID
     told_again = [report_row(old, **renewed, paid=f"{owed / 100:.2f}"), report_row(begun)]
     assert counts(taken_in(city, told_again, REPORT))[1] == 1
+
+
+def test_a_wrong_repayment_from_before_a_restructure_is_put_right_and_its_day_s_money_still_comes(city: City) -> None:
+    loan = city.drawn(days_ago=70)
+    with transaction(cast.SYSTEM):  # it was put off before such things were recorded
+        session().execute(text("update loan set restructured_on = :day where id = :id"),
+                          {"day": today() - timedelta(days=30), "id": loan.id})
+        (fill,) = (path.stem for path in (ROOT / "migrations" / "versions").glob("*_right_again.py"))
+        session().execute(text(import_module(f"migrations.versions.{fill}").FILL))
+    city.repay(loan, 1, days_ago=3)
+
+    def interest(row: Instalment) -> int:
+        return row.interest_fen - (row.interest_fen if row.first_interest_fen is None else row.first_interest_fen)
+
+    def stands() -> tuple[list[tuple[Any, ...]], int, int]:
+        """The schedule; what the restructure adds, as it is told and as the schedule has it."""
+        with transaction(cast.SYSTEM, read_only=True):
+            one = held(session().get_one(Loan, loan.id))
+            rows = [(row.due_on, row.interest_fen, row.principal_left_fen, row.interest_left_fen) for row in one.rows]
+            assert watched(one.put_offs, today()) is FiveClass.SUBSTANDARD, "put off for the second time within a year"
+            return rows, added_interest(one)[-1], sum(interest(row) for row in one.rows)  # type: ignore[arg-type]
+
+    def last() -> UUID:
+        with transaction(cast.SYSTEM, read_only=True):
+            return live_repayments(loan.id)[-1].id
+
+    due_on = loan_of(loan.id).due_on
+    assert due_on is not None
+    put_off = report_row(loan, change="重组展期", due_on=due_on + timedelta(days=60), five_class="次级")
+    assert counts(taken_in(city, [put_off], REPORT)) == (1, 0, 0, 0)
+    before, told, added = stands()
+    assert told == added > 0
+
+    # The wrong sum is taken back and put right, once, on whichever day it came; nothing else from before may come.
+    loans.reverse_repayment(city.officer, last(), "金额录错")
+    city.repay(loan, 101, days_ago=4)
+    _, told, added = stands()
+    assert told == added, "the interest that a restructure adds follows the money that stands"
+    with pytest.raises(Refusal) as more:
+        city.repay(loan, 1, days_ago=3)
+    assert more.value.params["low"] == more.value.params["high"] == today().isoformat()
+    less, _, _ = stands()
+    assert less != before
+    loans.reverse_repayment(city.officer, last(), "又录错")
+    city.repay(loan, 1, days_ago=3)
+    assert stands() == (before, told_first := stands()[1], told_first)
+
+    # What comes on the restructure's own day was there before it: an instalment that it pays is not put off.
+    city.repay(loan, 2, days_ago=0)
+    rows, told, added = stands()
+    assert told == added and [row[0] for row in rows] < [row[0] for row in before]
+    loans.reverse_repayment(city.officer, last(), "退汇")
+    assert stands()[0] == before

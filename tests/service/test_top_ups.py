@@ -14,6 +14,7 @@ from app.core.calendar import today
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode
 from app.core.money import WAN
+from app.pool import correction_service as corrections
 from app.pool import decision_service as decisions
 from app.pool import recovery_service as recoveries
 from app.pool import service as pool
@@ -46,6 +47,9 @@ def test_a_district_adds_its_share_up_to_the_ceiling_and_gets_its_part_of_recove
     made = top_ups.register_district(
         city.leader, district, "某区叠加补偿办法", "区〔2026〕1号", Decimal("0.10"), date(2025, 10, 1), date(2028, 9, 30))
     assert made.ratio == Decimal("0.10")
+    with transaction(cast.SYSTEM, read_only=True):
+        facts = session().scalar(text("select facts from audit_event where action = 'pool.district'"))
+    assert facts["ratio"] == "0.10" and "guarantee_ratio" not in facts, "a share that a district does not give is no share"
 
     # Worked example 9: loss 200万, city 80万, district 20万; the bank keeps 100万.
     budget = left()
@@ -74,6 +78,19 @@ def test_a_district_adds_its_share_up_to_the_ceiling_and_gets_its_part_of_recove
             "insert into top_up select gen_random_uuid(), :claim, case_id, org_id, pool_id, 99 * 1000000, 99 * 1000000, working, "
             "'区-5', paid_on, recorded_by, now() from top_up where claim_id = :other"), {"claim": full.id, "other": capped.id})
     assert broken.value.orig.diag.constraint_name == "ck_top_up_within_loss"  # type: ignore[union-attr]
+
+    # What the city's part is corrected to counts: loss 100万 after all, so city 40万 and district 10万; decided first.
+    wrong = paid(city, city.claimed(city.booked(terms(200))))
+    less = corrections.propose_correction(
+        city.auditor, wrong.id, corrections.Facts(100 * WAN, False, False, False, 0), "损失多报")
+    assert refused(top_ups.record_top_up, city.cashier, wrong.id, "区-6", today()) is ErrorCode.CORRECTION_OPEN
+    corrections.decide_correction(city.leader, less.id, "confirm", "属实")
+    with pytest.raises(IntegrityError), transaction(cast.SYSTEM):
+        session().execute(text(
+            "insert into top_up select gen_random_uuid(), :claim, :case, org_id, pool_id, 61 * 1000000, 61 * 1000000, working, "
+            "'区-7', paid_on, recorded_by, now() from top_up where claim_id = :other"),
+            {"claim": wrong.id, "case": wrong.case_id, "other": capped.id})
+    assert top_ups.record_top_up(city.cashier, wrong.id, "区-6", today()).paid_fen == 10 * WAN
 
     page = words(visit(app, city.officer).get(f"/claims/{nine.id}"))
     assert "某区叠加补偿办法" in page and "追偿所得中属于区级的" in page and "100 万元" in page
