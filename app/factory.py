@@ -134,7 +134,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
 
 
 NOT_KEPT = (None, "22021", "22003", "22008")
-"""What PostgreSQL calls a character, a number and a day that it does not keep; the driver refuses a NUL by itself, without a code."""
+"""PostgreSQL's codes of a character, a number and a day that it does not keep; the driver refuses a NUL itself, without a code."""
 
 
 def _not_to_be_kept(error: DataError) -> Any:
@@ -144,7 +144,8 @@ def _not_to_be_kept(error: DataError) -> Any:
     """
     if getattr(error.orig, "sqlstate", None) not in NOT_KEPT:
         raise error
-    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"), exc_info=error.orig)
+    told = "request %s held a value that the database does not keep"
+    current_app.logger.warning(told, g.get("request_id"), exc_info=error.orig)
     return current_app.handle_user_exception(BadRequest())
 
 
