@@ -134,7 +134,7 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
 
 
 NOT_KEPT = (None, "22021", "22003", "22008")
-"""PostgreSQL's codes of a character, a number and a day that it does not keep; the driver refuses a NUL itself, without a code."""
+"""PostgreSQL's codes of a character, a number and a day that it does not keep; the driver refuses a NUL itself, with none."""
 
 
 def _not_to_be_kept(error: DataError) -> Any:

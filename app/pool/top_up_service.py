@@ -54,8 +54,8 @@ def register_district(
     )
     session().add(pool)
     session().flush()
-    shares = {"ratio": ratio, "guarantee_ratio": guarantee_ratio}
-    about(pool, district=district, **{name: str(share) for name, share in shares.items() if share is not None})
+    shares = {"bank": ratio, "guarantee": guarantee_ratio}
+    about(pool, district=district, shares={mode: str(share) for mode, share in shares.items() if share is not None})
     return pool
 
 

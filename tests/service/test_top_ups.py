@@ -49,7 +49,7 @@ def test_a_district_adds_its_share_up_to_the_ceiling_and_gets_its_part_of_recove
     assert made.ratio == Decimal("0.10")
     with transaction(cast.SYSTEM, read_only=True):
         facts = session().scalar(text("select facts from audit_event where action = 'pool.district'"))
-    assert facts["ratio"] == "0.10" and "guarantee_ratio" not in facts, "a share that a district does not give is no share"
+    assert facts["shares"] == {"bank": "0.10"}, "a share that a district does not give is no share"
 
     # Worked example 9: loss 200万, city 80万, district 20万; the bank keeps 100万.
     budget = left()
