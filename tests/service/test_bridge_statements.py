@@ -13,14 +13,17 @@ from openpyxl import Workbook
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.bridge import bank_service
 from app.bridge import statement_service as statements
 from app.bridge.models import BridgeHop
 from app.bridge.statement_models import StatementDecision, StatementRow
+from app.bridge.states import HopAccount
 from app.core.calendar import SHANGHAI
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.money import WAN
-from app.demo.bridge_loop import run_loop
+from app.core.permissions import Role
+from app.demo import bridge_loop
 from app.demo.statements import CCB_HEADS, Movement, ccb_xlsx, icbc_csv
 from tests import bridge_cast as road
 from tests import cast
@@ -158,8 +161,11 @@ def test_a_file_is_checked_before_a_cell_of_it_is_believed() -> None:
 
 def test_the_demo_leaves_one_row_for_a_person_to_decide() -> None:
     who = road.people()
-    key = road.walk(who, "PARTNER_OFFERED")
-    run_loop({"centre.clerk": who.clerk, "centre.reviewer": who.reviewer}, who.boss, key)
+    key = road.walk(who, "PRECHECKED")
+    letter = road.promise(receiving_account=bridge_loop.NUMBERS[HopAccount.REPAYMENT])
+    bank_service.commit(who.new_bank[Role.BANK_APPROVER], key, letter)
+    road.walk(who, "PARTNER_OFFERED", bridge_id=key)
+    bridge_loop.run_loop({"centre.clerk": who.clerk, "centre.reviewer": who.reviewer}, who.boss, key)
     assert (road.seen(key).state, road.seen(key).outstanding_fen) == ("FUNDED", 225 * WAN)
     with transaction(cast.SYSTEM, read_only=True):
         waiting = [(row.amount_fen, row.notes) for row in statements.open_rows()]
