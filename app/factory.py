@@ -133,9 +133,18 @@ def create_app(settings: Settings | None = None, **overrides: Any) -> Flask:
     return app
 
 
-def _not_to_be_kept(_: DataError) -> Any:
-    """What no form sends and no database keeps, such as a NUL, is a mistake of the request and not of the portal."""
-    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"))
+NOT_KEPT = (None, "22021", "22003", "22008")
+"""What PostgreSQL calls a character, a number and a day that it does not keep; the driver refuses a NUL by itself, without a code."""
+
+
+def _not_to_be_kept(error: DataError) -> Any:
+    """What no form sends and no database keeps is a mistake of the request; the log tells where, should it be one of ours.
+
+    Any other value that does not fit its column is ours, and ends as such.
+    """
+    if getattr(error.orig, "sqlstate", None) not in NOT_KEPT:
+        raise error
+    current_app.logger.warning("request %s held a value that the database does not keep", g.get("request_id"), exc_info=error.orig)
     return current_app.handle_user_exception(BadRequest())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,11 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Val
 from app.bridge import ceilings
 from app.bridge.ceilings import Ceilings
 from app.bridge.forms import FEE_METHODS, FILL_AMOUNT, FILL_DAY, FILL_VOUCHER, StepForm
+from app.bridge.hold_service import AHEAD_DAYS
 from app.bridge.quota_service import QuotaKey
 from app.bridge.rules import BridgeKind, BridgeTerms, FeeMethod, FeeStep, check_terms, terms_for
 from app.core.calendar import today
+from app.core.errors import MESSAGES, ErrorCode
 from app.core.money import WAN
 from app.core.working import shown
 from app.identity.forms import offers
@@ -189,3 +192,10 @@ class HoldForm(StepForm):
     starts_on = DateField(_l("放款日"), [InputRequired(FILL_DAY)])
     days = IntegerField(_l("使用天数"), [InputRequired(FILL_DAYS), NumberRange(1, 365)],
                         description=_l("放款日计入，归还日不计入。"))
+
+    def validate_starts_on(self, field: Any) -> None:
+        """The board ends a year ahead, and so does what it is asked about."""
+        last = today() + timedelta(days=AHEAD_DAYS)
+        if field.data is not None and not today() <= field.data <= last:
+            field.data = None
+            raise ValidationError(gettext(MESSAGES[ErrorCode.DATE_OUT_OF_RANGE], low=today().isoformat(), high=last.isoformat()))

@@ -131,7 +131,7 @@ LIFECYCLE = Lifecycle("bridge", BridgeState, (
 ))
 
 EVENT_TEXTS = {
-    "apply": N_("申请转贷"),
+    "apply": N_("提出转贷申请"),
     "precheck": N_("转贷预审通过"),
     "reject": N_("转贷未通过"),
     "commit": N_("银行出具续贷承诺"),

@@ -160,8 +160,10 @@ def datetime_text(moment: datetime | None, relative: bool = False) -> str:
 
 
 def _relative_word(day: date) -> str | None:
+    """The word stands within a sentence more often than not: English writes it small, as "by today 18:00"."""
     away = (day - today()).days
-    return gettext("昨天") if away == -1 else gettext("今天") if away == 0 else gettext("明天") if away == 1 else None
+    word = gettext("昨天") if away == -1 else gettext("今天") if away == 0 else gettext("明天") if away == 1 else None
+    return word.lower() if word else None
 
 
 def _day_text(day: date) -> str:

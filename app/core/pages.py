@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from flask import url_for
 from flask_babel import LazyString, lazy_gettext
 
+from app.core.calendar import now
+
 if TYPE_CHECKING:
     from app.core.permissions import Permission
 
@@ -247,12 +249,13 @@ class Home:
         return found[:BIG_FIGURES]
 
     def waits(self, ctx: Viewer) -> list[Wait]:
-        """Everything that waits for this viewer: by order, then by what is due first."""
+        """Everything that waits for this viewer: what is past its time first, then by order, then by what is due first."""
         found: list[Wait] = []
         for permission, provider in self._waits.values():
             if permission is None or ctx.can(permission):
                 found.extend(provider(ctx))
-        return sorted(found, key=lambda wait: (wait.order, wait.due or _NEVER))
+        moment = now()
+        return sorted(found, key=lambda wait: ((wait.due or _NEVER) >= moment, wait.order, wait.due or _NEVER))
 
 
 StationProvider = Callable[[Any, Any], Iterable[Station]]

@@ -23,7 +23,7 @@ from app.core.tables import Column, Filter, Table, remembered
 from app.core.use_case import reading
 from app.core.web import PUBLIC, Room, act, context, may_open, send_paper
 
-HOME_LINES = 2
+HOME_LINES = 3
 """How many of a firm's cases its home draws, the newest first."""
 
 room = Room("core", __name__, template_folder="templates")

@@ -133,7 +133,7 @@ def guaranteed(staff: Staff, firms: Sequence[DemoFirm]) -> None:
            facts["drawn_on"], in_file.signed_on.isoformat(), "80", in_file.reguarantor, "20", "")
     heading = ",".join(labels_of(BatchKind.GUARANTEE).values())
     file = take_in(BytesIO(f"{heading}\n{','.join(map(str, row))}\n".encode()), limit=10**6, limit_text="1 MB")
-    batch_service.receive_batch(clerk, BatchKind.GUARANTEE, file, "演示-担保月报.csv")
+    batch_service.receive_batch(clerk, BatchKind.GUARANTEE, file, "演示-政担批量入库.csv")
 
 
 def _stated(staff: Staff, firm: DemoFirm, number: int, wan: int, days: int) -> Guarantee:

@@ -9,7 +9,8 @@ from typing import Any, cast
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
-from app.core.formats import datetime_text, is_english, is_past, money_text, rate_text
+from app.core.calendar import today
+from app.core.formats import date_text, datetime_text, is_english, is_past, money_text, rate_text
 from app.core.languages import gettext
 from app.core.pages import Tone
 from app.core.pieces import bar, chip
@@ -132,7 +133,7 @@ def deadline(row: Any) -> Markup:
     if is_past(row.closes_at):
         return chip(gettext("已截止"), "plain")
     text = datetime_text(row.closes_at, relative=True)
-    return chip(text, "wait") if text.startswith(gettext("今天")) else escape(text)
+    return chip(text, "wait") if date_text(row.closes_at) == date_text(today()) else escape(text)
 
 
 PART_WORDS = {

@@ -26,7 +26,7 @@ from app.pool.budget_models import Closing, Funding
 from app.pool.budget_models import Wait as Place
 from app.pool.budget_states import CLOSING, CLOSING_TEXTS, FUNDING, FUNDING_TEXTS
 from app.pool.check_views import account_name
-from app.pool.door import room, steps
+from app.pool.door import room, steps, year_asked
 from app.pool.forms import PayForm
 from app.pool.models import Claim
 from app.pool.rule_fields import word
@@ -57,7 +57,7 @@ def _events(ctx: Context, lifecycle: Lifecycle, row: Any) -> list[str]:
 def ledger() -> Any:
     """A year's budget: what came in and went out, who waits, what is proposed, every movement."""
     ctx = context()
-    year = request.args.get("year", type=int) or today().year
+    year = year_asked()
     with reading(ctx, P.POOL_READ):
         stored = service.rule_set_on(today())
         rules = RuleSet.from_json(stored.rules) if stored else None

@@ -32,7 +32,7 @@ from app.pool import cockpit_queries as queries
 from app.pool.budget_queries import YearMoney
 from app.pool.cockpit_filters import AGES, age_name
 from app.pool.cockpit_queries import BankYear, Slice, StateAges
-from app.pool.door import room
+from app.pool.door import room, year_asked
 from app.pool.rules import RULE_2025, Mode, Product, RuleSet
 from app.pool.states import OPEN_FOR_BUREAU
 
@@ -189,7 +189,7 @@ def _figures(money: dict[Mode, YearMoney], whole: Slice | None, ages: list[State
 @room.page("/pool/cockpit", Permission.POOL_READ)
 def cockpit() -> Any:
     """A year at a glance. Seven statements, whatever the number of cases."""
-    year = request.args.get("year", type=int) or today().year
+    year = year_asked()
     with reading(context(), Permission.POOL_READ):
         stored = service.rule_set_on(today())
         rules = RuleSet.from_json(stored.rules) if stored else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask_babel import gettext
 
+from app.core.calendar import today
 from app.core.pages import Text, TimelineEntry, event_texts
 from app.core.pieces import chip
 from app.core.queries import ROLE_NAMES, organisation_names, reason_text
@@ -15,6 +17,16 @@ from app.pool import queries
 from app.pool.states import BookingState, ClaimState
 
 room = Room("pool", __name__, template_folder="templates")
+
+
+YEARS = range(2000, 2101)
+"""Years that a page of the pool is asked for; the calendar ends at 9999, and with it every page of a year written by hand."""
+
+
+def year_asked() -> int:
+    """The year in the address, or this one where none is named that could be."""
+    year = request.args.get("year", type=int)
+    return year if year is not None and year in YEARS else today().year
 
 
 def booking_chip(state: str) -> Any:

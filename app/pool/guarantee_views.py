@@ -152,7 +152,7 @@ def _page(contract_id: UUID, form: BookGuaranteedForm) -> Any:
         stored = rule_set_on(today())
         rules = RuleSet.from_json(stored.rules) if stored else None
         mine = ctx.can(P.GUARANTEE_BOOK) and found.guarantor_id == ctx.org_id
-        drawn_on = found.facts["drawn_on"]
+        drawn_on, due_on = (today().fromisoformat(found.facts[day]) for day in ("drawn_on", "due_on"))
         return render_template(
             "pool/guarantee.html", contract=found, state=guarantee_chip(found.state), form=form, booking=booking,
             booking_state=booking_chip(booking.state) if booking else None,
@@ -162,7 +162,7 @@ def _page(contract_id: UUID, form: BookGuaranteedForm) -> Any:
             entries=steps("guarantee_contract", found.id), rate=Decimal(found.facts["annual_rate"]),
             can_book=mine and found.state in (GuaranteeState.STATED, GuaranteeState.CONFIRMED)
             and (booking is None or booking.state not in LIVE),
-            late=rules is not None and is_late(rules, today().fromisoformat(drawn_on), today()),
+            late=rules is not None and is_late(rules, drawn_on, today()), drawn_on=drawn_on, due_on=due_on,
             can={event: can_fire(ctx, GUARANTEE, found, event) for event in GUARANTEE.events()},
         )
 

@@ -26,8 +26,10 @@ from app.pool.models import Claim
 @room.page("/publicity", PUBLIC)
 def publicity() -> Any:
     """What is published today; anybody may read it."""
-    with reading(context(), Permission.CLAIM_OBJECT):
-        return render_template("pool/publicity.html", rows=queries.published(today()))
+    ctx = context()
+    with reading(ctx, Permission.CLAIM_OBJECT):
+        return render_template(
+            "pool/publicity.html", rows=queries.published(today()), reads_claims=ctx.can(Permission.CLAIM_READ))
 
 
 @room.page("/publicity/<uuid:publicity_id>", PUBLIC, methods=["GET", "POST"])

@@ -224,7 +224,7 @@ def one_case_tells_all_of_it(town: Town) -> None:
     """Firm, bank and bureau open the same number and read one timeline; the claim lies between bank and city."""
     shared = [
         "提交融资需求，等待服务台核对", "核对通过，开始密封报价",
-        "选定一家银行", "登记放款", "贷款结清", "申请转贷", "转贷结清", "入库", "五级分类变化",
+        "选定一家银行", "登记放款", "贷款结清", "提出转贷申请", "转贷结清", "入库", "五级分类变化",
     ]
     claim = [
         "准备补偿申请", "复核并提交补偿申请", "解除暂缓", "退回补正", "补正后重新提交", "完成审核", "部分同意补偿",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
 from flask_babel import Babel
 
-from app.core.calendar import SHANGHAI
+from app.core.calendar import now
 from app.core.pages import (
     FEW_ENTRIES,
     EventTexts,
@@ -46,12 +46,12 @@ def two_figures(ctx: Any) -> Iterable[Figure]:
 
 
 def waits(ctx: Any) -> Iterable[Wait]:
-    def at(day: int) -> datetime:
-        return datetime(2026, 11, day, 18, tzinfo=SHANGHAI)
+    def in_days(days: int) -> datetime:
+        return now() + timedelta(days=days)
 
     return [
-        Wait("以后", "", "/c"), Wait("后天", "", "/b", at(24)), Wait("明天", "", "/a", at(23)),
-        Wait("最急", "", "/d", order=10),
+        Wait("以后", "", "/c"), Wait("后天", "", "/b", in_days(2)), Wait("明天", "", "/a", in_days(1)),
+        Wait("最急", "", "/d", order=10), Wait("过期", "", "/e", in_days(-1)),
     ]
 
 
@@ -63,10 +63,10 @@ def test_a_home_has_at_most_four_big_figures() -> None:
     assert len(home.figures(Officer())) == 4
 
 
-def test_what_is_due_first_waits_at_the_top_after_what_a_room_calls_urgent() -> None:
+def test_what_is_late_waits_at_the_top_then_what_a_room_calls_urgent_then_what_is_due_first() -> None:
     home = Home()
     home.add_waits(MAY, waits)
-    assert [wait.text for wait in home.waits(Officer())] == ["最急", "明天", "后天", "以后"]
+    assert [wait.text for wait in home.waits(Officer())] == ["过期", "最急", "明天", "后天", "以后"]
 
 
 def test_a_home_shows_nothing_that_its_visitor_may_not_see() -> None:
@@ -82,7 +82,7 @@ def test_building_the_portal_twice_shows_nothing_twice() -> None:
     for _ in range(2):
         home.add_waits(MAY, waits)
         events.add("bid", "submit", "提交报价")
-    assert len(home.waits(Officer())) == 4
+    assert len(home.waits(Officer())) == 5
     assert events.text("bid", "submit") == "提交报价"
 
 
