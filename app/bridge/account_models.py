@@ -19,6 +19,8 @@ from app.core.secrets import Encrypted
 class BridgeAccount(Identified, Base):
     """A whitelisted account of one bridge: entered by one person, confirmed by another one who types the number again.
 
+    ``before_loop``: where renewal money arrives of a bridge that was out before its account had to be one of the loop.
+
     ``digest`` is the keyed digest of the number, by which accounts are compared; the number itself is ciphertext.
     ``fund_id`` says of which fund the funder's and the custody account are. Frozen from the signature on.
     """
@@ -36,6 +38,7 @@ class BridgeAccount(Identified, Base):
     entered_at: Mapped[datetime]
     confirmed_by: Mapped[UUID | None]
     confirmed_at: Mapped[datetime | None]
+    before_loop: Mapped[bool] = mapped_column(server_default="false")
 
 
 class CorrectionState(StrEnum):

@@ -88,7 +88,8 @@ def may_enter(bridge: Bridge) -> bool:
 
 
 def complete(bridge: Bridge) -> bool:
-    """Whether every account is confirmed, and still that of the picked fund and of the standing commitment."""
+    """Whether every account is confirmed, and still that of the picked fund and of the standing commitment. Until the money is
+    out, the renewal money's is one of the loop as well: it can still be put right."""
     found = live_accounts(bridge)
     promise = live_commitment(bridge)
     return (
@@ -96,6 +97,8 @@ def complete(bridge: Bridge) -> bool:
         and all(found[kind].fund_id == bridge.fund_id for kind in OF_FUND)
         and (promise is None or account_digest(plain_number(promise.receiving_account))
              == bytes(found[HopAccount.RENEWAL].digest))
+        and (bridge.paid_on is not None
+             or bytes(found[HopAccount.RENEWAL].digest) in {bytes(found[kind].digest) for kind in TYPED})
     )
 
 

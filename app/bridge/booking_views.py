@@ -38,7 +38,7 @@ BOOKINGS = Table(
         Column("fund", _l("资金"), Fund.name, sub=lambda row: row.funder),
         Column("bank", _l("续贷银行"), sortable=False, sub=lambda row: kind_text(row.kind)),
         Column("amount_fen", _l("金额"), FundHold.amount_fen, kind="money"),
-        Column("starts_on", _l("自"), FundHold.starts_on, kind="date"),
+        Column("starts_on", _l("起始日"), FundHold.starts_on, kind="date"),
         Column("ends_on", _l("到（归还日不计）"), FundHold.ends_on, kind="date"),
         Column("state", _l("状态"), sortable=False, render=lambda row: seat_chip(row.state),
                export=lambda row: gettext(HoldState(row.state).label)),

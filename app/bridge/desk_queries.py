@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from app.bridge.desk_models import BridgeKeeper
 from app.bridge.desk_service import DESK_ROLES
 from app.bridge.models import Bridge
+from app.bridge.rules import return_due_on
 from app.bridge.states import OUT, OVER, BridgeState
 from app.bridge.turns import Turn, due_at, turn_of
 from app.core.calendar import end_of_working_day, now, today
@@ -71,6 +72,13 @@ def hours_past(due: datetime | None, moment: datetime) -> int:
     return max(0, int((moment - due).total_seconds() // 3600)) if due is not None else 0
 
 
+def returns_on(bridge: Bridge) -> date | None:
+    """The day by which the money that is out comes back, moved to a working day; ``None`` where nothing is out."""
+    if bridge.state not in OUT or bridge.expected_return_on is None:
+        return None
+    return return_due_on(bridge.expected_return_on)
+
+
 def tasks() -> list[Task]:
     """Every running bridge the viewer may see. One statement."""
     rows = session().execute(
@@ -85,8 +93,9 @@ def tasks() -> list[Task]:
         if turn is None:
             continue
         due = due_at(bridge, turn)
-        if bridge.state in OUT and bridge.expected_return_on is not None and bridge.expected_return_on < today():
-            due = end_of_working_day(bridge.expected_return_on)  # whatever the step is: the money is late
+        back = returns_on(bridge)
+        if back is not None and back < today():
+            due = end_of_working_day(back)  # whatever the step is: the money is late
         found.append(Task(bridge, turn, due, hours_past(due, moment), keeper_id, name or ""))
     return sorted(found, key=lambda one: (one.due is None, one.due or moment))
 
@@ -96,11 +105,11 @@ def desk(ctx: Context, whose: str = "") -> Desk:
     every = tasks()
     shown = [one for one in every if _wanted(ctx, one, whose)]
     day = today()
-    late = [one for one in shown if one.bridge.state in OUT and (one.bridge.expected_return_on or day) < day]
+    late = [one for one in shown if (returns_on(one.bridge) or day) < day]
     total = session().scalar(select(func.count()).select_from(Bridge).where(Bridge.state.not_in(OVER))) or 0
     return Desk(
         payouts=[one for one in shown if one.bridge.state == BridgeState.SIGNED and one.bridge.old_due_on <= day],
-        returns=[one for one in shown if one.bridge.state in OUT and one.bridge.expected_return_on == day],
+        returns=[one for one in shown if returns_on(one.bridge) == day],
         late=late,
         approvals=[one for one in shown if one.turn.permission is Permission.BRIDGE_APPROVE],
         steps=[one for one in shown if one not in late],

@@ -109,7 +109,8 @@ class CommitForm(StepForm):
     valid_until = DateField(_l("承诺有效期至"), [InputRequired(FILL_DAY)])
     receiving_account = StringField(
         _l("续贷资金收款账户"), [InputRequired(_l("请填写账户。")), Length(min=8, max=40)],
-        description=_l("续贷资金只进这个账户，用来归还转贷：填企业的贷款还款账户、托管账户或资金方账户；页面上只显示首尾几位。"),
+        description=_l("续贷资金只进这个账户，用来归还转贷：填企业的贷款还款账户，选定资金方之后也可以填托管账户或资金方账户；"
+                       "页面上只显示首尾几位。"),
     )
     branch = StringField(_l("出具网点"), [InputRequired(_l("请填写出具网点。")), Length(max=80)])
     open_kinds = CheckboxesField(_l("尚待落实的条件"), [Optional()],

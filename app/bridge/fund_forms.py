@@ -135,7 +135,7 @@ class QuotaForm(StepForm):
 class DaysForm(StepForm):
     """A stretch of a fund's calendar."""
 
-    first = DateField(_l("自"), [InputRequired(FILL_DAY)], default=today)
+    first = DateField(_l("起始日"), [InputRequired(FILL_DAY)], default=today)
     last = DateField(_l("到"), [InputRequired(FILL_DAY)], default=today)
     way = RadioField(_l("这些天"), [InputRequired(_l("请选择。"))], default="closed", choices=offers([
         ("closed", _l("不放款（在途的照常）")), ("limit", _l("另定额度")), ("clear", _l("恢复平常"))]))

@@ -135,7 +135,7 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     if back.source not in (HopAccount.REPAYMENT, HopAccount.RENEWAL):
         raise Refusal(ErrorCode.INVALID, field="source")
     renewal = live_accounts(bridge).get(HopAccount.RENEWAL)
-    if back.source is HopAccount.RENEWAL and renewal is not None and renewal.digest not in {
+    if back.source is HopAccount.RENEWAL and renewal is not None and not renewal.before_loop and renewal.digest not in {
             row.digest for row in loop_of(bridge)}:
         raise Refusal(ErrorCode.RECEIVING_OUTSIDE, field="source")
     in_at = moment(back.on_day, back.in_at)

@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 
 from app.bridge.fund_models import BridgeQuote, Fund, FundProduct
 from app.bridge.models import Bridge, BridgeHop, Commitment, RenewalAsk
-from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, preview, terms_for
+from app.bridge.rules import BridgeKind, BridgeTerms, Preview, bridge_limits, late_until, preview, terms_for
 from app.bridge.states import LIFECYCLE, OUT, OVER, BridgeState, QuoteState
 from app.bridge.terms import terms_of
-from app.core.calendar import same_or_next_working_day, today
+from app.core.calendar import is_working_day, same_or_next_working_day, today
 from app.core.context import Context
 from app.core.database import session
 from app.core.ledger import Account, Transfer
@@ -197,12 +197,13 @@ class Board:
 
 def board() -> Board:
     """Payouts and returns due today, late ones, what waits for the centre, and what is out: one statement."""
-    day = today()
-    out = Bridge.state.in_(OUT)
+    day, out = today(), Bridge.state.in_(OUT)
+    late = late_until(day)
+    due = and_(out, Bridge.expected_return_on > late, is_working_day(day))
     row = session().execute(select(
         func.count(case((and_(Bridge.state == BridgeState.SIGNED, Bridge.old_due_on <= day), 1))).label("payouts"),
-        func.count(case((and_(out, Bridge.expected_return_on == day), 1))).label("returns"),
-        func.count(case((and_(out, Bridge.expected_return_on < day), 1))).label("late"),
+        func.count(case((and_(due, Bridge.expected_return_on <= day), 1))).label("returns"),
+        func.count(case((and_(out, Bridge.expected_return_on <= late), 1))).label("late"),
         func.count(case((Bridge.state.in_((BridgeState.APPLIED, BridgeState.PARTNER_OFFERED)), 1))).label("waiting"),
         func.coalesce(func.sum(case((out, Bridge.amount_fen - Bridge.returned_fen))), 0).label("out_fen"),
     )).one()

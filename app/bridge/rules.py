@@ -250,10 +250,20 @@ def moved_to(day: date) -> date | None:
     return None if working == day else working
 
 
+def return_due_on(expected_return: date) -> date:
+    """The last day on which the money is in time for every page: the expected return, or the first working day after it."""
+    return same_or_next_working_day(expected_return)
+
+
+def late_until(today: date) -> date:
+    """The latest expected return that is late today: ``return_due_on(day) < today`` holds for it and every day before it."""
+    return add_working_days(today, -1)
+
+
 def overdue_from(expected_return: date, terms: BridgeTerms = SAME_BANK) -> date:
     """The day on which a bridge that has not come back becomes OVERDUE: one working day after the expected return, or after
     the first day on which banks move money again where that is a holiday."""
-    return add_working_days(same_or_next_working_day(expected_return), terms.overdue_grace_wd)
+    return add_working_days(return_due_on(expected_return), terms.overdue_grace_wd)
 
 
 def is_overdue(expected_return: date, today: date, terms: BridgeTerms = SAME_BANK) -> bool:

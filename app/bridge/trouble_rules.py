@@ -160,7 +160,7 @@ CLAIM = Lifecycle("bridge_claim", ClaimState, (
 ))
 CLAIM_EVENTS = {
     "open": N_("资金方对企业的未清偿债权成立"), "take_over": N_("资金方对担保机构的未清偿债权成立"),
-    "close": N_("未清偿债权已清偿"), "pass": N_("未清偿债权转向担保机构"),
+    "close": N_("该笔债权已清偿"), "pass": N_("未清偿债权转向担保机构"),
 }
 
 

@@ -5,6 +5,7 @@ The named claim of the funder stands beside them, in ``claim_service``.
 
 from __future__ import annotations
 
+import logging
 from typing import IO
 from uuid import UUID
 
@@ -39,6 +40,7 @@ from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, ensure, fire
+from app.core.models import Notice
 from app.core.notices import notify
 from app.core.outbox import settle_each, timed
 from app.core.permissions import OrgKind, Permission
@@ -48,6 +50,10 @@ from app.market import policy
 
 constraint("uq_bridge_trouble_open", ErrorCode.TROUBLE_OPEN)
 
+log = logging.getLogger(__name__)
+
+TWICE = N_("%(firm)s对借据 %(note)s 又提出了一次转贷申请，已拒绝；原来那一笔照常办理。")
+"""Told to the centre at most once a bridge."""
 ENDED = ("decline", "reject", "cancel")
 REOPENED = {reopens(BridgeState.OVERDUE): TroubleKind.OVERDUE, reopens(BridgeState.RENEWAL_REFUSED): TroubleKind.RENEWAL_REFUSED}
 """Events that put money out again under a bridge whose claim has to stand."""
@@ -162,7 +168,8 @@ def _refused(ctx: Context, bridge: Bridge, reason: str) -> None:
 
 @use_case(Permission.BRIDGE_APPLY, "bridge_trouble.doubled")
 def note_double(ctx: Context, ask_id: UUID) -> None:
-    """Somebody asked for a second bridge over a note that has one: the centre looks into it, and no other firm is named."""
+    """Somebody asked for a second bridge over a note that has one. Of another firm the centre looks into it, and no firm is
+    named; a second click of the same firm is told to the centre, once."""
     ask = get_or_404(RenewalAsk, ask_id)
     with elevated(ctx, "bridge") as system:
         bridge = session().scalars(select(Bridge).where(
@@ -170,8 +177,12 @@ def note_double(ctx: Context, ask_id: UUID) -> None:
         ).with_for_update()).one_or_none()
         if bridge is not None:
             own = bridge.firm_id == ask.firm_id
-            open_trouble(system, bridge, TroubleKind.DOUBLED, amount_fen=bridge.old_due_fen,
-                         note=N_("同一家企业又提出了申请") if own else N_("另一家企业也提出了申请"))
+            if not own:
+                open_trouble(system, bridge, TroubleKind.DOUBLED, amount_fen=bridge.old_due_fen,
+                             note=N_("另一家企业也提出了申请"))
+            elif not session().scalar(select(Notice.id).where(Notice.case_id == bridge.case_id, Notice.message == TWICE,
+                                                              Notice.path == f"/bridges/{bridge.id}").limit(1)):
+                tell(ctx, bridge, organisations(OrgKind.BRIDGE_CENTRE), TWICE)
             about(bridge, same_firm=own)
 
 
@@ -181,7 +192,10 @@ def apply(ctx: Context, ask_id: UUID, wish: service.Application) -> Bridge:
         return service.apply(ctx, ask_id, wish)
     except Refusal as error:
         if error.code is ErrorCode.BRIDGE_EXISTS:
-            note_double(ctx.with_token(None), ask_id)
+            try:
+                note_double(ctx.with_token(None), ask_id)
+            except Exception:  # the firm hears why it was refused, whatever becomes of the note about it
+                log.exception("a second application was not noted")
         raise
 
 

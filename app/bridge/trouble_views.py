@@ -39,7 +39,7 @@ from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
 from app.core.permissions import Permission
 from app.core.pieces import chip
-from app.core.queries import organisation_names, timeline_entries
+from app.core.queries import organisation_names, reason_text, timeline_entries
 from app.core.storage import papers_of
 from app.core.tables import EXPORT_LIMIT, Column, Filter, Table, fixed, remembered, wants_export
 from app.core.use_case import reading
@@ -173,7 +173,8 @@ def _page(ctx: Context, trouble_id: UUID, form: LiftForm | None = None) -> Any:
         bridge = get_or_404(Bridge, row.bridge_id)
         mine, owner = service.can_answer(ctx, row), organisation_names({row.owner_org_id}).get(row.owner_org_id, "")
         return render_template(
-            "bridge/trouble.html", row=row, bridge=bridge, mine=mine, owner=owner, left=bridge.outstanding_fen,
+            "bridge/trouble.html", row=row, note=reason_text(row.note), bridge=bridge, mine=mine, owner=owner,
+            left=bridge.outstanding_fen,
             step=_step(row, mine), entries=timeline_entries(queries.history(row)), papers=paper_rows(papers_of(row)),
             form=(form or LiftForm()) if _may_lift(ctx, row) else None, **of_bridge(ctx, bridge),
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.bridge.models import Bridge
+from app.bridge.rules import return_due_on
 from app.bridge.states import BridgeState
 from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, same_or_next_working_day
 from app.core.context import Context
@@ -97,7 +98,7 @@ def due_at(bridge: Bridge, turn: Turn) -> datetime | None:
     if turn is TURNS[_S.SIGNED]:
         return end_of_working_day(bridge.old_due_on)
     if turn is _BACK and bridge.expected_return_on is not None:
-        return end_of_working_day(bridge.expected_return_on)
+        return end_of_working_day(return_due_on(bridge.expected_return_on))
     if turn.level is None and not turn.same_day:
         return None
     days = getattr(policy.transfer(), turn.level) if turn.level is not None else 0

@@ -41,7 +41,7 @@ from app.bridge.door import room
 from app.bridge.forms import ApplyForm, SignForm
 from app.bridge.fund_models import BridgeQuote
 from app.bridge.models import Bridge, RenewalAsk
-from app.bridge.rules import BridgeKind, is_urgent
+from app.bridge.rules import BridgeKind, is_urgent, late_until
 from app.bridge.states import OUT, BridgeState
 from app.bridge.terms import working_of
 from app.core import pages
@@ -91,7 +91,7 @@ BRIDGES = Table(
         Filter("due", _l("旧贷到期"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.old_due_on, value)),
         Filter("back", _l("应还日"), kind="dates", apply=lambda stmt, value: _between(stmt, Bridge.expected_return_on, value)),
         Filter("late", _l("只看已过应还日"), kind="flag", apply=lambda stmt, value: stmt.where(
-            Bridge.state.in_(OUT), Bridge.expected_return_on < today())),
+            Bridge.state.in_(OUT), Bridge.expected_return_on <= late_until(today()))),
     ],
     default_sort="-applied_at",
     row_url=lambda row: url_for("bridge.show", bridge_id=row.id),
@@ -108,13 +108,13 @@ def _between(stmt: Any, column: Any, limits: Any) -> Any:
 
 def board_figures(ctx: Context) -> list[pages.Figure]:
     """The centre's day in four figures."""
-    day, iso = queries.board(), today().isoformat()
+    day, iso, first = queries.board(), today().isoformat(), (late_until(today()) + timedelta(days=1)).isoformat()
     out = money_parts(day.out_fen)
     return [
         pages.Figure(_l("今天应放款"), count_text(day.payouts), tone="wait" if day.payouts else "plain",
                      url=url_for("bridge.bridges", f="1", state="SIGNED")),
         pages.Figure(_l("今天应归还"), count_text(day.returns), tone="wait" if day.returns else "plain",
-                     url=url_for("bridge.bridges", f="1", back_min=iso, back_max=iso)),
+                     url=url_for("bridge.bridges", f="1", back_min=first, back_max=iso)),
         pages.Figure(_l("已过应还日"), count_text(day.late), tone="bad" if day.late else "plain",
                      url=url_for("bridge.bridges", f="1", late="1")),
         pages.Figure(_l("在途资金"), out.before + out.number, out.unit, url=url_for("bridge.bridges", f="1", state=list(OUT))),

@@ -329,8 +329,8 @@ MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.RECOVERY_SETTLED: N_("这笔回收无需返还，或已经返还。"),
     ErrorCode.REFUSED_ALREADY: N_("本行已婉拒这份需求，不能再报价或重复婉拒。"),
     ErrorCode.REPAYMENT_ORDER: N_("请按日期先后登记还款；最近一笔是 %(day)s，补登更早的还款请先冲正它。"),
-    ErrorCode.RECEIVING_OUTSIDE: N_("续贷资金收款账户须是这笔转贷录入的账户之一（资金方账户、托管账户或贷款还款账户），"
-                                   "请银行改写收款账户，重新出具承诺。"),
+    ErrorCode.RECEIVING_OUTSIDE: N_("续贷资金收款账户须是这笔转贷录入的账户之一：贷款还款账户，选定资金方之后也可以是托管账户或"
+                                   "资金方账户。请银行改写收款账户，重新出具承诺。"),
     ErrorCode.REPAYMENT_TOO_LARGE: N_("还款超过尚欠金额 %(limit)s，请核对。"),
     ErrorCode.RETURNS_USED_UP: N_("已退回 %(count)s 次，不能再退回，请转入审核。"),
     ErrorCode.RETURN_OPEN: N_("还有应返还而未返还的款项，不能结案。"),

@@ -10,7 +10,7 @@ from flask.globals import app_ctx
 from flask_babel import Domain, get_locale
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
-from markupsafe import Markup
+from markupsafe import escape
 
 _NOTHING = NullTranslations()
 _current = app_ctx._get_current_object  # type: ignore[attr-defined]
@@ -64,11 +64,16 @@ _LOADER = Domain()
 
 @pass_eval_context
 def _sentence(eval_ctx: EvalContext, text: str, /, **variables: Any) -> str:
-    """What ``_("…")`` is in a template: a format always, so that %% is written for %, as Jinja's own is."""
+    """What ``_("…")`` is in a template: a format, so that %% is written for %, as Jinja's own is.
+
+    The catalogue holds text, no markup: what a person typed and a page hands in here stays text too, whatever it holds.
+    """
     told = translations().ugettext(text)
     if eval_ctx.autoescape:
-        told = Markup(told)
-    return told % variables if variables or "%" in told else told
+        told = escape(told)
+    if variables:
+        return told % variables
+    return told.replace("%%", "%") if "%%" in told else told
 
 
 def init_languages(app: Flask) -> None:

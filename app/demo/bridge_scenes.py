@@ -134,7 +134,7 @@ def play(staff: Staff, firms: Sequence[DemoFirm]) -> None:
     with ago(3):
         trouble_service.report(staff["funder.clerk"], claimed, TroubleKind.RENEWAL_REFUSED, "演示：银行客户经理告知额度已收回")
         corrected.back(wrong, 2)
-        _asked_twice(corrected, wrong)
+        _asked_twice(corrected, refused.firm, wrong)
     with ago(2):
         bank_service.refuse_renewal(staff[refused.officer], claimed, "演示：抵押房产被法院查封，分行终止续贷")
         _put_right(staff, wrong)
@@ -152,20 +152,20 @@ def _put_right(staff: Staff, key: UUID) -> None:
     correction_service.decide_correction(staff["centre.reviewer"], made.id, True, "演示：已与托管行核对")
 
 
-def _asked_twice(scene: Scene, key: UUID) -> None:
-    """The firm asks for a second bridge over the same note and is refused; the centre finds out why."""
+def _asked_twice(scene: Scene, other: DemoFirm, key: UUID) -> None:
+    """Another firm asks for a bridge over the same note and is refused; the centre finds out why."""
     found = seen(key)
     again = ask_service.OldLoan(None, found.old_bank_org_id, found.old_note_no, found.old_due_fen, found.old_due_on)
-    ask = ask_service.ask(scene.firm.boss, again, "演示：再次申请")
+    ask = ask_service.ask(other.boss, again, "演示：再次申请")
     ask_service.answer(scene.staff[scene.officer], ask.id, False, "MUST_REPAY", "")
     try:
-        trouble_service.apply(scene.firm.boss, ask.id, bridges.Application(
+        trouble_service.apply(other.boss, ask.id, bridges.Application(
             found.old_bank_org_id, own_money_fen=0, requested_fen=found.old_due_fen, planned_days=5, urgent=True,
             old_due_fen=found.old_due_fen, old_due_on=found.old_due_on))
     except Refusal:
         with transaction(SYSTEM, read_only=True):
             told = session().scalars(select(BridgeTrouble.id).where(BridgeTrouble.bridge_id == key)).one()
-        trouble_service.answer(scene.staff["centre.clerk"], told, "演示：企业以为第一份没有提交成功，已说明")
+        trouble_service.answer(scene.staff["centre.clerk"], told, "演示：另一家企业填错了借据号，已说明")
 
 
 def _statement(staff: Staff, keys: Sequence[UUID]) -> None:

@@ -138,7 +138,7 @@ def test_a_bank_that_refuses_after_the_payout_says_why_and_the_claim_stands_in_t
     write(page, amount="3,000,000", on_day="2026-11-23", voucher_in="GH-1", voucher_out="GH-2")
     press(page, "登记归还")
     page = bridge(visitors, who.firm, BOSS, key)
-    assert "未清偿债权：" not in words(page) and "未清偿债权已清偿" in words(page)
+    assert "未清偿债权：" not in words(page) and "该笔债权已清偿" in words(page)
     with transaction(cast.SYSTEM, read_only=True):
         assert session().get_one(road.Bridge, key).outstanding_fen == 0
     visitors.look_over(page)

@@ -132,6 +132,8 @@ def test_no_money_goes_out_over_moving_collateral_until_a_guarantor_stands_for_i
                 found = session().scalar(text(f"select count(*) from {table}"))
                 assert (found > 0) == bool(count), table
             assert session().scalar(text("select count(*) from commitment")) == 0, "what the bank promised is not its business"
+            steps = set(session().scalars(text("select event from transition where subject_type = 'bridge'")))
+            assert ("fund" in steps) == bool(count), "who covers the gap follows the bridge"
     rival = who.new_bank[Role.BANK_OFFICER]
     with pytest.raises(DBAPIError, match="released by the old bank"), transaction(rival):
         session().execute(text("update bridge_collateral set state = 'RELEASED', released_on = current_date, released_by = :me, "

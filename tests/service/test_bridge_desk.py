@@ -11,6 +11,7 @@ import time_machine
 from sqlalchemy import event
 
 from app.bridge import bank_service, desk_queries, desk_service, money_service, report_queries
+from app.bridge.queries import board
 from app.bridge.report_rules import FIGURES, Line, month_after, month_of, months_back
 from app.core.calendar import today
 from app.core.context import Context
@@ -67,7 +68,7 @@ def test_the_day_shows_payouts_returns_late_ones_with_their_hours_and_deadlines_
         who = road.people(5000 * WAN)
         applied = road.walk(who, "APPLIED")
         picked, signed = road.walk(who, "PICKED"), road.walk(who, "SIGNED", old_due_on=today() + timedelta(days=16))
-        out = road.walk(who, "FUNDED", planned_days=1)
+        out, weekend = road.walk(who, "FUNDED", planned_days=1), road.walk(who, "FUNDED", planned_days=5)
         early = desk(who.clerk)
         assert (keys(early.payouts), keys(early.returns), keys(early.late)) == ([], [], [])
         assert keys(early.approvals) == [picked]
@@ -79,7 +80,15 @@ def test_the_day_shows_payouts_returns_late_ones_with_their_hours_and_deadlines_
         (late,) = desk(who.clerk).late
         assert (late.bridge.id, late.late_hours) == (out, 17)  # since Tuesday 18:00; it is Wednesday 11:00
         assert out not in keys(desk(who.clerk).steps)
-        clock.shift(timedelta(days=14))
+        # Sunday, Monday, Tuesday: what falls on a Saturday is due on Monday.
+        for days, due_today, overdue in ((4, [], [out]), (1, [weekend], [out]), (1, [], [out, weekend])):
+            clock.shift(timedelta(days=days))
+            found = desk(who.clerk)
+            assert (keys(found.returns), keys(found.late)) == (due_today, overdue)
+            with transaction(who.clerk, read_only=True):
+                figures = board()
+            assert (figures.returns, figures.late) == (len(due_today), len(overdue))
+        clock.shift(timedelta(days=8))
         assert keys(desk(who.clerk).payouts) == [signed]
         clock.shift(timedelta(days=-16, hours=-1))
         set_by = policy_service.propose(cast.platform()[Role.SYSTEM_ADMIN], {"transfer.precheck_wd": 3}, "人手不足")

@@ -293,3 +293,12 @@ def test_the_database_lets_no_renewal_money_arrive_outside_the_loop(database: Te
     back = money_service.Return(1, today(), "I-1", "R-1", HopAccount.RENEWAL)
     said = refused(money_service.record_return, who.clerk, key, back)
     assert (said.code, said.field) == (ErrorCode.RECEIVING_OUTSIDE, "source")
+    # Money that was out when the rule came is recorded all the same; nobody says so of an account afterwards.
+    with pytest.raises(DBAPIError, match="leave the loop"):
+        sql(who.clerk, "update bridge_account set before_loop = true where kind = 'RENEWAL'")
+    owner_sql(database, "alter table bridge_account disable trigger user; "
+              "update bridge_account set digest = decode(repeat('ab', 32), 'hex') where kind = 'REPAYMENT'; "
+              "update bridge_account set before_loop = true, digest = (select receiving_digest from commitment "
+              "where state = 'LIVE') where kind = 'RENEWAL'; "
+              "alter table bridge_account enable trigger user")
+    assert money_service.record_return(who.clerk, key, back).returned_fen == 1

@@ -17,11 +17,12 @@ from app.bridge import fund_service, hold_service, service
 from app.bridge.models import Bridge
 from app.core import ledger
 from app.core.calendar import now
+from app.core.cases import join_case
 from app.core.context import Context
 from app.core.database import session, transaction
 from app.core.errors import ErrorCode, Refusal
 from app.core.money import WAN
-from app.core.permissions import Role
+from app.core.permissions import OrgKind, Role
 from tests import bridge_cast as road
 from tests import cast
 
@@ -109,6 +110,10 @@ def test_the_parties_share_one_timeline_and_the_holds_are_between_firm_funder_an
     for ctx in (who.boss, who.funder[Role.FUNDER_CLERK], who.clerk, cast.bureau()[Role.BUREAU_AUDITOR]):
         assert steps(ctx, case_id) == told, ctx.org_name
     assert steps(who.new_bank[Role.BANK_OFFICER], case_id) == [event for event in told if event != "hold"]
+    backer = cast.organisation(OrgKind.GUARANTOR, "只担保旧贷款的公司")
+    with transaction(cast.SYSTEM):
+        join_case(case_id, backer.id)
+    assert steps(backer[Role.GUARANTOR_CLERK], case_id) == [], "a guarantor of the firm's loan is no party of its bridge"
 
 
 def test_a_funder_whose_seat_ran_out_reads_nothing_of_the_one_that_follows() -> None:

@@ -207,8 +207,11 @@ def test_troubles_are_seen_by_the_parties_the_centre_and_the_bureau_alone() -> N
 def test_a_second_application_for_a_note_is_refused_and_the_centre_looks_into_it() -> None:
     who, rival = road.people(), cast.firm("别的企业")
     key = road.walk(who, "PRECHECKED", note_no="JJ-1")
-    for other in (who, dataclasses.replace(who, firm=rival), dataclasses.replace(who, firm=rival)):
+    second = dataclasses.replace(who, firm=rival)
+    for number, other in enumerate((who, who, second, second)):
         assert refused(trouble_service.apply, other.boss, road.ask(other, "JJ-1"), road.wish(other)) is ErrorCode.BRIDGE_EXISTS
+        assert list(troubles(key)) == ([] if number < 2 else ["DOUBLED"]), "a second click of the firm itself is no trouble"
+    assert notices(who.centre.id, "又提出了一次转贷申请") == 1
     told = troubles(key)
     assert list(told) == ["DOUBLED"] and told["DOUBLED"].owner_org_id == who.centre.id
     assert rival.name not in told["DOUBLED"].note

@@ -82,3 +82,11 @@ def test_what_is_text_stays_text_however_often_the_same_letters_were_markup(app:
         assert drawn.count("&lt;b&gt;&amp;") == 1 and drawn.count("<div><b></div>") == 1
         assert drawn.count('data-label="&lt;企业&gt;"') == 2 and drawn.count('href="/x?a=1&amp;b=2"') == 2
         assert drawn.count('href="/y">&lt;开&gt;') == 2 and render_template_string("{{ rows }}", rows=drawn) == drawn
+
+
+def test_a_sentence_is_text_even_where_a_page_hands_in_what_somebody_typed(app: Flask) -> None:
+    with app.test_request_context():
+        said = render_template_string(
+            """{{ _(typed) }}|{{ _("占 9%% 的 %(what)s", what=typed) }}|{{ _("满 100%%") }}|{{ _("看 %(link)s", link=link) }}""",
+            typed="<b>50%</b>", link=Markup("<a>这里</a>"))
+    assert said.split("|") == ["&lt;b&gt;50%&lt;/b&gt;", "占 9% 的 &lt;b&gt;50%&lt;/b&gt;", "满 100%", "看 <a>这里</a>"]

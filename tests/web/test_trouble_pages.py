@@ -33,8 +33,10 @@ def test_a_freeze_and_a_refusal_are_reported_answered_and_ended_on_their_pages(a
     bureau, firm = visit(app, cast.bureau()[Role.BUREAU_LEADER]), visit(app, who.boss)
     page = send(funder, f"/bridges/{key}/report", kind="COURT_FREEZE", amount="800000", note="")
     assert "请写明情况" in words(page) and 'value="800000"' in page.get_data(as_text=True)
-    assert "账户被冻结" in words(send(funder, f"/bridges/{key}/report", kind="COURT_FREEZE", amount="800000", note="粤01执保1号"))
+    typed = {"kind": "COURT_FREEZE", "amount": "800000", "note": "<b>粤01</b>执保1号，50%"}
+    assert "账户被冻结" in words(send(funder, f"/bridges/{key}/report", **typed))
     freeze = newest()
+    assert "&lt;b&gt;粤01&lt;/b&gt;执保1号，50%" in funder.get(freeze).get_data(as_text=True), "what people typed is no markup"
     assert "账户被冻结" in words(visit(app, who.clerk).get("/")), "the centre's home says what waits"
     assert "请选择文件" in words(send(officer, f"{freeze}/lift", reason="已解除"))
     lifted: Any = {"reason": "已解除", "file": (io.BytesIO(b"%PDF-1.4 paper"), "解除.pdf")}
