@@ -4,8 +4,8 @@ bridges that were out before the loop had to hold its account can still be recor
 
 from migrations.tools import APP, once, run
 
-revision = "0086"
-down_revision = "0085"
+revision = "0087"
+down_revision = "0086"
 branch_labels = None
 depends_on = None
 
