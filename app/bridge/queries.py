@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, or_, select, union
+from sqlalchemy import Select, and_, case, func, literal, or_, select, union
 from sqlalchemy.orm import aliased
 
 from app.bridge.fund_models import BridgeQuote, Fund, FundProduct
@@ -199,7 +199,7 @@ def board() -> Board:
     """Payouts and returns due today, late ones, what waits for the centre, and what is out: one statement."""
     day, out = today(), Bridge.state.in_(OUT)
     late = late_until(day)
-    due = and_(out, Bridge.expected_return_on > late, is_working_day(day))
+    due = and_(out, Bridge.expected_return_on > late, literal(is_working_day(day)))
     row = session().execute(select(
         func.count(case((and_(Bridge.state == BridgeState.SIGNED, Bridge.old_due_on <= day), 1))).label("payouts"),
         func.count(case((and_(due, Bridge.expected_return_on <= day), 1))).label("returns"),
