@@ -31,6 +31,7 @@ from app.pool.claim_service import LossParts
 from app.pool.decision_models import DeductionKind
 from app.pool.models import Booking, Claim, Recovery
 from app.pool.rules import LossEvidence
+from app.pool.ruleset import TierBasis
 from app.pool.states import CLAIM, BookingState, ClaimState
 from tests import cast
 from tests.database import TestDatabase
@@ -70,6 +71,14 @@ def paid(city: City, claim: Claim) -> Claim:
 
 
 # --- what is paid ----------------------------------------------------------------------------------------------------
+
+
+def test_an_edition_may_take_its_bracket_from_all_that_the_borrower_owes_to_the_bank(city: City) -> None:
+    by_sum = rule_set("GZ-SUM", tier_basis=TierBasis.BORROWER_AT_BANK, stop_line=Decimal(1), publicity_days=0)
+    pool.load_rule_set(cast.SYSTEM, by_sum)
+    city.booked(terms(300), days_ago=20)
+    claim = city.claimed(city.booked(terms(210), days_ago=20))
+    assert claim.compensation_fen == 63 * WAN, "510万 with this bank: 30 % of the 210万 lost; by its own sum it would be 84万"
 
 
 def test_worked_example_one_pays_forty_per_cent_of_what_is_left(calm: City) -> None:
