@@ -97,8 +97,7 @@ def complete(bridge: Bridge) -> bool:
         and all(found[kind].fund_id == bridge.fund_id for kind in OF_FUND)
         and (promise is None or account_digest(plain_number(promise.receiving_account))
              == bytes(found[HopAccount.RENEWAL].digest))
-        and (bridge.paid_on is not None
-             or bytes(found[HopAccount.RENEWAL].digest) in {bytes(found[kind].digest) for kind in TYPED})
+        and (bridge.paid_on is not None or holds((found[kind] for kind in TYPED), bytes(found[HopAccount.RENEWAL].digest)))
     )
 
 
@@ -116,10 +115,14 @@ def loop_of(bridge: Bridge) -> list[BridgeAccount]:
             if kind in TYPED and (kind not in OF_FUND or row.fund_id == bridge.fund_id)]
 
 
+def holds(loop: Iterable[BridgeAccount], digest: bytes) -> bool:
+    """Whether an account, by the digest of its number, is one of a loop."""
+    return any(bytes(row.digest) == digest for row in loop)
+
+
 def in_loop(number: str, loop: Iterable[BridgeAccount], field: str | None = None) -> bool:
     """Whether a number is one of the accounts of a loop. Raises ``Refusal(INVALID)`` at ``field`` for what is no number."""
-    plain = account_digest(plain_number(number, field))
-    return any(bytes(row.digest) == plain for row in loop)
+    return holds(loop, account_digest(plain_number(number, field)))
 
 
 def ensure_in_loop(number: str, loop: Iterable[BridgeAccount], field: str | None = None) -> None:

@@ -161,15 +161,14 @@ def confirm_repaid(
     note.repaid_on, note.repaid_reference, note.repaid_by = repaid_on, reference.strip(), ctx.actor_id
     session().flush()
     paid = session().get(Loan, note.old_loan_id) if note.old_loan_id is not None else None
-    if notes.unpaid(found):
-        move(ctx, bridge, "note_repaid")
-    else:
+    last = not notes.unpaid(found)
+    if last:
         bridge.old_repaid_on = max(one.repaid_on for one in found if one.repaid_on is not None)
         bridge.old_repaid_reference = reference.strip()
-        move(ctx, bridge, "old_repaid")
+    move(ctx, bridge, "old_repaid" if last else "note_repaid")
     if paid is not None and paid.state == LoanState.DRAWN.value:
         loans.pay_off(ctx, paid.id, repaid_on, reference.strip())
-    if notes.unpaid(found):
+    if not last:
         tell(ctx, bridge, [bridge.firm_id, *organisations(OrgKind.BRIDGE_CENTRE)],
              N_("借据 %(paid)s 已结清；同一笔转贷的另一张借据还待原银行确认。"), paid=note.note_no)
         about(bridge, repaid_on=repaid_on, note_no=note.note_no)

@@ -22,6 +22,7 @@ from app.core.errors import N_, ErrorCode, Refusal, constraint
 from app.core.lifecycle import begin, ensure, fire
 from app.core.permissions import OrgKind, Permission
 from app.core.use_case import about, use_case
+from app.loans.standing import check_day
 from app.market import policy
 
 constraint("uq_bridge_collateral_live", ErrorCode.COLLATERAL_EXISTS, "registration_no")
@@ -84,11 +85,6 @@ def _step(ctx: Context, collateral_id: UUID, event: str, column: str) -> tuple[B
     return row, bridge
 
 
-def _between(day: date, low: date, name: str) -> None:
-    if not low <= day <= today():
-        raise Refusal(ErrorCode.DATE_OUT_OF_RANGE, field=name, low=low.isoformat(), high=today().isoformat())
-
-
 @use_case(Permission.BRIDGE_CONFIRM, "bridge_collateral.release", returns=BridgeCollateral)
 def release(ctx: Context, collateral_id: UUID, released_on: date, reference: str) -> BridgeCollateral:
     """The old bank has released the security after the payoff, under the reference of its paper.
@@ -98,7 +94,7 @@ def release(ctx: Context, collateral_id: UUID, released_on: date, reference: str
     row, bridge = _step(ctx, collateral_id, "release", "old_bank_org_id")
     if bridge.old_repaid_on is None:
         raise Refusal(ErrorCode.STATE_CHANGED)
-    _between(released_on, bridge.old_repaid_on, "released_on")
+    check_day(released_on, bridge.old_repaid_on, today(), "released_on")
     if not reference.strip():
         raise Refusal(ErrorCode.INVALID, field="release_reference")
     row.released_on, row.release_reference = released_on, reference.strip()
@@ -118,7 +114,7 @@ def register(ctx: Context, collateral_id: UUID, registered_on: date, registratio
     """
     row, bridge = _step(ctx, collateral_id, "register", "new_bank_org_id")
     assert row.released_on is not None
-    _between(registered_on, row.released_on, "registered_on")
+    check_day(registered_on, row.released_on, today(), "registered_on")
     if not registration_no.strip():
         raise Refusal(ErrorCode.INVALID, field="new_registration_no")
     row.registered_on, row.new_registration_no = registered_on, registration_no.strip()
@@ -146,21 +142,30 @@ def start_clock(ctx: Context, bridge: Bridge, paid_on: date | None) -> None:
         session().flush()
 
 
+ALARMS = {_C.AT_OLD: TroubleKind.COLLATERAL_RELEASE, _C.RELEASED: TroubleKind.COLLATERAL_REGISTER}
+"""Where a security waits for a bank, and what it is when that takes too long."""
+
+
+def due_of(row: BridgeCollateral) -> date | None:
+    """The last day of the step that a security waits for; ``None`` before the payout and once nothing is waited for."""
+    return {_C.AT_OLD: row.release_by, _C.RELEASED: row.register_by}.get(CollateralState(row.state))
+
+
+def is_late(row: BridgeCollateral) -> bool:
+    """Whether a security waits past its day."""
+    due = due_of(row)
+    return due is not None and due < today()
+
+
 def late_steps(bridge_id: UUID) -> set[TroubleKind]:
     """Steps of a bridge's collateral that are past their day."""
-    day, found = today(), set()
-    for row in collateral_of(bridge_id):
-        if row.state == _C.AT_OLD and row.release_by is not None and row.release_by < day:
-            found.add(TroubleKind.COLLATERAL_RELEASE)
-        if row.state == _C.RELEASED and row.register_by is not None and row.register_by < day:
-            found.add(TroubleKind.COLLATERAL_REGISTER)
-    return found
+    return {ALARMS[CollateralState(row.state)] for row in collateral_of(bridge_id) if is_late(row)}
 
 
 def _settle_alarms(ctx: Context, bridge: Bridge) -> None:
     from app.bridge.trouble_service import end_trouble  # it looks at the collateral here
 
     late = late_steps(bridge.id)
-    for kind in (TroubleKind.COLLATERAL_RELEASE, TroubleKind.COLLATERAL_REGISTER):
+    for kind in ALARMS.values():
         if kind not in late:
             end_trouble(ctx, bridge, kind, Outcome.MOVED)

@@ -10,12 +10,11 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
-from wtforms import DateField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
 
 from app.bridge import collateral_service as service
 from app.bridge import guarantee_service as guarantees
 from app.bridge import queries
+from app.bridge.collateral_forms import AskForm, ConfirmForm, EnterForm, RegisterForm, ReleaseForm
 from app.bridge.collateral_models import BridgeCollateral, BridgeGuarantee
 from app.bridge.collateral_rules import (
     COLLATERAL_EVENTS,
@@ -25,39 +24,29 @@ from app.bridge.collateral_rules import (
     GuaranteeState,
 )
 from app.bridge.door import room
-from app.bridge.forms import FILL_AMOUNT, FILL_DAY, StepForm
 from app.bridge.models import Bridge
 from app.bridge.rules import BridgeKind
 from app.core import pages
-from app.core.calendar import end_of_working_day, now, today
+from app.core.calendar import end_of_working_day, now
 from app.core.context import Context
 from app.core.database import get_or_404, session
 from app.core.errors import ErrorCode, Refusal
 from app.core.formats import money_text
 from app.core.models import Transition
-from app.core.money import WAN
 from app.core.permissions import OrgKind, Permission
 from app.core.pieces import chip
 from app.core.queries import organisation_names, timeline_entries
 from app.core.use_case import reading
 from app.core.web import act, attempt, context, filled, say
-from app.identity.forms import offers
-from app.market.fields import MoneyField
-from app.market.forms import named
 
 for _subject, _texts in (("bridge_collateral", COLLATERAL_EVENTS), ("bridge_guarantee", GUARANTEE_EVENTS)):
     for _event, _text in _texts.items():
         pages.event_texts.add(_subject, _event, _l(_text))
 
 
-def _is_late(row: BridgeCollateral) -> bool:
-    due = row.release_by if row.state == CollateralState.AT_OLD else row.register_by
-    return row.state in (CollateralState.AT_OLD, CollateralState.RELEASED) and due is not None and due < today()
-
-
 def _chip(row: BridgeCollateral) -> Any:
     label = gettext(CollateralState(row.state).label)
-    return chip(gettext("已过期限：%(state)s", state=label), "bad") if _is_late(row) else chip(
+    return chip(gettext("已过期限：%(state)s", state=label), "bad") if service.is_late(row) else chip(
         label, CollateralState(row.state).tone)
 
 
@@ -71,50 +60,6 @@ WORDS = SimpleNamespace(
 def words() -> dict[str, object]:
     """The words of collateral for templates."""
     return {"collateral_words": WORDS}
-
-
-class EnterForm(StepForm):
-    """A security as the old contract names it."""
-
-    kind = SelectField(_l("担保物种类"), [InputRequired()])
-    what = StringField(_l("担保物"), [InputRequired(_l("请填写担保物。")), Length(max=200)],
-                       description=_l("例如房产坐落、设备名称和编号。"))
-    registration_no = StringField(_l("原登记证明号"), [InputRequired(_l("请填写登记证明号。")), Length(max=80)])
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.kind.choices = offers(named(KINDS))
-
-
-class AskForm(StepForm):
-    """Whom the centre asks to stand for the bridge, and for how much."""
-
-    guarantor = SelectField(_l("担保机构"), [InputRequired(_l("请选择担保机构。"))])
-    cover = MoneyField(_l("担保金额"), [InputRequired(FILL_AMOUNT)], unit=WAN, description=_l("不少于转贷金额。"))
-
-    def __init__(self, guarantors: list[tuple[str, str]], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.guarantor.choices = offers(guarantors)
-
-
-class ReleaseForm(StepForm):
-    """What the old bank's officer holds in hand."""
-
-    released_on = DateField(_l("解除登记日期"), [InputRequired(FILL_DAY)], default=today)
-    release_reference = StringField(_l("注销（解除）登记文号"), [InputRequired(_l("请填写文号。")), Length(max=80)])
-
-
-class RegisterForm(StepForm):
-    """What the new bank's officer holds in hand."""
-
-    registered_on = DateField(_l("新登记日期"), [InputRequired(FILL_DAY)], default=today)
-    new_registration_no = StringField(_l("新登记证明号"), [InputRequired(_l("请填写登记证明号。")), Length(max=80)])
-
-
-class ConfirmForm(StepForm):
-    """The guarantor's contract."""
-
-    contract_no = StringField(_l("保证合同号"), [InputRequired(_l("请填写合同号。")), Length(max=80)])
 
 
 def _guarantors() -> list[tuple[str, str]]:
@@ -247,17 +192,14 @@ def guarantee(guarantee_id: UUID) -> Any:
     return render_template("bridge/guarantee.html", form=form, bridge=bridge, row=row, things=things)
 
 
-@room.page("/bridges/guarantees/<uuid:guarantee_id>/<step>", Permission.BRIDGE_READ, methods=["POST"])
+@room.page("/bridges/guarantees/<uuid:guarantee_id>/<any(refuse, withdraw):step>", Permission.BRIDGE_READ, methods=["POST"])
 def end_guarantee(guarantee_id: UUID, step: str) -> Any:
     """The guarantor says no, or the clerk takes the request back."""
     ctx, reason = context(), request.form.get("reason", "")
     with reading(ctx, Permission.BRIDGE_READ):
         bridge_id = get_or_404(BridgeGuarantee, guarantee_id).bridge_id
-    calls = {"refuse": (guarantees.refuse, gettext("已登记不承保，转贷中心会看到理由。")),
-             "withdraw": (guarantees.withdraw, gettext("已撤回担保请求。"))}
-    if step not in calls:
-        raise Refusal(ErrorCode.NOT_FOUND)
-    call, done = calls[step]
+    call, done = {"refuse": (guarantees.refuse, gettext("已登记不承保，转贷中心会看到理由。")),
+                  "withdraw": (guarantees.withdraw, gettext("已撤回担保请求。"))}[step]
     return act(lambda: call(ctx, guarantee_id, reason), done=done, to=_to(bridge_id))
 
 
@@ -276,12 +218,12 @@ def waits_of_banks(ctx: Context) -> list[pages.Wait]:
     found = []
     for row, bridge in rows:
         leaves = row.state == CollateralState.AT_OLD
-        due = row.release_by if leaves else row.register_by
+        due = service.due_of(row)
         found.append(pages.Wait(
             gettext("跨行转贷：解除担保物登记") if leaves else gettext("跨行转贷：办理担保物新登记"),
             f"{bridge.firm_name} · {row.registration_no}",
             url_for("bridge.release_collateral" if leaves else "bridge.register_collateral", collateral_id=row.id),
-            due=end_of_working_day(due) if due is not None else None, tone="bad" if _is_late(row) else "wait", order=15,
+            due=end_of_working_day(due) if due is not None else None, tone="bad" if service.is_late(row) else "wait", order=15,
         ))
     return found
 

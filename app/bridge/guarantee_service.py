@@ -12,7 +12,7 @@ from app.bridge.models import Bridge
 from app.bridge.parties import bring_in, organisations, tell
 from app.bridge.rules import BridgeKind
 from app.bridge.states import BEFORE_PAYOUT
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, now, same_or_next_working_day
+from app.core.calendar import close_after, now
 from app.core.context import Context
 from app.core.database import elevated, get_or_404, session
 from app.core.errors import N_, ErrorCode, Refusal, constraint
@@ -27,6 +27,9 @@ constraint("uq_bridge_guarantee_live", ErrorCode.ALREADY_DONE)
 constraint("ck_bridge_guarantee_hands", ErrorCode.STATE_CHANGED)
 constraint("ck_bridge_guarantee_cover", ErrorCode.INVALID, "cover")
 constraint("ck_bridge_covered", ErrorCode.BRIDGE_UNCOVERED)
+
+MOST_COVER = 2
+"""Times the old principal: more is a slip of the hand [P]."""
 
 
 def guarantees_of(bridge_id: UUID) -> list[BridgeGuarantee]:
@@ -59,16 +62,13 @@ def ask(ctx: Context, bridge_id: UUID, guarantor_id: UUID, cover_fen: int) -> Br
         raise Refusal(ErrorCode.NOT_FOUND)
     if not may_ask(bridge):
         raise Refusal(ErrorCode.STATE_CHANGED)
-    least = bridge.amount_fen or bridge.requested_fen
-    if not least <= cover_fen <= bridge.old_due_fen * 2:
-        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="cover", low=money_text(least),
-                      high=money_text(bridge.old_due_fen * 2))
+    least, most = bridge.amount_fen or bridge.requested_fen, bridge.old_due_fen * MOST_COVER
+    if not least <= cover_fen <= most:
+        raise Refusal(ErrorCode.AMOUNT_OUT_OF_RANGE, field="cover", low=money_text(least), high=money_text(most))
     assert ctx.actor_id is not None
-    begun = same_or_next_working_day(now().astimezone(SHANGHAI).date())
     row = BridgeGuarantee(
         bridge_id=bridge.id, case_id=bridge.case_id, org_id=guarantor.id, state=GuaranteeState.ASKED.value, cover_fen=cover_fen,
-        answer_by=end_of_working_day(add_working_days(begun, policy.transfer().guarantor_wd)), asked_at=now(),
-        asked_by=ctx.actor_id,
+        answer_by=close_after(now(), policy.transfer().guarantor_wd), asked_at=now(), asked_by=ctx.actor_id,
     )
     session().add(row)
     begin(ctx, GUARANTEE, row, event="ask", shared=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.bridge.account_service import live_accounts, loop_of
+from app.bridge.account_service import holds, live_accounts, loop_of
 from app.bridge.bill_service import issue_bill, live_bill, take_payment
 from app.bridge.fund_models import Fund
 from app.bridge.holding import came_back, paid_out, receivable
@@ -135,8 +135,8 @@ def record_return(ctx: Context, bridge_id: UUID, back: Return) -> Bridge:
     if back.source not in (HopAccount.REPAYMENT, HopAccount.RENEWAL):
         raise Refusal(ErrorCode.INVALID, field="source")
     renewal = live_accounts(bridge).get(HopAccount.RENEWAL)
-    if back.source is HopAccount.RENEWAL and renewal is not None and not renewal.before_loop and renewal.digest not in {
-            row.digest for row in loop_of(bridge)}:
+    if back.source is HopAccount.RENEWAL and renewal is not None and not (
+            renewal.before_loop or holds(loop_of(bridge), bytes(renewal.digest))):
         raise Refusal(ErrorCode.RECEIVING_OUTSIDE, field="source")
     in_at = moment(back.on_day, back.in_at)
     out_at = back.out_at or max(in_at, moment(back.on_day))

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from app.bridge.states import BridgeState, Tone
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, same_or_next_working_day
+from app.core.calendar import add_working_days, close_after
 from app.core.errors import N_
 from app.core.lifecycle import Lifecycle, Move
 from app.core.permissions import OrgKind, Role
@@ -194,6 +194,8 @@ _OUTCOMES = {
 COLLATERAL = (TroubleKind.COLLATERAL_RELEASE, TroubleKind.COLLATERAL_REGISTER)
 """What stands until the collateral is where it should be, whatever becomes of the money."""
 
+CALLED_OFF = ("decline", "reject", "cancel")
+"""Events that end a bridge before its money is out."""
 ENDS: dict[str, dict[TroubleKind, Outcome]] = {
     "commit": {TroubleKind.PROMISE_EXPIRED: Outcome.PROMISED},
     "old_repaid": {TroubleKind.OLD_LOAN_LATE: Outcome.REPAID},
@@ -201,7 +203,7 @@ ENDS: dict[str, dict[TroubleKind, Outcome]] = {
     "short_drawn": {TroubleKind.PROMISE_EXPIRED: Outcome.DRAWN, TroubleKind.RENEWAL_REFUSED: Outcome.DRAWN},
     "refuse_renewal": {TroubleKind.PROMISE_EXPIRED: Outcome.REFUSED},
     "returned": {kind: Outcome.RETURNED for kind in TroubleKind if kind not in COLLATERAL},
-    **{event: dict.fromkeys(TroubleKind, Outcome.ENDED) for event in ("decline", "reject", "cancel")},
+    **{event: dict.fromkeys(TroubleKind, Outcome.ENDED) for event in CALLED_OFF},
 }
 """Which event of the bridge ends which trouble, and how."""
 
@@ -211,8 +213,7 @@ UNDRAWN = (BridgeState.APPROVED, BridgeState.SIGNED, BridgeState.FUNDED, BridgeS
 
 def due_at(kind: TroubleKind, opened: datetime, rules: TransferRules = TransferRules()) -> datetime:
     """The close of the working day by which the owner must have acted, counted from the working day of the opening."""
-    begun = same_or_next_working_day(opened.astimezone(SHANGHAI).date())
-    return end_of_working_day(add_working_days(begun, getattr(rules, KINDS[kind].level)))
+    return close_after(opened, getattr(rules, KINDS[kind].level))
 
 
 def old_loan_late(old_due_on: date, today: date) -> bool:

@@ -22,6 +22,7 @@ from app.bridge.parties import everybody, organisations, tell
 from app.bridge.states import OVER, BridgeState, reopens
 from app.bridge.trouble_models import BridgeTrouble
 from app.bridge.trouble_rules import (
+    CALLED_OFF,
     ENDS,
     KINDS,
     REPORTED,
@@ -54,7 +55,6 @@ log = logging.getLogger(__name__)
 
 TWICE = N_("%(firm)s对借据 %(note)s 又提出了一次转贷申请，已拒绝；原来那一笔照常办理。")
 """Told to the centre at most once a bridge."""
-ENDED = ("decline", "reject", "cancel")
 REOPENED = {reopens(BridgeState.OVERDUE): TroubleKind.OVERDUE, reopens(BridgeState.RENEWAL_REFUSED): TroubleKind.RENEWAL_REFUSED}
 """Events that put money out again under a bridge whose claim has to stand."""
 
@@ -105,13 +105,17 @@ def _claimed(ctx: Context, bridge: Bridge, kind: TroubleKind) -> None:
         open_trouble(ctx, bridge, TroubleKind.GUARANTEE_CALLED, amount_fen=bridge.outstanding_fen, owner_org_id=called.org_id)
 
 
+def _resolve(system: Context, row: BridgeTrouble, outcome: Outcome) -> None:
+    row.outcome, row.closed_at = outcome.value, now()
+    fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[TroubleKind(row.kind)].name, outcome.label)))
+
+
 def end_trouble(ctx: Context, bridge: Bridge, kind: TroubleKind, outcome: Outcome) -> None:
     """Ends the open trouble of a kind, if there is one, by what happened."""
     with elevated(ctx, "bridge") as system:
         for row in standing(bridge.id):
             if row.kind == kind:
-                row.outcome, row.closed_at = outcome.value, now()
-                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[kind].name, outcome.label)))
+                _resolve(system, row, outcome)
 
 
 def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> None:
@@ -138,7 +142,7 @@ def after_move(ctx: Context, bridge: Bridge, event: str, reason: str | None) -> 
             open_trouble(ctx, bridge, TroubleKind.OLD_LOAN_LATE, amount_fen=bridge.old_due_fen)
     elif event in REOPENED:  # what was recorded as returned is claimed again
         _claimed(ctx, bridge, REOPENED[event])
-    elif event == "settle" or event in ENDED:
+    elif event == "settle" or event in CALLED_OFF:
         guarantee_service.end(ctx, bridge)
 
 
@@ -150,8 +154,7 @@ def _end_what_ends(ctx: Context, bridge: Bridge, event: str) -> None:
         for row in standing(bridge.id):
             outcome = ends.get(TroubleKind(row.kind))
             if outcome is not None:
-                row.outcome, row.closed_at = outcome.value, now()
-                fire(system, TROUBLE, row, "resolve", reason="；".join((KINDS[TroubleKind(row.kind)].name, outcome.label)))
+                _resolve(system, row, outcome)
     if event == "returned":
         close_claim(ctx, bridge)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.bridge.models import Bridge
 from app.bridge.rules import return_due_on
 from app.bridge.states import BridgeState
-from app.core.calendar import SHANGHAI, add_working_days, end_of_working_day, same_or_next_working_day
+from app.core.calendar import close_after, end_of_working_day
 from app.core.context import Context
 from app.core.errors import N_
 from app.core.permissions import Permission as P
@@ -102,5 +102,4 @@ def due_at(bridge: Bridge, turn: Turn) -> datetime | None:
     if turn.level is None and not turn.same_day:
         return None
     days = getattr(policy.transfer(), turn.level) if turn.level is not None else 0
-    begun = same_or_next_working_day(bridge.state_since.astimezone(SHANGHAI).date())
-    return end_of_working_day(add_working_days(begun, days))
+    return close_after(bridge.state_since, days)

@@ -91,6 +91,12 @@ def same_or_next_working_day(day: date) -> date:
     return day if is_working_day(day) else next_working_day(day)
 
 
+def close_after(moment: datetime, working_days: int) -> datetime:
+    """The close of the working day by which something is to be done, counted from the working day of a moment."""
+    begun = same_or_next_working_day(moment.astimezone(SHANGHAI).date())
+    return end_of_working_day(add_working_days(begun, working_days))
+
+
 def end_of_working_day(day: date) -> datetime:
     """18:00 in Shanghai on that day, as an aware UTC moment."""
     return datetime.combine(day, WORK_ENDS, SHANGHAI).astimezone(UTC)

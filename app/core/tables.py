@@ -46,8 +46,7 @@ def _itself(row: Any) -> Any:
     return row
 
 
-def _second(column: Column, row: Any) -> str:
-    told = column.sub(row) if column.sub is not None else ""
+def _second(told: Any) -> str:
     return f'<div class="sm">{escape(told)}</div>' if told else ""
 
 
@@ -236,9 +235,9 @@ class Page:
         first = self.columns[0]
         url, name = self.row_url(row), escape(first.show(row))
         cells = [f'{self._identity}<a href="{escape(url)}">{name}</a>' if url else f"{self._identity}{name}",
-                 _second(first, row), "</th>"]  # fmt: skip
+                 _second(self.sub(row, first)), "</th>"]  # fmt: skip
         for column, start in self._starts:
-            cells += start, escape(column.show(row)), _second(column, row), "</div></td>"
+            cells += start, escape(column.show(row)), _second(self.sub(row, column)), "</div></td>"
         if self.has_action:
             act = self.row_action(row)
             button = (f'<a class="btn btn-sm btn-outline-primary" href="{escape(act[1])}">{escape(act[0])}'

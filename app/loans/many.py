@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,10 @@ from app.core.outbox import emit
 from app.evidence.copying import columns_of, copy_in
 from app.loans.models import ClassReport, Instalment, Loan, Repayment, Restructure
 from app.loans.standing import Held, live_of, put_offs_of, to_right_of
+
+_OF_ROW = ("due_on", "interest_fen", "principal_left_fen", "interest_left_fen", "first_due_on", "first_interest_fen")
+"""What a report may change of a row of the schedule."""
+_changing = attrgetter(*_OF_ROW)
 
 
 @dataclass(slots=True)
@@ -44,8 +49,7 @@ class PlainRow:
 
     def now(self) -> tuple[Any, ...]:
         """What may change of it."""
-        return (self.due_on, self.interest_fen, self.principal_left_fen, self.interest_left_fen, self.first_due_on,
-                self.first_interest_fen)
+        return _changing(self)
 
 
 _ROWS = select(
@@ -91,7 +95,6 @@ def held_many(ids: Sequence[UUID], *, lock: bool) -> dict[UUID, Held]:
 _OF_LOAN = ("state", "due_on", "principal_repaid_fen", "interest_paid_fen", "overdue_days", "reported_class",
             "reported_overdue_days", "reported_on", "restructured_on", "five_class", "classed_on", "next_check_at")
 """What a report may change of a loan."""
-_OF_ROW = ("due_on", "interest_fen", "principal_left_fen", "interest_left_fen", "first_due_on", "first_interest_fen")
 _KINDS: dict[type, tuple[Any, str]] = {
     int: (pl.Int64, ""), date: (pl.Date, ""), bool: (pl.Boolean, ""), str: (pl.String, ""), UUID: (pl.String, "::uuid"),
     datetime: (pl.String, "::timestamptz"),

@@ -55,12 +55,12 @@ def schedule_rows(loan_id: UUID) -> list[Instalment]:
     return list(session().scalars(select(Instalment).where(Instalment.loan_id == loan_id).order_by(Instalment.no)))
 
 
-def planned_of(rows: Sequence[Due]) -> list[Planned]:
+def planned_of(rows: Sequence[ScheduleRow]) -> list[Planned]:
     """The schedule as it stands, as the rules know it."""
     return [Planned(row.no, row.due_on, row.principal_fen, row.interest_fen, row.balance_fen) for row in rows]
 
 
-def agreed_of(rows: Sequence[Due]) -> list[Planned]:
+def agreed_of(rows: Sequence[ScheduleRow]) -> list[Planned]:
     """The schedule as it was agreed at the drawdown, before anything was put off."""
     return [
         plan if row.first_due_on is None or row.first_interest_fen is None
@@ -76,7 +76,7 @@ def owed_fen(loan: Loan, on: date) -> int:
     return plenty - rules.allocate(rows, plenty, on).surplus_fen
 
 
-class Due(Protocol):
+class ScheduleRow(Protocol):
     """A row of a schedule as it is read and restated: ``Instalment``, or a plain copy of one where there are very many."""
 
     no: int
@@ -98,7 +98,7 @@ class Held:
     """
 
     loan: Loan
-    rows: Sequence[Due]
+    rows: Sequence[ScheduleRow]
     paid: list[rules.Repayment]
     put_offs: list[rules.PutOff]
     new: list[Any] = field(default_factory=list)
@@ -242,7 +242,7 @@ def bring_up(ctx: Context, one: Held) -> int:
     return owed
 
 
-def _restate_row(row: Due, state: rules.RowState) -> None:
+def _restate_row(row: ScheduleRow, state: rules.RowState) -> None:
     """What is left of an instalment, and where a restructure changed it its day and interest; what was agreed first stays,
     as long as it is another: money that is put right may have paid what a restructure had put off."""
     row.principal_left_fen, row.interest_left_fen = state.principal_left_fen, state.interest_left_fen

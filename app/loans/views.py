@@ -27,7 +27,7 @@ from app.loans import warnings as warnings  # its handlers register on import
 from app.loans.forms import REPAYMENT_KINDS, ClassForm, DrawdownForm, OfflineForm, RepaymentForm
 from app.loans.models import Loan
 from app.loans.rules import DEFAULT_RANGES, FiveClass, watched
-from app.loans.standing import added_interest, held, live_repayments, owed_fen, put_offs_of, restructures_of, schedule_rows
+from app.loans.standing import added_interest, held, live_repayments, owed_fen, restructures_of
 from app.loans.states import LOAN, LoanState
 from app.market import choice_service
 from app.market.bid_words import CONDITION_KINDS
@@ -128,12 +128,13 @@ def loan(loan_id: UUID) -> Any:
         case = db.get(Case, found.case_id)
         names = organisation_names({found.firm_id, found.org_id})
         standing, restructures = live_repayments(found.id), restructures_of(found.id)
-        added = added_interest(held(found))[-len(restructures):] if restructures else []
+        one = held(found)
+        added = added_interest(one)[-len(restructures):] if restructures else []
         return render_template(
             "loans/loan.html", loan=found, case=case, line=pages.build_line(ctx, case) if case else None,
             firm=names.get(found.firm_id) or found.stated_firm or "", bank=names.get(found.org_id, ""),
-            rows=schedule_rows(found.id), restructures=list(zip(restructures, added, strict=True)),
-            watched=watched(put_offs_of(found, restructures), today()),
+            rows=one.rows, restructures=list(zip(restructures, added, strict=True)),
+            watched=watched(one.put_offs, today()),
             repayments=queries.repayments_of(found.id), last_id=standing[-1].id if standing else None,
             reports=queries.class_reports_of(found.id), state=state_chip(found.state), five=class_chip(found.five_class),
             conditions=choice_service.conditions_of(found.choice_id) if found.choice_id else [], condition_names=CONDITION_KINDS,

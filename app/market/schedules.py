@@ -82,11 +82,15 @@ class Instalment:
 
 def share_of_year(start: date, end: date, day_count: DayCount) -> Decimal:
     """The length of a period in years by the day count; for 30/360 a month is 30 days and the 31st counts as the 30th."""
+    by_month = 30 * (_month(end) - _month(start)) + min(end.day, 30) - min(start.day, 30)
+    return _years(by_month, (end - start).days, day_count)
+
+
+def _years(by_month: int, days: int, day_count: DayCount) -> Decimal:
+    """A length in years, of its days by months of 30 and its calendar days."""
     if day_count is DayCount.THIRTY_360:
-        days, base = 30 * (_month(end) - _month(start)) + min(end.day, 30) - min(start.day, 30), 360
-    else:
-        days, base = (end - start).days, 360 if day_count is DayCount.ACT_360 else 365
-    return ARITHMETIC.divide(Decimal(days), Decimal(base))
+        return ARITHMETIC.divide(Decimal(by_month), Decimal(360))
+    return ARITHMETIC.divide(Decimal(days), Decimal(360 if day_count is DayCount.ACT_360 else 365))
 
 
 def schedule(
@@ -190,13 +194,9 @@ def _periods(
     years = []
     month, day, before = _month(start), min(start.day, 30), start
     for (next_month, next_day), due in zip(anchors, dues, strict=True):
-        if conventions.day_count is DayCount.THIRTY_360:
-            # By month: a full month is 30 days whatever its length, so the 31st counts as the 30th.
-            days, base = 30 * (next_month - month) + min(next_day, 30) - day, 360
-        else:
-            days = (due - before).days
-            base = 360 if conventions.day_count is DayCount.ACT_360 else 365
-        years.append(ARITHMETIC.divide(Decimal(days), Decimal(base)))
+        # A full month is 30 days whatever its length, so the 31st counts as the 30th.
+        by_month = 30 * (next_month - month) + min(next_day, 30) - day
+        years.append(_years(by_month, (due - before).days, conventions.day_count))
         month, day, before = next_month, min(next_day, 30), due
     return dues, years
 

@@ -32,7 +32,7 @@ from app.pool.batch_rules import BatchReason as Why
 from app.pool.batch_rules import late_reason
 from app.pool.batch_write import Editions, Made, Sender, write
 from app.pool.borrowers import Borrowed, booked_before
-from app.pool.guarantee_models import Guarantee, GuaranteeState
+from app.pool.guarantee_models import STANDING, Guarantee
 from app.pool.judging import LIVE, Evidence, facts_of, is_late, judged_on, snapshot_of
 from app.pool.owner_models import FirmOwner
 from app.pool.records import check_rows
@@ -42,7 +42,6 @@ from app.pool.states import BookingState
 
 SHARE_STEP = Decimal("0.00001")
 """How exact a share of a file is: three decimals of a per cent."""
-STANDING = (GuaranteeState.STATED, GuaranteeState.CONFIRMED)
 _NUMBERS = "create temp table if not exists batch_guarantees (row_no bigint, contract_no text, note_no text) on commit drop"
 _FOUND = text("""
 select n.row_no, g.id as contract_id, b.id as booking_id, b.mode as booked_mode, b.contract_id as booked_contract_id,

@@ -43,6 +43,8 @@ _NAMES: dict[GuaranteeState, tuple[str, Tone]] = {
     _S.WITHDRAWN: (N_("已撤回"), "plain"),
 }
 
+STANDING = (_S.STATED, _S.CONFIRMED)
+"""States in which a loan has a guarantor's contract; there is one at a time."""
 GUARANTEE = Lifecycle("guarantee_contract", GuaranteeState, (
     Move(_S.STATED, "confirm", _S.CONFIRMED, (P.GUARANTEE_BOOK,), stamp="decided_by", at="decided_at", shared=False),
     Move(_S.STATED, "refuse", _S.REFUSED, (P.GUARANTEE_BOOK,), needs_reason=True, stamp="decided_by", at="decided_at",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,7 @@ from app.loans.queries import awaits_firm
 from app.pool import guarantee_service, queries
 from app.pool.door import booking_chip, check_texts, room, steps
 from app.pool.guarantee_forms import BookGuaranteedForm, GuaranteeForm
-from app.pool.guarantee_models import GUARANTEE, GUARANTEE_TEXTS, Guarantee, GuaranteeState
+from app.pool.guarantee_models import GUARANTEE, GUARANTEE_TEXTS, STANDING, Guarantee, GuaranteeState
 from app.pool.judging import LIVE, is_late
 from app.pool.models import Booking
 from app.pool.owner_forms import owner_choices, owner_lines
@@ -152,7 +153,7 @@ def _page(contract_id: UUID, form: BookGuaranteedForm) -> Any:
         stored = rule_set_on(today())
         rules = RuleSet.from_json(stored.rules) if stored else None
         mine = ctx.can(P.GUARANTEE_BOOK) and found.guarantor_id == ctx.org_id
-        drawn_on, due_on = (today().fromisoformat(found.facts[day]) for day in ("drawn_on", "due_on"))
+        drawn_on, due_on = (date.fromisoformat(found.facts[day]) for day in ("drawn_on", "due_on"))
         return render_template(
             "pool/guarantee.html", contract=found, state=guarantee_chip(found.state), form=form, booking=booking,
             booking_state=booking_chip(booking.state) if booking else None,
@@ -160,7 +161,7 @@ def _page(contract_id: UUID, form: BookGuaranteedForm) -> Any:
             shares=shares_of(found, rules), borrower=owner_lines(found.facts.get("owner")),
             use=gettext(UseOfFunds(found.evidence["use_of_funds"]).label),
             entries=steps("guarantee_contract", found.id), rate=Decimal(found.facts["annual_rate"]),
-            can_book=mine and found.state in (GuaranteeState.STATED, GuaranteeState.CONFIRMED)
+            can_book=mine and found.state in STANDING
             and (booking is None or booking.state not in LIVE),
             late=rules is not None and is_late(rules, drawn_on, today()), drawn_on=drawn_on, due_on=due_on,
             can={event: can_fire(ctx, GUARANTEE, found, event) for event in GUARANTEE.events()},

@@ -25,18 +25,11 @@ def position_of(claim: Claim) -> Position:
         select(func.sum(Recovery.recovered_fen), func.sum(Recovery.cost_fen), func.sum(Recovery.due_fen))
         .where(Recovery.claim_id == claim.id)
     ).one()
-    rows = session().execute(
-        select(Correction.state, Correction.worth_fen, Correction.loss_fen, Correction.change_fen)
-        .where(Correction.claim_id == claim.id, Correction.state.in_((CorrectionState.CONFIRMED, CorrectionState.PAID)))
-        .order_by(Correction.decided_at)
-    ).all()
-    paid, worth, loss = claim.paid_fen or 0, claim.paid_fen or 0, claim.net_principal_loss_fen
-    for row in rows:
-        if row.state == CorrectionState.PAID:
-            paid += row.change_fen
-        if row.state == CorrectionState.PAID or row.change_fen <= 0:
-            worth, loss = row.worth_fen, row.loss_fen
-    return Position(paid, worth, loss, int(recovered or 0), int(cost or 0), int(due or 0))
+    more = session().scalar(select(func.sum(Correction.change_fen)).where(
+        Correction.claim_id == claim.id, Correction.state == CorrectionState.PAID))
+    found, first = corrected(claim), claim.paid_fen or 0
+    worth, loss = (found.worth_fen, found.loss_fen) if found is not None else (first, claim.net_principal_loss_fen)
+    return Position(first + int(more or 0), worth, loss, int(recovered or 0), int(cost or 0), int(due or 0))
 
 
 def corrected(claim: Claim) -> Correction | None:

@@ -21,7 +21,7 @@ from app.loans.models import Loan
 from app.loans.states import LoanState
 from app.pool.check_models import PoolCheck
 from app.pool.decision_models import ClaimObjection, Decision, ObjectionState, Publicity
-from app.pool.guarantee_models import Guarantee, GuaranteeState
+from app.pool.guarantee_models import STANDING, Guarantee
 from app.pool.judging import LIVE
 from app.pool.models import Agreement, Booking, Claim, Recovery, StoredRuleSet
 from app.pool.owner_models import FirmOwner
@@ -51,7 +51,7 @@ def bookable_query() -> Select[*tuple[Any, ...]]:
     """Drawn loans of the bank that stand in no live booking, and for which no guarantor stands."""
     live = select(Booking.id).where(Booking.loan_id == Loan.id, Booking.state.in_([one.value for one in LIVE])).exists()
     stood_for = select(Guarantee.id).where(
-        Guarantee.loan_id == Loan.id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))).exists()
+        Guarantee.loan_id == Loan.id, Guarantee.state.in_(STANDING)).exists()
     return (
         select(Loan.id, Loan.number, Loan.principal_fen, Loan.drawn_on, FIRM.name.label("firm_name"))
         .join(FIRM, FIRM.id == Loan.firm_id)

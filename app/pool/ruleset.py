@@ -219,9 +219,8 @@ class Tier:
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """All parameters of one edition of the rule. Money in fen, ratios as fractions, ``…_wd`` in working days,
-    ``…_days`` in natural days (``booking_deadline_days`` as
-    ``booking_day_kind`` says); None means the rule sets no such limit. Raises ``ValueError`` when it
-    contradicts itself (dates, order of tiers, ratios outside 0–1)."""
+    ``…_days`` in natural days (``booking_deadline_days`` as ``booking_day_kind`` says); None means the rule sets no such limit.
+    Raises ``ValueError`` when it contradicts itself (dates, order of tiers, ratios outside 0–1)."""
 
     code: str
     title: str

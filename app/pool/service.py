@@ -35,7 +35,7 @@ from app.market.models import Need
 from app.market.service import mark_bookable
 from app.pool.batch_models import PoolBatchRow
 from app.pool.batch_rules import BatchReason
-from app.pool.guarantee_models import Guarantee, GuaranteeState
+from app.pool.guarantee_models import STANDING, Guarantee
 from app.pool.judging import Evidence, is_late, judged_on, judging_set, loan_facts, rule_set_on, snapshot_of
 from app.pool.models import Booking, StoredRuleSet
 from app.pool.owner_models import FirmOwner
@@ -133,7 +133,7 @@ def withdraw_booking(ctx: Context, booking_id: UUID, reason: str) -> Booking:
 def live_contract(loan_id: UUID) -> Guarantee | None:
     """The guarantor's contract that stands on a loan, stated or confirmed."""
     return session().scalar(select(Guarantee).where(
-        Guarantee.loan_id == loan_id, Guarantee.state.in_((GuaranteeState.STATED, GuaranteeState.CONFIRMED))))
+        Guarantee.loan_id == loan_id, Guarantee.state.in_(STANDING)))
 
 
 def owner_of(evidence: Evidence, loan: Loan) -> FirmOwner | None:
